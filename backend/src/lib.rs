@@ -1,0 +1,1 @@
+//! A rootless AF_XDP network backend with the options of QEMU.

@@ -1,0 +1,1 @@
+//! The XSK redirect program and typed wrappers around its map, link and pins.

@@ -1,0 +1,1 @@
+//! The privileged program that grants AF_XDP sockets to ordinary users.

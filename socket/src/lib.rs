@@ -1,0 +1,1 @@
+//! An existing AF_XDP descriptor to UMEM, rings and a bound socket.

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# What the scripts of this folder share: messages, timed steps, and packages.
+# Sourced by bash, after `set -euo pipefail`. Messages go to standard error, so that
+# standard output is free for what a script answers.
+
+ME=${0##*/}
+
+say() { printf '%s: %s\n' "$ME" "$*" >&2; }
+
+die() {
+    say "$*"
+    exit 1
+}
+
+# step NAME COMMAND...: runs it, and says how long it took. A failure is named.
+step() {
+    local name=$1 start=$SECONDS
+    shift
+    say "$name ..."
+    "$@" || die "$name failed after $((SECONDS - start)) s${LOG:+; the end of its output is above}"
+    say "$name: $((SECONDS - start)) s"
+}
+
+# quietly COMMAND...: keeps the output in $LOG, and shows its end only on failure.
+quietly() {
+    local status=0
+    "$@" >>"$LOG" 2>&1 </dev/null || status=$?
+    [ "$status" -eq 0 ] || tail -n 40 "$LOG" >&2
+    return "$status"
+}
+
+is_root() { [ "$(id -u)" -eq 0 ]; }
+
+has_apt() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
+
+# missing_packages NAME...: those that dpkg does not have installed, one a line.
+missing_packages() {
+    local name
+    for name; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed ||
+            echo "$name"
+    done
+}
+
+# The lists are fetched once a run, and only if something is to be installed at all.
+apt_update() {
+    [ -z "${APT_UPDATED:-}" ] || return 0
+    APT_UPDATED=1
+    DEBIAN_FRONTEND=noninteractive apt-get -q update >&2 ||
+        die "apt-get update failed: are the network and /etc/apt/sources* in order?"
+}
+
+# need_packages NAME...: installs what is missing; without root or apt it says what is.
+need_packages() {
+    local missing
+    has_apt || die "this is not a Debian system (no apt-get); please install what these Debian packages hold: $*"
+    mapfile -t missing < <(missing_packages "$@")
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    is_root || die "packages are missing; as root: apt-get install ${missing[*]}"
+    apt_update
+    say "installing ${missing[*]}"
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}" \
+        >&2 </dev/null || die "apt-get could not install: ${missing[*]}"
+}

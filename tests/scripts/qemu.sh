@@ -1,0 +1,257 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Builds a QEMU with af-xdp, which no Debian package has, from Debian's own sources, and
+# prints the path of its qemu-system-x86_64 as the last line. The result is kept in
+# ${XSK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xsk-helper}/qemu-VERSION; as long as it is
+# there, nothing is downloaded.
+#
+#   qemu.sh              the binary
+#   qemu.sh --firmware   the folder for -L (the binary finds it without, too)
+#
+# XSK_QEMU_SUITE (sid) is the Debian release whose sources are taken, XSK_QEMU_SERIES (10.2)
+# the series tried first; what is not listed or not there any more is passed over.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+
+# A change of what is built below makes older results worthless: count this up with it.
+RECIPE=1
+SUITE=${XSK_QEMU_SUITE:-sid}
+SERIES=${XSK_QEMU_SERIES:-10.2}
+CACHE=${XSK_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/xsk-helper}
+
+TOOLS="ca-certificates dpkg-dev gcc make pkg-config xz-utils python3 util-linux"
+FOR_LIBXDP="clang llvm m4 libelf-dev libbpf-dev libcap-ng-dev libpcap-dev"
+FOR_QEMU="libglib2.0-dev libfdt-dev ninja-build python3-venv flex bison zlib1g-dev"
+FIRMWARE="seabios ipxe-qemu qemu-system-data"
+
+# ---- the cache ------------------------------------------------------------------------
+
+# The newest finished build of this recipe and of the series asked for, if there is one.
+cached() {
+    local dir
+    for dir in $(printf '%s\n' "$CACHE"/qemu-* | sort -rV); do
+        [ "$(cat "$dir/recipe" 2>/dev/null)" = "$RECIPE $SUITE $SERIES" ] || continue
+        [ -x "$dir/bin/qemu-system-x86_64" ] && echo "$dir" && return
+    done
+    return 1
+}
+
+answer() {
+    case $WANTED in
+    binary) echo "$1/bin/qemu-system-x86_64" ;;
+    firmware) echo "$1/share/qemu" ;;
+    esac
+}
+
+# ---- sources, by apt, without a change to the machine's own configuration -----------------
+
+# field NAME: of the index target on standard input.
+field() { sed -n "s/^$1: //p"; }
+
+# The first Debian archive among the machine's own sources, as apt itself understands them.
+own_target() {
+    apt-get indextargets 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sed '/^$/q'
+}
+
+# signed_by FILE:NUMBER: the Signed-By of that entry, as lines of a deb822 stanza. The number
+# is a line in a .list file and a stanza in a .sources file.
+signed_by() {
+    local file=${1%:*} number=${1##*:}
+    case $file in
+    *.sources)
+        awk -v RS= -v n="$number" 'NR == n' "$file" |
+            awk 'tolower($1) == "signed-by:" { on = 1; print; next } /^[ \t]/ && on { print; next } { on = 0 }'
+        ;;
+    *) sed -n "${number}s/.*[[ ]signed-by=\([^] ]*\).*/Signed-By: \1/p" "$file" ;;
+    esac
+}
+
+# private_apt DIR: an apt that knows nothing but the sources of $SUITE, from the same mirror.
+private_apt() {
+    local dir=$1 target
+    target=$(own_target)
+    [ -n "$target" ] || { apt_update && target=$(own_target); }
+    [ -n "$target" ] || die "apt knows no Debian archive: /etc/apt/sources* needs one"
+    mkdir -p "$dir"/{lists,cache/archives,parts}/partial
+    cat >"$dir/parts/source.sources" <<EOF
+Types: deb-src
+URIs: $(field Repo-URI <<<"$target")
+Suites: $SUITE
+Components: main
+$(signed_by "$(field Sourcesentry <<<"$target")")
+EOF
+    cat >"$dir/conf" <<EOF
+Dir::State::Lists "$dir/lists";
+Dir::Cache "$dir/cache";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "$dir/parts";
+APT::Sandbox::User "root";
+Acquire::Retries "3";
+EOF
+    quietly env APT_CONFIG="$dir/conf" apt-get -q update || {
+        say "the sources of $SUITE could not be listed from $(field Repo-URI <<<"$target")"
+        return 1
+    }
+}
+
+# versions PACKAGE: what the release lists, newest first, $SERIES before all.
+versions() {
+    local all
+    all=$(APT_CONFIG=$APT/conf apt-cache showsrc --only-source "$1" | field Version | sort -ruV)
+    grep -E "^([0-9]+:)?${SERIES//./\\.}\." <<<"$all" || true
+    grep -vE "^([0-9]+:)?${SERIES//./\\.}\." <<<"$all" || true
+}
+
+# source_of PACKAGE: downloads (apt checks the hashes) and unpacks it as $WORK/PACKAGE; some
+# listed versions are gone from the mirror, so the next is tried.
+source_of() {
+    local package=$1 version dir=$WORK/download-$1
+    mkdir -p "$dir"
+    for version in $(versions "$package"); do
+        if (cd "$dir" && quietly env APT_CONFIG="$APT/conf" \
+            apt-get -q source --download-only --only-source "$package=$version") 2>/dev/null; then
+            quietly dpkg-source --no-check -x "$dir"/*.dsc "$WORK/$package" || return 1
+            echo "$version" >"$WORK/$package.version"
+            say "$package $version"
+            return
+        fi
+        say "$package $version could not be downloaded, trying the next"
+        rm -rf "${dir:?}"/*
+    done
+    tail -n 20 "$LOG" >&2
+    say "no version of the source package $package of $SUITE could be downloaded"
+    return 1
+}
+
+# ---- building -------------------------------------------------------------------------
+
+# A static libxdp, so that the binary needs nothing that the machine lacks. The BPF objects
+# go with it: a QEMU that loads its own program (as root, for comparison) looks for them.
+build_libxdp() {
+    local src=$WORK/xdp-tools
+    cd "$src"
+    quietly env FORCE_SYSTEM_LIBBPF=1 PREFIX="$DEST" ./configure || return 1
+    quietly make -j"$JOBS" libxdp PREFIX="$DEST" || return 1
+    mkdir -p "$OUT"/lib/{bpf,pkgconfig} "$OUT/include/xdp"
+    cp lib/libxdp/libxdp.a "$OUT/lib/"
+    cp lib/libxdp/*.o "$OUT/lib/bpf/"
+    cp headers/xdp/*.h "$OUT/include/xdp/"
+    cat >"$OUT/lib/pkgconfig/libxdp.pc" <<EOF
+prefix=\${pcfiledir}/../..
+Name: libxdp
+Description: XDP library
+Version: $(sed 's/^[0-9]*://; s/[-+].*//' "$WORK/xdp-tools.version")
+Requires: libbpf
+Libs: -L\${prefix}/lib -lxdp
+Cflags: -I\${prefix}/include
+EOF
+}
+
+# The Debian tarball lacks the wheels that configure installs; it names their versions itself.
+fetch_wheels() {
+    local wheels=$WORK/qemu/python/wheels spec
+    /usr/bin/python3 -m venv "$WORK/venv"
+    mkdir -p "$wheels"
+    for spec in $(wanted_wheels); do
+        quietly "$WORK/venv/bin/pip" download --no-deps --only-binary :all: -d "$wheels" "$spec" || {
+            say "the Python wheel $spec could not be downloaded"
+            return 1
+        }
+    done
+    (cd "$wheels" && sha256sum -- *.whl) >"$OUT/wheels.sha256"
+}
+
+wanted_wheels() {
+    /usr/bin/python3 - "$WORK/qemu/pythondeps.toml" <<'EOF'
+import sys, tomllib
+
+groups = tomllib.load(open(sys.argv[1], "rb"))
+for name in ("meson", "pycotap", "qemu.qmp"):
+    for group in groups.values():
+        if "installed" in group.get(name, {}):
+            print(f"{name}=={group[name]['installed']}")
+            break
+EOF
+}
+
+build_qemu() {
+    local src=$WORK/qemu
+    # No blobs in the tarball: the firmware comes from packages of its own.
+    printf '%s\n' 'roms = []' 'blobs = []' 'keymap_targets = []' >"$src/pc-bios/meson.build"
+    mkdir -p "$src/build"
+    cd "$src/build"
+    quietly env PKG_CONFIG_PATH="$OUT/lib/pkgconfig" ../configure --python=/usr/bin/python3 \
+        --prefix=/usr --target-list=x86_64-softmmu --without-default-features --enable-af-xdp \
+        --enable-bpf --enable-tcg --enable-fdt=system --enable-vhost-net --enable-vhost-user \
+        --enable-vhost-kernel --disable-docs --disable-install-blobs || return 1
+    quietly ninja -j"$JOBS" qemu-system-x86_64 || return 1
+    mkdir -p "$OUT/bin"
+    strip -o "$OUT/bin/qemu-system-x86_64" qemu-system-x86_64
+}
+
+# QEMU looks in ../share/qemu from where it lies.
+collect_firmware() {
+    mkdir -p "$OUT/share/qemu"
+    cp -L /usr/share/seabios/*.bin /usr/lib/ipxe/qemu/*.rom "$OUT/share/qemu/"
+    find /usr/share/qemu -maxdepth 1 -type f \( -name '*.bin' -o -name '*.rom' \) \
+        -exec cp -t "$OUT/share/qemu/" {} +
+    [ -s "$OUT/share/qemu/bios-256k.bin" ] && [ -s "$OUT/share/qemu/pxe-virtio.rom" ]
+}
+
+# Nothing is called done that does not know the option.
+check_binary() {
+    local said
+    said=$("$OUT/bin/qemu-system-x86_64" -machine none -display none \
+        -netdev af-xdp,id=x,ifname=nope 2>&1 </dev/null || true)
+    case $said in
+    *'failed to get ifindex'*) ;;
+    *)
+        say "the QEMU built does not know af-xdp, it says: $said"
+        return 1
+        ;;
+    esac
+}
+
+build() {
+    local version
+    WORK=$(mktemp -d "$CACHE/.build.XXXXXX")
+    trap 'rm -rf "$WORK"' EXIT
+    trap 'exit 130' INT TERM HUP
+    LOG=$WORK/log APT=$WORK/apt OUT=$WORK/out JOBS=$(nproc)
+    mkdir -p "$OUT"
+    : >"$LOG"
+    # shellcheck disable=SC2086 # lists of names
+    step "packages for the build" need_packages $TOOLS $FOR_LIBXDP $FOR_QEMU $FIRMWARE
+    step "list of $SUITE's sources" private_apt "$APT"
+    step "source of QEMU" source_of qemu
+    step "source of xdp-tools" source_of xdp-tools
+    version=$(sed 's/^[0-9]*://; s/[-+].*//' "$WORK/qemu.version")
+    DEST=$CACHE/qemu-$version
+    step "wheels for QEMU's configure" fetch_wheels
+    step "libxdp" build_libxdp
+    step "QEMU $version" build_qemu
+    step "firmware" collect_firmware
+    step "af-xdp in the new binary" check_binary
+    echo "$RECIPE $SUITE $SERIES" >"$OUT/recipe"
+    rm -rf "$DEST"
+    mv "$OUT" "$DEST"
+}
+
+case ${1:-} in
+'') WANTED=binary ;;
+--firmware) WANTED=firmware ;;
+*) die "usage: qemu.sh [--firmware]" ;;
+esac
+if ! DIR=$(cached); then
+    mkdir -p "$CACHE"
+    CACHE=$(cd "$CACHE" && pwd)
+    # Two runs at once: the second waits, and then finds what the first has made.
+    exec 9>"$CACHE/qemu.lock"
+    flock -n 9 || { say "waiting for another run that builds it"; flock 9; }
+    if ! DIR=$(cached); then
+        rm -rf "$CACHE"/.build.*
+        (build)
+        DIR=$(cached) || die "the build left nothing behind"
+    fi
+fi
+answer "$DIR"
