@@ -1,1 +1,23 @@
-//! The XSK redirect program and typed wrappers around its map, link and pins.
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The XSK program and the kernel objects around it, one type each.
+//!
+//! [`Redirect`] is what stands on an interface: the map from queue to socket, the link that holds the program
+//! there, and the probe that reads the map's slots. It is made once an interface ([`Redirect::load`], then
+//! [`Loaded::attach`]), pinned ([`Redirect::pin`]), and from then on opened from its pins ([`Redirect::open`]).
+//!
+//! Nothing here decides who may have what, and nothing raises a capability: the caller does both.
+
+mod error;
+mod link;
+mod map;
+mod pins;
+mod redirect;
+mod slots;
+mod sys;
+
+pub use error::{Error, Step};
+pub use link::{AttachMode, Link, LinkInfo};
+pub use map::XskMap;
+pub use pins::is_bpffs;
+pub use redirect::{Loaded, Redirect};
+pub use slots::SlotProbe;

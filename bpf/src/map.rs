@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The XSKMAP: queue number to socket. The kernel clears a slot with the last reference to its socket.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use crate::error::At;
+use crate::{Error, Step, sys};
+
+const BPF_NOEXIST: u64 = 1;
+const ENOENT: i32 = 2;
+
+/// The map from queue to socket.
+#[derive(Debug)]
+pub struct XskMap(OwnedFd);
+
+impl XskMap {
+    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+
+    /// Puts a socket into the slot of `queue`, which has to be empty. Atomic in the kernel.
+    ///
+    /// # Errors
+    /// [`Step::Insert`]: EEXIST for an occupied slot, E2BIG for a queue beyond the map.
+    pub fn insert(&self, queue: u32, socket: BorrowedFd<'_>) -> Result<(), Error> {
+        sys::map_update(self.0.as_fd(), queue, socket.as_raw_fd() as u32, BPF_NOEXIST).at(Step::Insert)
+    }
+
+    /// Empties the slot of `queue`; an empty one is no error.
+    ///
+    /// # Errors
+    /// [`Step::Remove`].
+    pub fn remove(&self, queue: u32) -> Result<(), Error> {
+        match sys::map_delete(self.0.as_fd(), queue).at(Step::Remove) {
+            Err(error) if error.errno == ENOENT => Ok(()),
+            result => result,
+        }
+    }
+
+    /// How many slots the map has.
+    ///
+    /// # Errors
+    /// [`Step::Info`].
+    pub fn capacity(&self) -> Result<u32, Error> {
+        sys::map_max_entries(self.0.as_fd()).at(Step::Info)
+    }
+}
+
+impl AsFd for XskMap {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: (MIT OR Apache-2.0) OR GPL-2.0-only */
+/*
+ * The XSK program: a frame that arrives on a queue with a socket goes to that socket, any other goes on to the
+ * host's stack. And a second program that is never attached: run by BPF_PROG_TEST_RUN it tells which slots of
+ * the map are occupied, since the bpf() system call cannot look an XSKMAP's slots up.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(max_entries, 1); /* the interface's allocated queues, set before the load */
+} xsks SEC(".maps");
+
+SEC("xdp")
+int xsk_redirect(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+}
+
+/* For a consumer that takes frames of several buffers; the same program, declared so to the kernel. */
+SEC("xdp.frags")
+int xsk_frags(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+}
+
+struct slots {
+	__u32 first;	/* in: the first slot to look at */
+	__u32 unused;
+	__u64 occupied;	/* out: bit N stands for slot first + N */
+};
+
+SEC("xdp")
+int xsk_slots(struct xdp_md *ctx)
+{
+	struct slots *slots = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	__u64 occupied = 0;
+
+	if ((void *)(slots + 1) > end)
+		return XDP_ABORTED;
+	for (__u32 i = 0; i < 64; i++) {
+		__u32 slot = slots->first + i;
+
+		if (bpf_map_lookup_elem(&xsks, &slot))
+			occupied |= 1ULL << i;
+	}
+	slots->occupied = occupied;
+	return XDP_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
