@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Looking at a bound socket from another thread than the one that moves its frames.
+#![forbid(unsafe_code)]
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use rustix::net::sockopt::{socket_error, xdp_statistics};
+
+use crate::error::Error;
+
+/// The kernel's counters of a socket (`XDP_STATISTICS`). All count from the socket's creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// Frames dropped for a reason other than a full receive ring.
+    pub rx_dropped: u64,
+    /// Fill ring entries that the kernel refused.
+    pub rx_invalid_descs: u64,
+    /// Transmit ring entries that the kernel refused.
+    pub tx_invalid_descs: u64,
+    /// Frames dropped since the receive ring was full (0 before Linux 5.9).
+    pub rx_ring_full: u64,
+    /// Frames that found the fill ring empty (0 before Linux 5.9). In copy mode each is dropped.
+    pub rx_fill_ring_empty: u64,
+    /// How often the kernel found the transmit ring empty (0 before Linux 5.9). Not a fault.
+    pub tx_ring_empty: u64,
+}
+
+impl Statistics {
+    /// Frames that were meant for this socket and did not reach it.
+    pub fn drops(&self) -> u64 {
+        self.rx_dropped + self.rx_ring_full + self.rx_fill_ring_empty
+    }
+}
+
+/// A second look at a bound socket. It keeps the socket, and so the queue, alive: drop it with the socket.
+#[derive(Debug, Clone)]
+pub struct Monitor {
+    fd: Arc<OwnedFd>,
+    ifindex: u32,
+}
+
+impl Monitor {
+    pub(crate) fn new(fd: Arc<OwnedFd>, ifindex: u32) -> Self {
+        Self { fd, ifindex }
+    }
+
+    /// Reads the kernel's counters.
+    ///
+    /// # Errors
+    /// [`Error::Os`], with what the kernel answered.
+    pub fn statistics(&self) -> Result<Statistics, Error> {
+        let read = xdp_statistics(&self.fd).map_err(|errno| Error::os("read XDP_STATISTICS", errno))?;
+        Ok(Statistics {
+            rx_dropped: read.rx_dropped,
+            rx_invalid_descs: read.rx_invalid_descs,
+            tx_invalid_descs: read.tx_invalid_descs,
+            rx_ring_full: read.rx_ring_full.unwrap_or(0),
+            rx_fill_ring_empty: read.rx_fill_ring_empty_descs.unwrap_or(0),
+            tx_ring_empty: read.tx_ring_empty_descs.unwrap_or(0),
+        })
+    }
+
+    /// Whether the interface is still there. The kernel says so in SO_ERROR and by no poll event, so ask now and
+    /// then; it says so **once**, so let one place ask.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] if the interface was removed or left the namespace.
+    pub fn check(&self) -> Result<(), Error> {
+        match socket_error(&self.fd) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Errno::NETDOWN)) => Err(Error::Gone(self.ifindex)),
+            Ok(Err(errno)) | Err(errno) => Err(Error::os("use the AF_XDP socket", errno)),
+        }
+    }
+}
