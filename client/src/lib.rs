@@ -1,1 +1,4 @@
-//! The unprivileged side: acquire AF_XDP sockets from xsk-helper and hand them to QEMU.
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The unprivileged side: asks `xsk-helper` for AF_XDP sockets and hands them to QEMU or any other program.
+
+pub mod netdev;

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! QEMU's af-xdp netdev option: read by QEMU's rules, rewritten in place.
+//!
+//! ```
+//! use std::ffi::OsStr;
+//! use xsk_client::netdev::{Mode, Netdev, Place};
+//!
+//! let text = OsStr::new("af-xdp,id=n0,ifname=eth1,queues=2");
+//! let netdev = Netdev::parse(text, Place::Netdev)?.expect("is of type af-xdp");
+//! assert_eq!((netdev.options().ifname.as_str(), netdev.options().queues), ("eth1", 2));
+//! assert_eq!(
+//!     netdev.with_sockets(Mode::Native, &[7, 8]),
+//!     "af-xdp,id=n0,ifname=eth1,queues=2,inhibit=on,sock-fds=7:8,mode=native"
+//! );
+//! # Ok::<(), xsk_client::netdev::Error>(())
+//! ```
+//!
+//! Nothing in here opens, asks or changes anything: text goes in and text comes out.
+#![forbid(unsafe_code)]
+
+mod command;
+mod error;
+mod json;
+mod keyval;
+mod options;
+mod source;
+mod values;
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+pub use command::{Found, find, replace};
+pub use error::Error;
+pub use options::Options;
+pub use xsk_proto::Mode;
+
+use source::{Members, Pairs, Source};
+
+/// The type that all of this is about.
+const TYPE: &str = "af-xdp";
+
+/// Where an option string stands, since that decides what it may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// After `-netdev`: `id` is needed, and JSON is allowed.
+    Netdev,
+    /// After `-nic`: `model` and `mac` are allowed, `id` is not needed.
+    Nic,
+    /// After `-net`: `id` is not needed.
+    Net,
+    /// After `--netdev` of `xsk-backend`: as [`Place::Netdev`], and `id` is not needed.
+    Backend,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Form {
+    Comma(Vec<keyval::Pair>),
+    Json(Vec<json::Member>),
+}
+
+/// An option string of type af-xdp.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Netdev {
+    text: Vec<u8>,
+    form: Form,
+    options: Options,
+    unknown: Option<Error>,
+}
+
+impl Netdev {
+    /// Reads `text`; `None` where it is a netdev of another type.
+    ///
+    /// An option that is not known here is kept: the program that gets it may be newer. [`Netdev::check`]
+    /// refuses it.
+    ///
+    /// # Errors
+    /// The sentence with which QEMU refuses the text.
+    pub fn parse(text: &OsStr, place: Place) -> Result<Option<Self>, Error> {
+        let text = text.as_bytes();
+        // QEMU takes a brace for JSON after -netdev only (netdev_is_modern, net/net.c).
+        if text.first() == Some(&b'{') && matches!(place, Place::Netdev | Place::Backend) {
+            return Self::parse_json(text, place);
+        }
+        let pairs = keyval::split(text, "type");
+        match Pairs::new(&pairs).text("type") {
+            Ok(Some(kind)) if kind == TYPE => {}
+            _ => return Ok(None),
+        }
+        let mut source = Pairs::new(&pairs);
+        let options = options::read(&mut source, place)?;
+        let unknown = source.unknown();
+        Ok(Some(Self { text: text.to_vec(), form: Form::Comma(pairs), options, unknown }))
+    }
+
+    fn parse_json(text: &[u8], place: Place) -> Result<Option<Self>, Error> {
+        let members = json::object(text)?;
+        if Members::new(&members).text("type")?.as_deref() != Some(TYPE) {
+            return Ok(None);
+        }
+        let mut source = Members::new(&members);
+        let options = options::read(&mut source, place)?;
+        let unknown = source.unknown();
+        Ok(Some(Self { text: text.to_vec(), form: Form::Json(members), options, unknown }))
+    }
+
+    /// What it asks for.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Refuses what QEMU 10.2 would refuse before it touches the interface: an unknown option, or options
+    /// that do not go together ([`Options::check`], [`Options::sockets`]).
+    ///
+    /// # Errors
+    /// QEMU's sentence.
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.unknown {
+            Some(error) => Err(error.clone()),
+            None => self.options.check().and_then(|()| self.options.sockets().map(|_| ())),
+        }
+    }
+
+    /// The text with `inhibit=on`, these sockets and this mode, and every other byte as it was.
+    pub fn with_sockets(&self, mode: Mode, sockets: &[RawFd]) -> OsString {
+        let numbers: Vec<String> = sockets.iter().map(RawFd::to_string).collect();
+        self.with_socket_names(mode, &numbers.join(":"))
+    }
+
+    /// As [`Netdev::with_sockets`], with the text that `sock-fds` is to have.
+    pub fn with_socket_names(&self, mode: Mode, names: &str) -> OsString {
+        let bytes = match &self.form {
+            Form::Comma(pairs) => {
+                let changes = [
+                    ("inhibit", "on".to_owned()),
+                    ("sock-fds", names.to_owned()),
+                    ("mode", mode.to_string()),
+                ];
+                keyval::rewrite(&self.text, pairs, &changes)
+            }
+            Form::Json(members) => {
+                let changes = [
+                    ("inhibit", "true".to_owned()),
+                    ("sock-fds", format!("\"{names}\"")),
+                    ("mode", format!("\"{mode}\"")),
+                ];
+                json::rewrite(&self.text, members, &changes)
+            }
+        };
+        OsString::from_vec(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests;
