@@ -73,7 +73,7 @@ pub fn encode_request(request: &Request) -> Result<Vec<u8>, EncodeError> {
 /// Decodes a request.
 ///
 /// # Errors
-/// [`DecodeError`], without having allocated more than the packet's own length.
+/// [`DecodeError`]. A list costs memory only as its elements are decoded, a string never more than the limit.
 pub fn decode_request(packet: &[u8]) -> Result<Request, DecodeError> {
     let request = decode::<_, MAX_REQUEST>(packet)?;
     match &request {
@@ -93,7 +93,7 @@ pub fn encode_reply(reply: &Reply) -> Result<Vec<u8>, EncodeError> {
 /// Decodes a reply.
 ///
 /// # Errors
-/// [`DecodeError`], without having allocated more than the packet's own length.
+/// [`DecodeError`]. A list costs memory only as its elements are decoded, a string never more than the limit.
 pub fn decode_reply(packet: &[u8]) -> Result<Reply, DecodeError> {
     decode::<_, MAX_REPLY>(packet)
 }
@@ -120,7 +120,6 @@ fn reason(error: bincode::error::DecodeError) -> DecodeError {
         {
             DecodeError::Unsupported
         }
-        E::UnexpectedVariant { .. } => DecodeError::Unsupported,
         _ => DecodeError::Malformed,
     }
 }

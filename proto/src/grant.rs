@@ -43,6 +43,7 @@ pub struct Granted {
     /// The process that keeps the lease, as the helper's process-id namespace numbers it.
     pub keeper: u32,
     /// What the user should know about this interface.
+    #[serde(deserialize_with = "crate::list::deserialize")]
     pub warnings: Vec<Warning>,
 }
 

@@ -11,6 +11,7 @@ mod code;
 pub mod codec;
 mod grant;
 mod ifname;
+mod list;
 mod reply;
 mod request;
 mod status;

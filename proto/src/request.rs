@@ -47,6 +47,7 @@ pub struct Acquire {
     /// How the program is to be attached.
     pub mode: ModeRequest,
     /// Typed options (see [`param`]); an unknown one is refused by its name.
+    #[serde(deserialize_with = "crate::list::deserialize")]
     pub params: Vec<Param>,
 }
 

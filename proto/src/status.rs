@@ -9,8 +9,10 @@ use crate::{Confinement, Mode};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StatusPart {
     /// Interfaces with a program of ours.
+    #[serde(deserialize_with = "crate::list::deserialize")]
     pub interfaces: Vec<InterfaceStatus>,
     /// Leases: the caller's own, and everybody's for root.
+    #[serde(deserialize_with = "crate::list::deserialize")]
     pub leases: Vec<LeaseStatus>,
     /// Whether another part follows.
     pub more: bool,
@@ -30,6 +32,7 @@ pub struct InterfaceStatus {
     /// How it is attached.
     pub mode: Mode,
     /// Occupied queues that no lease accounts for.
+    #[serde(deserialize_with = "crate::list::deserialize")]
     pub orphans: Vec<u32>,
 }
 
@@ -61,5 +64,6 @@ pub struct LeaseStatus {
     /// What the sockets are confined to.
     pub confinement: Confinement,
     /// Queues whose socket is gone while the lease is held.
+    #[serde(deserialize_with = "crate::list::deserialize")]
     pub idle: Vec<u32>,
 }
