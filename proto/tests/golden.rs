@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The crate speaks exactly what `PROTOCOL.md` says: every vector both ways, every table by number and name.
 
+#![allow(clippy::unwrap_used)]
+
 mod page;
 mod samples;
 

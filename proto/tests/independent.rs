@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A client written from `PROTOCOL.md` alone understands us, and we it: `client.py`, which reads the page's tables.
 
+#![allow(clippy::unwrap_used)]
+
 mod samples;
 
 use std::mem::MaybeUninit;
