@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
+# shellcheck shell=bash
 # What the scripts of this folder share: messages, timed steps, and packages.
 # Sourced by bash, after `set -euo pipefail`. Messages go to standard error, so that
 # standard output is free for what a script answers.
@@ -17,16 +18,29 @@ step() {
     local name=$1 start=$SECONDS
     shift
     say "$name ..."
-    "$@" || die "$name failed after $((SECONDS - start)) s${LOG:+; the end of its output is above}"
+    "$@" || die "$name failed after $((SECONDS - start)) s"
     say "$name: $((SECONDS - start)) s"
 }
 
-# quietly COMMAND...: keeps the output in $LOG, and shows its end only on failure.
+# quietly COMMAND...: keeps the output in $LOG, if set, and shows its end only on failure.
 quietly() {
-    local status=0
-    "$@" >>"$LOG" 2>&1 </dev/null || status=$?
-    [ "$status" -eq 0 ] || tail -n 40 "$LOG" >&2
+    local status=0 log=${LOG:-}
+    [ -n "$log" ] || log=$(mktemp)
+    "$@" >>"$log" 2>&1 </dev/null || status=$?
+    [ "$status" -eq 0 ] || tail -n 40 "$log" >&2
+    [ -n "${LOG:-}" ] || rm -f "$log"
     return "$status"
+}
+
+# as_root COMMAND...: with sudo where that is needed and there.
+as_root() {
+    if is_root; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo -- env PATH="$PATH" HOME="$HOME" "$@"
+    else
+        die "this needs root, and there is no sudo: run as root: $*"
+    fi
 }
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
@@ -35,18 +49,17 @@ has_apt() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
 
 # missing_packages NAME...: those that dpkg does not have installed, one a line.
 missing_packages() {
-    local name
-    for name; do
-        dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed ||
-            echo "$name"
-    done
+    comm -23 <(printf '%s\n' "$@" | sort -u) <(
+        dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+            sed -n 's/^installed //p' | sort -u
+    )
 }
 
 # The lists are fetched once a run, and only if something is to be installed at all.
 apt_update() {
     [ -z "${APT_UPDATED:-}" ] || return 0
     APT_UPDATED=1
-    DEBIAN_FRONTEND=noninteractive apt-get -q update >&2 ||
+    quietly env DEBIAN_FRONTEND=noninteractive apt-get -q update ||
         die "apt-get update failed: are the network and /etc/apt/sources* in order?"
 }
 
@@ -59,6 +72,6 @@ need_packages() {
     is_root || die "packages are missing; as root: apt-get install ${missing[*]}"
     apt_update
     say "installing ${missing[*]}"
-    DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}" \
-        >&2 </dev/null || die "apt-get could not install: ${missing[*]}"
+    quietly env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+        install "${missing[@]}" || die "apt-get could not install: ${missing[*]}"
 }

@@ -8,14 +8,15 @@
 #   qemu.sh              the binary
 #   qemu.sh --firmware   the folder for -L (the binary finds it without, too)
 #
-# XSK_QEMU_SUITE (sid) is the Debian release whose sources are taken, XSK_QEMU_SERIES (10.2)
-# the series tried first; what is not listed or not there any more is passed over.
+# XSK_QEMU_SUITES ("sid stable") are the Debian releases whose sources are taken and
+# XSK_QEMU_SERIES (10.2) the series tried first, then the newest; a version that is listed
+# and not on the mirror any more is passed over.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 # A change of what is built below makes older results worthless: count this up with it.
 RECIPE=1
-SUITE=${XSK_QEMU_SUITE:-sid}
+SUITES=${XSK_QEMU_SUITES:-sid stable}
 SERIES=${XSK_QEMU_SERIES:-10.2}
 CACHE=${XSK_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/xsk-helper}
 
@@ -30,7 +31,7 @@ FIRMWARE="seabios ipxe-qemu qemu-system-data"
 cached() {
     local dir
     for dir in $(printf '%s\n' "$CACHE"/qemu-* | sort -rV); do
-        [ "$(cat "$dir/recipe" 2>/dev/null)" = "$RECIPE $SUITE $SERIES" ] || continue
+        [ "$(cat "$dir/recipe" 2>/dev/null)" = "$RECIPE $SERIES" ] || continue
         [ -x "$dir/bin/qemu-system-x86_64" ] && echo "$dir" && return
     done
     return 1
@@ -66,7 +67,7 @@ signed_by() {
     esac
 }
 
-# private_apt DIR: an apt that knows nothing but the sources of $SUITE, from the same mirror.
+# private_apt DIR: an apt that knows nothing but the sources of $SUITES, from the same mirror.
 private_apt() {
     local dir=$1 target
     target=$(own_target)
@@ -76,7 +77,7 @@ private_apt() {
     cat >"$dir/parts/source.sources" <<EOF
 Types: deb-src
 URIs: $(field Repo-URI <<<"$target")
-Suites: $SUITE
+Suites: $SUITES
 Components: main
 $(signed_by "$(field Sourcesentry <<<"$target")")
 EOF
@@ -89,25 +90,25 @@ APT::Sandbox::User "root";
 Acquire::Retries "3";
 EOF
     quietly env APT_CONFIG="$dir/conf" apt-get -q update || {
-        say "the sources of $SUITE could not be listed from $(field Repo-URI <<<"$target")"
+        say "the sources of $SUITES could not be listed from $(field Repo-URI <<<"$target")"
         return 1
     }
 }
 
-# versions PACKAGE: what the release lists, newest first, $SERIES before all.
+# versions PACKAGE [SERIES]: what the releases list, newest first, those of SERIES before all.
 versions() {
-    local all
+    local all series="^([0-9]+:)?${2:-.*}\\."
     all=$(APT_CONFIG=$APT/conf apt-cache showsrc --only-source "$1" | field Version | sort -ruV)
-    grep -E "^([0-9]+:)?${SERIES//./\\.}\." <<<"$all" || true
-    grep -vE "^([0-9]+:)?${SERIES//./\\.}\." <<<"$all" || true
+    grep -E "$series" <<<"$all" || true
+    grep -vE "$series" <<<"$all" || true
 }
 
-# source_of PACKAGE: downloads (apt checks the hashes) and unpacks it as $WORK/PACKAGE; some
+# source_of PACKAGE [SERIES]: downloads (apt checks the hashes) and unpacks it as $WORK/PACKAGE; some
 # listed versions are gone from the mirror, so the next is tried.
 source_of() {
     local package=$1 version dir=$WORK/download-$1
     mkdir -p "$dir"
-    for version in $(versions "$package"); do
+    for version in $(versions "$package" "${2:-}"); do
         if (cd "$dir" && quietly env APT_CONFIG="$APT/conf" \
             apt-get -q source --download-only --only-source "$package=$version") 2>/dev/null; then
             quietly dpkg-source --no-check -x "$dir"/*.dsc "$WORK/$package" || return 1
@@ -119,7 +120,7 @@ source_of() {
         rm -rf "${dir:?}"/*
     done
     tail -n 20 "$LOG" >&2
-    say "no version of the source package $package of $SUITE could be downloaded"
+    say "no version of the source package $package of $SUITES could be downloaded"
     return 1
 }
 
@@ -133,9 +134,9 @@ build_libxdp() {
     quietly env FORCE_SYSTEM_LIBBPF=1 PREFIX="$DEST" ./configure || return 1
     quietly make -j"$JOBS" libxdp PREFIX="$DEST" || return 1
     mkdir -p "$OUT"/lib/{bpf,pkgconfig} "$OUT/include/xdp"
-    cp lib/libxdp/libxdp.a "$OUT/lib/"
-    cp lib/libxdp/*.o "$OUT/lib/bpf/"
-    cp headers/xdp/*.h "$OUT/include/xdp/"
+    cp lib/libxdp/libxdp.a "$OUT/lib/" && cp headers/xdp/{libxdp,xsk}.h "$OUT/include/xdp/" &&
+        cp lib/libxdp/{xdp-dispatcher,xsk_def_xdp_prog,xsk_def_xdp_prog_5.3}.o "$OUT/lib/bpf/" ||
+        return 1
     cat >"$OUT/lib/pkgconfig/libxdp.pc" <<EOF
 prefix=\${pcfiledir}/../..
 Name: libxdp
@@ -150,7 +151,7 @@ EOF
 # The Debian tarball lacks the wheels that configure installs; it names their versions itself.
 fetch_wheels() {
     local wheels=$WORK/qemu/python/wheels spec
-    /usr/bin/python3 -m venv "$WORK/venv"
+    quietly /usr/bin/python3 -m venv "$WORK/venv" || return 1
     mkdir -p "$wheels"
     for spec in $(wanted_wheels); do
         quietly "$WORK/venv/bin/pip" download --no-deps --only-binary :all: -d "$wheels" "$spec" || {
@@ -166,9 +167,9 @@ wanted_wheels() {
 import sys, tomllib
 
 groups = tomllib.load(open(sys.argv[1], "rb"))
-for name in ("meson", "pycotap", "qemu.qmp"):
+for name in ("meson", "pycotap"):
     for group in groups.values():
-        if "installed" in group.get(name, {}):
+        if name in group:
             print(f"{name}=={group[name]['installed']}")
             break
 EOF
@@ -183,7 +184,7 @@ build_qemu() {
     quietly env PKG_CONFIG_PATH="$OUT/lib/pkgconfig" ../configure --python=/usr/bin/python3 \
         --prefix=/usr --target-list=x86_64-softmmu --without-default-features --enable-af-xdp \
         --enable-bpf --enable-tcg --enable-fdt=system --enable-vhost-net --enable-vhost-user \
-        --enable-vhost-kernel --disable-docs --disable-install-blobs || return 1
+        --enable-vhost-kernel --disable-docs --disable-install-blobs --disable-download || return 1
     quietly ninja -j"$JOBS" qemu-system-x86_64 || return 1
     mkdir -p "$OUT/bin"
     strip -o "$OUT/bin/qemu-system-x86_64" qemu-system-x86_64
@@ -222,8 +223,8 @@ build() {
     : >"$LOG"
     # shellcheck disable=SC2086 # lists of names
     step "packages for the build" need_packages $TOOLS $FOR_LIBXDP $FOR_QEMU $FIRMWARE
-    step "list of $SUITE's sources" private_apt "$APT"
-    step "source of QEMU" source_of qemu
+    step "list of the sources of $SUITES" private_apt "$APT"
+    step "source of QEMU" source_of qemu "$SERIES"
     step "source of xdp-tools" source_of xdp-tools
     version=$(sed 's/^[0-9]*://; s/[-+].*//' "$WORK/qemu.version")
     DEST=$CACHE/qemu-$version
@@ -232,7 +233,7 @@ build() {
     step "QEMU $version" build_qemu
     step "firmware" collect_firmware
     step "af-xdp in the new binary" check_binary
-    echo "$RECIPE $SUITE $SERIES" >"$OUT/recipe"
+    echo "$RECIPE $SERIES" >"$OUT/recipe"
     rm -rf "$DEST"
     mv "$OUT" "$DEST"
 }

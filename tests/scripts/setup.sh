@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Installs what the project needs on Debian 12 or 13, and only what is missing, so a second
+# run neither waits nor needs a network. Without root, or elsewhere, it says what is missing.
+#
+#   setup.sh [build] [demo] [check]     nothing named: all three
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+
+# libbpf is compiled from the crate's own copy, and clang compiles the BPF programs.
+BUILD="ca-certificates clang gcc libc6-dev libelf-dev make pkg-config zlib1g-dev"
+DEMO="iproute2 iputils-ping libcap2-bin mount passwd util-linux"
+# strace injects faults, jq and python3 read and write what the tests compare.
+CHECK="bpftool dnsmasq-base ethtool git jq procps python3 qemu-system-x86 shellcheck strace tcpdump"
+
+PACKAGES=()
+PARTS=" ${*:-build demo check} "
+for part in $PARTS; do
+    # shellcheck disable=SC2206 # lists of names
+    case $part in
+    build) PACKAGES+=($BUILD) ;;
+    demo) PACKAGES+=($DEMO) ;;
+    check) PACKAGES+=($DEMO $CHECK) ;;
+    *) die "no such part: $part (usage: setup.sh [build] [demo] [check])" ;;
+    esac
+done
+
+# ---- the Rust toolchain ---------------------------------------------------------------
+
+wanted_rust() { sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
+
+# at_least HAVE WANT, as versions.
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
+
+# The version of cargo that apt would install.
+packaged_cargo() { apt-cache policy cargo 2>/dev/null | sed -n 's/^  Candidate: //p'; }
+
+check_rust() {
+    local want have=none packaged
+    want=$(wanted_rust)
+    have=$(cargo --version 2>/dev/null | cut -d' ' -f2) || have=none
+    [ "$have" = none ] || ! at_least "$have" "$want" || return 0
+    packaged=$(packaged_cargo)
+    if [ "$have" = none ] && [ -n "$packaged" ] && at_least "$packaged" "$want"; then
+        PACKAGES+=(cargo rustc rustfmt rust-clippy)
+        return 0
+    fi
+    say "cargo $want or newer is needed, found: $have"
+    say "get it with rustup (https://rustup.rs), as the user who builds: rustup toolchain install stable"
+    ! is_root || [ -z "${SUDO_USER:-}" ] ||
+        say "(if $SUDO_USER has it: run make as $SUDO_USER; it asks for root where it needs it)"
+    return 1
+}
+
+check_components() {
+    local tool status=0
+    for tool in fmt clippy; do
+        cargo "$tool" --version >/dev/null 2>&1 && continue
+        say "cargo $tool is missing: rustup component add rustfmt clippy, or apt-get install rustfmt rust-clippy"
+        status=1
+    done
+    return "$status"
+}
+
+# ---- accounts -------------------------------------------------------------------------
+
+# The helper's service user, and the group whose members may start a setuid helper.
+make_accounts() {
+    if ! getent group xsk >/dev/null; then
+        is_root || die "the group xsk is missing; as root: groupadd --system xsk"
+        groupadd --system xsk || die "groupadd could not make the group xsk"
+        say "made the group xsk"
+    fi
+    if ! getent passwd _xsk-helper >/dev/null; then
+        is_root || die "the user _xsk-helper is missing; as root: $USERADD"
+        $USERADD || die "useradd could not make the user _xsk-helper"
+        say "made the user _xsk-helper"
+    fi
+}
+USERADD="useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin _xsk-helper"
+
+RUST=0
+[[ $PARTS != *' build '* ]] || check_rust || RUST=1
+need_packages "${PACKAGES[@]}"
+[[ $PARTS != *' check '* ]] || make_accounts
+[ "$RUST" -eq 0 ] || exit 1
+[[ $PARTS != *' check '* ]] || check_components
