@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One test's own host: made by [`Lab::new`], gone with [`Drop`], which also proves that no process stayed.
+
+mod bins;
+pub mod command;
+pub mod dnsmasq;
+pub mod link;
+pub mod packet;
+pub mod proc;
+mod skip;
+mod space;
+mod sys;
+mod user;
+pub mod wait;
+mod ways;
+pub mod wire;
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+
+pub use bins::{firmware, qemu, target_dir};
+pub use command::{Cmd, Done, Running};
+pub use link::Veth;
+pub use skip::say as say_skipped;
+pub use user::{GROUP, SERVICE, User};
+pub use wait::{SOON, wait_for, wait_until};
+pub use ways::SERVICE_CAPS;
+pub use wire::Wire;
+
+/// Where the lab keeps its copies of the binaries and its scratch files, inside its own mount namespace.
+pub const DIR: &str = "/run/xsk-lab";
+
+/// The helper as the lab installs it.
+pub const HELPER: &str = "/run/xsk-lab/bin/xsk-helper";
+
+/// Where `listen` listens in a lab.
+pub const SOCKET: &str = "/run/xsk-helper/socket";
+
+/// The policy that the helper reads.
+pub const POLICY: &str = "/etc/xsk-helper/policy.toml";
+
+/// A test's own host. The thread that made it is inside; so are threads and processes that it starts from then on.
+#[derive(Debug)]
+pub struct Lab {
+    space: space::Space,
+    /// The ordinary user of this test.
+    pub user: User,
+    links: Cell<u8>,
+}
+
+impl Lab {
+    /// Makes the lab, or says why that is not possible here.
+    ///
+    /// # Errors
+    /// A sentence for [`crate::skip!`].
+    pub fn new() -> Result<Self, String> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err("the lab needs root: run the tests with sudo".into());
+        }
+        user::accounts()?;
+        let user = User::claim()?;
+        let space = space::Space::enter().map_err(|e| format!("the lab's namespaces: {e}"))?;
+        Ok(Self { space, user, links: Cell::new(0) })
+    }
+
+    /// A second ordinary user.
+    ///
+    /// # Panics
+    /// Where no uid is free.
+    pub fn another_user(&self) -> User {
+        User::claim().unwrap()
+    }
+
+    /// Writes the policy, owned by root with mode 0644.
+    pub fn policy(&self, text: &str) {
+        std::fs::write(POLICY, text).unwrap();
+        sys::chmod(Path::new(POLICY), 0o644);
+    }
+
+    /// The policy of most tests: the lab's user may have `ifname`.
+    pub fn allow(&self, ifname: &str) {
+        self.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"{ifname}\"]\n", self.user.uid));
+    }
+
+    /// A path for a scratch file that everybody may read.
+    pub fn path(&self, name: &str) -> PathBuf {
+        Path::new(DIR).join(name)
+    }
+
+    /// Runs `act` with this thread in the peer's network namespace.
+    pub fn in_peer<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.space.in_peer(act)
+    }
+
+    /// The processes that run the lab's helper: keepers, `listen`, and what has not ended yet.
+    pub fn helpers(&self) -> Vec<proc::Process> {
+        proc::in_namespace(self.space.host_id()).filter(|p| p.runs("xsk-helper")).collect()
+    }
+
+    /// The keepers: helpers that are not in `not`, usually the process that listens.
+    pub fn keepers(&self, not: &[u32]) -> Vec<proc::Process> {
+        self.helpers().into_iter().filter(|p| !not.contains(&p.pid)).collect()
+    }
+
+    /// Waits until no helper runs any more but those in `but`.
+    pub fn no_helpers_but(&self, but: &[u32]) {
+        wait_until(SOON, "every other helper to end", || self.helpers().iter().all(|p| but.contains(&p.pid)));
+    }
+}
+
+impl Drop for Lab {
+    /// Every process in the lab's namespaces is ended, and one that should have ended by itself fails the test.
+    fn drop(&mut self) {
+        let left = || proc::in_namespace(self.space.host_id()).filter(|p| !p.is_self());
+        let gone = wait::wait_quietly(SOON, || left().next().is_none());
+        let names: Vec<String> = left().map(|p| p.describe()).collect();
+        left().for_each(|p| p.kill());
+        if !gone && !std::thread::panicking() {
+            panic!("the test left processes behind: {}", names.join(", "));
+        }
+    }
+}
+
+/// Makes a [`Lab`], or skips the test.
+#[macro_export]
+macro_rules! lab {
+    () => {
+        match $crate::lab::Lab::new() {
+            Ok(lab) => lab,
+            Err(why) => $crate::skip!("{why}"),
+        }
+    };
+}
+
+/// Ends the test here, says on standard error what did not run and why, and fails where `CI` is `true`.
+#[macro_export]
+macro_rules! skip {
+    ($($why:tt)*) => {{
+        $crate::lab::say_skipped(&format!($($why)*));
+        return;
+    }};
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The lab's only unsafe code: what a child does between fork and exec, credentials of a single thread, and
+//! packet sockets.
+#![allow(unsafe_code)]
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use caps::{CapSet, Capability, CapsHashSet};
+use nix::libc;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::resource::{Resource, setrlimit};
+
+/// What a child is to become before it executes its program.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Entry {
+    pub(super) netns: Option<RawFd>,
+    pub(super) ids: Option<Ids>,
+    pub(super) ambient: Vec<Capability>,
+    pub(super) bounding: Option<Vec<Capability>>,
+    pub(super) rlimits: Vec<(Resource, u64)>,
+    pub(super) inherit: Vec<RawFd>,
+    pub(super) close: Vec<RawFd>,
+    pub(super) no_new_privs: bool,
+    pub(super) new_session: bool,
+}
+
+/// An ordinary user's ids.
+#[derive(Debug, Clone)]
+pub(super) struct Ids {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) groups: Vec<u32>,
+}
+
+/// Makes `command` enter `entry` after its fork.
+pub(super) fn prepare(command: &mut Command, entry: Entry) {
+    let parent = std::process::id();
+    // SAFETY: the child is a copy of this process with one thread. It makes system calls, and allocates only
+    // through glibc, which keeps its allocator usable after a fork.
+    unsafe { command.pre_exec(move || enter(&entry, parent)) };
+}
+
+fn enter(entry: &Entry, parent: u32) -> io::Result<()> {
+    if let Some(fd) = entry.netns {
+        // SAFETY: the descriptor belongs to the lab, which outlives the start of its children.
+        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+        setns(fd, CloneFlags::CLONE_NEWNET)?;
+    }
+    for &(resource, limit) in &entry.rlimits {
+        setrlimit(resource, limit, limit)?;
+    }
+    if let Some(kept) = &entry.bounding {
+        bound(kept)?;
+    }
+    if let Some(ids) = &entry.ids {
+        prctl(libc::PR_SET_KEEPCAPS, u64::from(!entry.ambient.is_empty()))?;
+        become_user(ids)?;
+    }
+    if entry.ids.is_some() {
+        only(&entry.ambient)?;
+    }
+    for &fd in &entry.inherit {
+        cvt(
+            // SAFETY: changes a flag of a descriptor of this child.
+            unsafe { libc::fcntl(fd, libc::F_SETFD, 0) },
+        )?;
+    }
+    for &fd in &entry.close {
+        close_fd(fd);
+    }
+    if entry.new_session {
+        nix::unistd::setsid()?;
+    }
+    if entry.no_new_privs {
+        nix::sys::prctl::set_no_new_privs()?;
+    }
+    // A child that the test does not end ends with the test's thread.
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)?;
+    if nix::unistd::getppid().as_raw() as u32 == parent {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::Interrupted.into())
+    }
+}
+
+fn bound(kept: &[Capability]) -> io::Result<()> {
+    let all = caps::read(None, CapSet::Bounding).map_err(io::Error::other)?;
+    all.iter()
+        .filter(|cap| !kept.contains(cap))
+        .try_for_each(|cap| caps::drop(None, CapSet::Bounding, *cap).map_err(io::Error::other))
+}
+
+/// Permitted, effective and inheritable become `wanted`, and so does the ambient set.
+fn only(wanted: &[Capability]) -> io::Result<()> {
+    let set: CapsHashSet = wanted.iter().copied().collect();
+    let put = |kind, set: &CapsHashSet| caps::set(None, kind, set).map_err(io::Error::other);
+    // Permitted must not lose what effective still names.
+    caps::clear(None, CapSet::Effective).map_err(io::Error::other)?;
+    put(CapSet::Permitted, &set)?;
+    put(CapSet::Inheritable, &set)?;
+    if !set.is_empty() {
+        put(CapSet::Effective, &set)?;
+        put(CapSet::Ambient, &set)?;
+    }
+    Ok(())
+}
+
+/// Turns the calling thread, and no other one, into this user. (glibc's own functions change every thread.)
+pub(super) fn become_user(ids: &Ids) -> io::Result<()> {
+    // SAFETY: the pointer and the length are those of one live slice.
+    let set = unsafe { libc::syscall(libc::SYS_setgroups, ids.groups.len(), ids.groups.as_ptr()) };
+    cvt64(set)?;
+    // SAFETY: takes numbers only.
+    cvt64(unsafe { libc::syscall(libc::SYS_setresgid, ids.gid, ids.gid, ids.gid) })?;
+    // SAFETY: takes numbers only.
+    cvt64(unsafe { libc::syscall(libc::SYS_setresuid, ids.uid, ids.uid, ids.uid) })
+}
+
+fn prctl(option: libc::c_int, value: u64) -> io::Result<()> {
+    // SAFETY: the options used here take a number.
+    cvt(unsafe { libc::prctl(option, value, 0, 0, 0) })
+}
+
+fn cvt(result: libc::c_int) -> io::Result<()> {
+    cvt64(result.into())
+}
+
+fn cvt64(result: libc::c_long) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Closes a descriptor by its number; for children that are to start without it.
+fn close_fd(fd: RawFd) {
+    // SAFETY: the callers own the number, or are about to execute another program.
+    unsafe { libc::close(fd) };
+}
+
+/// Takes over a descriptor that the kernel has just made for this process.
+pub(super) fn own(fd: RawFd) -> OwnedFd {
+    // SAFETY: it came with a message just now, and nobody else knows its number.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Standard error itself, past the harness, without taking ownership of it.
+pub(super) fn raw_stderr() -> ManuallyDrop<File> {
+    // SAFETY: descriptor 2 is open in a test, and `ManuallyDrop` keeps it so.
+    ManuallyDrop::new(unsafe { File::from_raw_fd(2) })
+}
+
+pub(super) fn chmod(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// A raw packet socket on the interface of this index, in the calling thread's network namespace.
+pub(super) fn packet_socket(ifindex: u32) -> io::Result<OwnedFd> {
+    let protocol = (libc::ETH_P_ALL as u16).to_be();
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: takes numbers only.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, i32::from(protocol)) };
+    cvt(fd)?;
+    // SAFETY: the kernel just made this descriptor for us.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: every field of the structure is a number or an array of them, for which zeros are valid.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol;
+    address.sll_ifindex = i32::try_from(ifindex).map_err(io::Error::other)?;
+    let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the address is live and its length is right.
+    cvt(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), length) })?;
+    Ok(fd)
+}

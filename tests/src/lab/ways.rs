@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ways in: the helper installed with its bits for an exec, and the one that listens.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::chown;
+use std::path::PathBuf;
+
+use caps::Capability;
+use nix::mount::{MsFlags, mount};
+use nix::unistd::Group;
+
+use super::wire::{self, Wire};
+use super::{Cmd, DIR, HELPER, Lab, Running, SOCKET, User, bins, sys, user};
+
+/// What a helper that is its service user from the start needs.
+pub const SERVICE_CAPS: [Capability; 3] =
+    [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
+
+impl Lab {
+    /// Installs the helper at [`HELPER`], owned by root and the group `xsk`, with these mode bits.
+    pub fn install_helper(&self, mode: u32) {
+        let dir = self.path("bin");
+        fs::create_dir_all(&dir).unwrap();
+        let _ = fs::remove_file(HELPER);
+        fs::copy(bins::find("xsk-helper").unwrap(), HELPER).unwrap();
+        let group = Group::from_name(user::GROUP).unwrap().unwrap();
+        chown(HELPER, Some(0), Some(group.gid.as_raw())).unwrap();
+        sys::chmod(HELPER.as_ref(), mode);
+    }
+
+    /// One of our programs, where every user can execute it, whatever the modes above the build folder.
+    pub(super) fn bin(&self, name: &str) -> PathBuf {
+        let path = PathBuf::from(DIR).join("bin").join(name);
+        if !path.exists() && name == "xsk-helper" {
+            self.install_helper(0o4750);
+        } else if !path.exists() {
+            let built = bins::find(name).unwrap();
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::File::create(&path).unwrap();
+            mount(Some(&built), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+        }
+        path
+    }
+
+    /// Mounts the bpffs that the packages' mount unit would mount.
+    pub fn mount_bpffs(&self) {
+        let dir = "/run/xsk-helper/bpf";
+        fs::create_dir_all(dir).unwrap();
+        mount(Some("bpf"), dir, Some("bpf"), MsFlags::empty(), Some("mode=0700")).unwrap();
+        let service = nix::unistd::User::from_name(user::SERVICE).unwrap().unwrap();
+        chown(dir, Some(service.uid.as_raw()), Some(service.gid.as_raw())).unwrap();
+    }
+
+    /// Starts `xsk-helper listen` as root, and waits until it can be reached.
+    pub fn listen(&self) -> Running {
+        self.listen_with(&[])
+    }
+
+    /// Starts `xsk-helper listen` as root with further options.
+    pub fn listen_with(&self, options: &[&str]) -> Running {
+        self.listener().args(options).start_listening(self)
+    }
+
+    /// Starts `xsk-helper listen` as its service user, with the capabilities of [`SERVICE_CAPS`] and no others,
+    /// after making the folders that the packages would have made.
+    pub fn listen_as_service(&self) -> Running {
+        let service = nix::unistd::User::from_name(user::SERVICE).unwrap().unwrap();
+        let (uid, gid) = (service.uid.as_raw(), service.gid.as_raw());
+        self.mount_bpffs();
+        let leases = "/run/xsk-helper/leases";
+        fs::create_dir_all(leases).unwrap();
+        sys::chmod(leases.as_ref(), 0o700);
+        chown(leases, Some(uid), Some(gid)).unwrap();
+        chown("/run/xsk-helper", Some(uid), Some(gid)).unwrap();
+        self.install_helper(0o755);
+        self.listener().ids(uid, gid, &[]).ambient(&SERVICE_CAPS).start_listening(self)
+    }
+
+    fn listener(&self) -> Cmd {
+        self.cmd("xsk-helper").args(["listen", "--socket", SOCKET, "--socket-mode", "0666"])
+    }
+
+    /// A connection of the lab's user to the one who listens.
+    pub fn wire(&self) -> Wire {
+        Wire::connect_as(SOCKET, &self.user)
+    }
+
+    /// The bare helper, as it would be executed by this user, with its standard input still to be given.
+    pub fn bare(&self, user: &User) -> Cmd {
+        self.cmd("xsk-helper").user(user)
+    }
+
+    /// Runs the setuid helper for this user, over a socket pair of the user's own.
+    pub fn exec(&self, user: &User) -> (Wire, Running) {
+        let (ours, theirs): (Wire, OwnedFd) = wire::pair(user);
+        let running = self.bare(user).stdin(theirs).start();
+        (ours, running)
+    }
+
+    /// `xsk-client` as the lab's user, with the setuid helper: `subcommand` and what follows are the caller's.
+    pub fn client(&self, subcommand: &str) -> Cmd {
+        self.bin("xsk-helper");
+        self.user_cmd("xsk-client").arg(subcommand).args(["--helper", HELPER])
+    }
+}
+
+impl Cmd {
+    /// Starts a listener, and waits until it can be reached and is alone again.
+    fn start_listening(self, lab: &Lab) -> Running {
+        let running = self.start();
+        drop(Wire::connect(SOCKET));
+        lab.no_helpers_but(&[running.pid()]);
+        running
+    }
+}

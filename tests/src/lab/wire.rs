@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A client that speaks the protocol byte by byte, so that a test can say what no honest client would.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, connect,
+    recvmsg, sendmsg, socket, socketpair,
+};
+use xsk_proto::{Acquire, Code, Granted, Hello, ModeRequest, Refused, Reply, Request, codec};
+
+use super::{User, sys, wait};
+
+/// The longest wait for an answer.
+pub const ANSWER: Duration = Duration::from_secs(20);
+
+/// One end of a connection with the helper.
+#[derive(Debug)]
+pub struct Wire(OwnedFd);
+
+/// A packet with the descriptors that came along.
+#[derive(Debug)]
+pub struct Packet {
+    /// The bytes; empty at the end of the connection.
+    pub bytes: Vec<u8>,
+    /// The descriptors.
+    pub fds: Vec<OwnedFd>,
+}
+
+/// A grant with its sockets.
+#[derive(Debug)]
+pub struct Grant {
+    /// What the helper said of it.
+    pub granted: Granted,
+    /// The sockets, in queue order.
+    pub sockets: Vec<OwnedFd>,
+}
+
+/// A plain request for queues.
+pub fn acquire(ifname: &str, first_queue: u32, queues: u32) -> Acquire {
+    Acquire { ifname: ifname.into(), first_queue, queues, mode: ModeRequest::Auto, params: Vec::new() }
+}
+
+/// Does `act` on a thread that has this user's credentials, so that the kernel names it as the other side.
+pub fn with_credentials<T: Send>(user: &User, act: impl FnOnce() -> T + Send) -> T {
+    let ids = sys::Ids { uid: user.uid, gid: user.uid, groups: user.groups.clone() };
+    let work = move || {
+        sys::become_user(&ids).unwrap();
+        act()
+    };
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap()
+}
+
+/// A pair of connected sockets, made by this user.
+pub fn pair(user: &User) -> (Wire, OwnedFd) {
+    let make = || socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let (ours, theirs) = with_credentials(user, make);
+    (Wire(ours), theirs)
+}
+
+impl Wire {
+    /// Connects to the socket at `path` as root; waits until somebody listens there.
+    pub fn connect(path: &str) -> Self {
+        let attempt = || Self::try_connect(path).ok();
+        wait::wait_for(wait::SOON, "somebody to listen", attempt)
+    }
+
+    /// Connects as this user.
+    pub fn connect_as(path: &str, user: &User) -> Self {
+        with_credentials(user, || Self::connect(path))
+    }
+
+    /// Connects once.
+    ///
+    /// # Errors
+    /// Those of connect(2).
+    pub fn try_connect(path: &str) -> io::Result<Self> {
+        let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+        connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+        Ok(Self(fd))
+    }
+
+    /// The descriptor.
+    pub fn fd(&self) -> &OwnedFd {
+        &self.0
+    }
+
+    /// Sends a packet.
+    ///
+    /// # Errors
+    /// Those of sendmsg(2).
+    pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        self.send_with(bytes, &[])
+    }
+
+    /// Sends a packet with descriptors.
+    ///
+    /// # Errors
+    /// Those of sendmsg(2).
+    pub fn send_with(&self, bytes: &[u8], fds: &[RawFd]) -> io::Result<()> {
+        let rights = [ControlMessage::ScmRights(fds)];
+        let control = if fds.is_empty() { &[][..] } else { &rights[..] };
+        let flags = MsgFlags::MSG_NOSIGNAL;
+        sendmsg::<UnixAddr>(self.0.as_raw_fd(), &[IoSlice::new(bytes)], control, flags, None)?;
+        Ok(())
+    }
+
+    /// Sends a request.
+    pub fn say(&self, request: &Request) {
+        self.send(&codec::encode_request(request).unwrap()).unwrap();
+    }
+
+    /// Receives a packet, within [`ANSWER`].
+    ///
+    /// # Errors
+    /// Those of recvmsg(2), and a time-out.
+    pub fn receive(&self) -> io::Result<Packet> {
+        if !self.readable(ANSWER) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let mut bytes = vec![0; xsk_proto::MAX_REPLY + 1];
+        let mut control = nix::cmsg_space!([RawFd; 253]);
+        let (length, fds) = {
+            let mut parts = [IoSliceMut::new(&mut bytes)];
+            let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+            let message = recvmsg::<UnixAddr>(self.0.as_raw_fd(), &mut parts, Some(&mut control), flags)?;
+            let fds = message.cmsgs()?.flat_map(|c| match c {
+                ControlMessageOwned::ScmRights(fds) => fds,
+                _ => Vec::new(),
+            });
+            (message.bytes, fds.map(sys::own).collect())
+        };
+        bytes.truncate(length);
+        Ok(Packet { bytes, fds })
+    }
+
+    /// Whether something can be read, or the end, within this time.
+    pub fn readable(&self, within: Duration) -> bool {
+        let end = Instant::now() + within;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], timeout) {
+                Err(Errno::EINTR) => {}
+                found => return found.unwrap() > 0,
+            }
+        }
+    }
+
+    /// Receives a reply, and fails the test where none comes.
+    #[track_caller]
+    pub fn reply(&self) -> (Reply, Vec<OwnedFd>) {
+        let packet = self.receive().expect("no answer");
+        assert!(!packet.bytes.is_empty(), "the connection ended where an answer was due");
+        (codec::decode_reply(&packet.bytes).unwrap(), packet.fds)
+    }
+
+    /// Receives a refusal, and fails the test on anything else.
+    #[track_caller]
+    pub fn refusal(&self) -> Refused {
+        match self.reply().0 {
+            Reply::Refused(refused) => refused,
+            other => panic!("not a refusal: {other:?}"),
+        }
+    }
+
+    /// Whether the other side ends the connection within this time; what it says before is dropped.
+    pub fn ends(&self, within: Duration) -> bool {
+        let end = Instant::now() + within;
+        while self.readable(end.saturating_duration_since(Instant::now())) {
+            match self.receive() {
+                Ok(packet) if packet.bytes.is_empty() => return true,
+                Ok(_) => {}
+                Err(_) => return true,
+            }
+        }
+        false
+    }
+
+    /// Greets.
+    #[track_caller]
+    pub fn greet(&self) {
+        self.say(&Request::Hello(Hello::default()));
+        match self.reply().0 {
+            Reply::Welcome { version: 1, .. } => {}
+            other => panic!("not a welcome: {other:?}"),
+        }
+    }
+
+    /// Asks for queues, after the greeting.
+    ///
+    /// # Errors
+    /// The helper's refusal.
+    #[track_caller]
+    pub fn ask(&self, request: Acquire) -> Result<Grant, Refused> {
+        self.say(&Request::Acquire(request));
+        match self.reply() {
+            (Reply::Granted(granted), sockets) => {
+                assert_eq!(sockets.len(), granted.queues as usize);
+                Ok(Grant { granted, sockets })
+            }
+            (Reply::Refused(refused), fds) => {
+                assert!(fds.is_empty(), "a refusal came with descriptors");
+                Err(refused)
+            }
+            (other, _) => panic!("neither grant nor refusal: {other:?}"),
+        }
+    }
+
+    /// Greets and asks.
+    ///
+    /// # Errors
+    /// The helper's refusal.
+    #[track_caller]
+    pub fn get(&self, ifname: &str, first: u32, queues: u32) -> Result<Grant, Refused> {
+        self.greet();
+        self.ask(acquire(ifname, first, queues))
+    }
+
+    /// Greets, asks, and expects a refusal with this code.
+    #[track_caller]
+    pub fn is_refused(&self, ifname: &str, first: u32, queues: u32, code: Code) -> Refused {
+        let refused = self.get(ifname, first, queues).expect_err("granted what was to be refused");
+        assert_eq!(refused.code, code, "{refused:?}");
+        refused
+    }
+}
+
+impl From<OwnedFd> for Wire {
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
