@@ -1,4 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The unprivileged side: asks `xsk-helper` for AF_XDP sockets and hands them to QEMU or any other program.
+//!
+//! ```no_run
+//! use xsk_client::{Endpoint, Request, acquire};
+//!
+//! let lease = acquire(&Endpoint::System, &Request::new("eth1").queues(0, 2))?;
+//! println!("{} sockets for {} ({})", lease.sockets.len(), lease.granted.ifname, lease.granted.mode);
+//! # Ok::<(), xsk_client::Error>(())
+//! ```
+//!
+//! No call waits for ever: a helper that says nothing is an error after ten seconds (two minutes where pkexec
+//! may ask a person). Descriptors are received close-on-exec, counted, and checked to be AF_XDP sockets.
 
+mod conversation;
+mod endpoint;
+mod error;
+mod lease;
+mod mends;
 pub mod netdev;
+mod request;
+mod sys;
+
+pub use endpoint::Endpoint;
+pub use error::{Error, Kind};
+pub use lease::{Lease, News, acquire, check, revoke, status};
+pub use request::Request;
+pub use xsk_proto as proto;
+
+/// What to do about a full table of descriptors.
+const TABLE_HINT: &str = "close descriptors, or raise the limit: ulimit -n 4096";

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What can go wrong between a user and his sockets: the same four things in every place where an error is
+//! seen (text, JSON, exit code), whether the helper refused or this side found it.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use serde::Serialize;
+use xsk_proto::{Code, Refused};
+
+/// Why there is no lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What kind of thing happened.
+    pub kind: Kind,
+    /// What it is about: an interface, a file, an option.
+    pub object: String,
+    /// What happened, a sentence.
+    pub message: String,
+    /// What to type next; empty where there is nothing.
+    pub hint: String,
+}
+
+/// The kinds of [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The helper refused, with this code.
+    Refused(Code),
+    /// The command line does not make sense.
+    Usage,
+    /// There is no helper to talk to, or it went away.
+    Unreachable,
+    /// The helper's file is missing or cannot be run.
+    NotInstalled,
+    /// Nothing was said for too long.
+    Timeout,
+    /// The helper said something that this client does not understand.
+    Protocol,
+    /// A grant came without its descriptors, or with others.
+    NoDescriptor,
+    /// The sockets are for another network namespace than ours.
+    Namespace,
+    /// The locked-memory limit is too low for what is to be started.
+    Memlock,
+    /// QEMU's machine protocol: no connection, or a command that failed.
+    Qmp,
+    /// A system call failed on this side.
+    System,
+}
+
+impl Kind {
+    /// The name that scripts see, stable. For a refusal it is the protocol's.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Refused(code) => code.name(),
+            Kind::Usage => "usage",
+            Kind::Unreachable => "unreachable",
+            Kind::NotInstalled => "not-installed",
+            Kind::Timeout => "timeout",
+            Kind::Protocol => "protocol",
+            Kind::NoDescriptor => "no-descriptor",
+            Kind::Namespace => "namespace",
+            Kind::Memlock => "memlock",
+            Kind::Qmp => "qmp",
+            Kind::System => "system",
+        }
+    }
+
+    /// The exit status, after sysexits.h: 64 usage, 69 unreachable, 75 busy, 77 denied, 78 configuration.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Kind::Usage => 64,
+            Kind::Unreachable | Kind::Timeout | Kind::Protocol | Kind::Qmp => 69,
+            Kind::Refused(Code::Busy | Code::Limit) => 75,
+            Kind::Refused(Code::NotAllowed | Code::Identity) => 77,
+            Kind::Refused(
+                Code::Timeout
+                | Code::TooLarge
+                | Code::Malformed
+                | Code::Unsupported
+                | Code::BadState
+                | Code::Internal,
+            ) => 69,
+            _ => 78,
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, object: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, object: object.into(), message: message.into(), hint: String::new() }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: hint.into(), ..self }
+    }
+
+    /// A system call on this side failed at `step`.
+    pub(crate) fn system(step: &str, error: impl Into<std::io::Error>) -> Self {
+        let error = error.into();
+        let new = Self::new(Kind::System, step, format!("{step}: {error}"));
+        // EMFILE and ENFILE have the same numbers on every architecture of Linux.
+        if matches!(error.raw_os_error(), Some(23 | 24)) { new.hint(crate::TABLE_HINT) } else { new }
+    }
+
+    /// `{code, object, message, hint}`, for `--error-format=json`.
+    pub fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            code: &'a str,
+            object: &'a str,
+            message: &'a str,
+            hint: &'a str,
+        }
+        let json =
+            Json { code: self.kind.name(), object: &self.object, message: &self.message, hint: &self.hint };
+        serde_json::to_string(&json).unwrap_or_default()
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        let Refused { code, object, message, hint } = refused;
+        Self { kind: Kind::Refused(code), object, message, hint }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_the_documented_ones() {
+        let cases = [
+            (Kind::Usage, 64),
+            (Kind::Unreachable, 69),
+            (Kind::Timeout, 69),
+            (Kind::Refused(Code::Internal), 69),
+            (Kind::Refused(Code::Busy), 75),
+            (Kind::Refused(Code::Limit), 75),
+            (Kind::Refused(Code::NotAllowed), 77),
+            (Kind::Refused(Code::Identity), 77),
+            (Kind::Refused(Code::NoSuchInterface), 78),
+            (Kind::Refused(Code::Policy), 78),
+            (Kind::Refused(Code::NotPrivileged), 78),
+            (Kind::Memlock, 78),
+            (Kind::NotInstalled, 78),
+        ];
+        for (kind, code) in cases {
+            assert_eq!(kind.exit_code(), code, "{kind:?}");
+        }
+        for code in Code::ALL {
+            assert!([69, 75, 77, 78].contains(&Kind::Refused(code).exit_code()), "{code}");
+        }
+    }
+
+    #[test]
+    fn json_has_four_members() {
+        let error = Error::new(Kind::Refused(Code::Busy), "eth1", "queue 0 is \"taken\"").hint("wait");
+        assert_eq!(
+            error.to_json(),
+            r#"{"code":"busy","object":"eth1","message":"queue 0 is \"taken\"","hint":"wait"}"#
+        );
+    }
+}
