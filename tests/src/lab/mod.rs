@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One test's own host: made by [`Lab::new`], gone with [`Drop`], which also proves that no process stayed.
 
+pub mod afxdp;
 mod bins;
 pub mod command;
 pub mod dnsmasq;
+pub mod foreign;
 pub mod link;
 pub mod packet;
 pub mod proc;
@@ -21,7 +23,7 @@ use std::path::{Path, PathBuf};
 pub use bins::{firmware, qemu, target_dir};
 pub use command::{Cmd, Done, Running};
 pub use link::Veth;
-pub use skip::say as say_skipped;
+pub use skip::{figure as say_figure, say as say_skipped};
 pub use user::{GROUP, SERVICE, User};
 pub use wait::{SOON, wait_for, wait_until};
 pub use ways::SERVICE_CAPS;
@@ -100,6 +102,27 @@ impl Lab {
     /// The keepers: helpers that are not in `not`, usually the process that listens.
     pub fn keepers(&self, not: &[u32]) -> Vec<proc::Process> {
         self.helpers().into_iter().filter(|p| !not.contains(&p.pid)).collect()
+    }
+
+    /// The pins that stand in the helper's bpffs: files, not folders.
+    pub fn pins(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![PathBuf::from("/run/xsk-helper/bpf")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if is_folder { folders.push(entry.path()) } else { found.push(entry.path()) }
+            }
+        }
+        found
+    }
+
+    /// Waits until nothing is left of any lease: no process but those in `but`, no program on the interface,
+    /// no pin. That is also what a refusal leaves.
+    pub fn nothing_left(&self, ifname: &str, but: &[u32]) {
+        self.no_helpers_but(but);
+        self.no_program(ifname);
+        wait_until(SOON, "the pins to be removed", || self.pins().is_empty());
     }
 
     /// Waits until no helper runs any more but those in `but`.

@@ -12,3 +12,10 @@ pub fn say(why: &str) {
     let mut stderr = super::sys::raw_stderr();
     let _ = stderr.write_all(line.as_bytes());
 }
+
+/// Prints a figure that the test measured, past the harness, for the reports.
+pub fn figure(line: &str) {
+    let thread = std::thread::current();
+    let mut stderr = super::sys::raw_stderr();
+    let _ = stderr.write_all(format!("FIGURE: {}: {line}\n", thread.name().unwrap_or("?")).as_bytes());
+}

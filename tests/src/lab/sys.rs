@@ -177,3 +177,41 @@ pub(super) fn packet_socket(ifindex: u32) -> io::Result<OwnedFd> {
     cvt(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), length) })?;
     Ok(fd)
 }
+
+/// A program for XDP that passes everything, loaded.
+pub(super) fn load_pass() -> io::Result<OwnedFd> {
+    use libbpf_rs::libbpf_sys as bpf;
+    // r0 = XDP_PASS; exit
+    let code = [[0xb7u8, 0, 0, 0, 2, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];
+    let (name, license) = (c"stranger".as_ptr(), c"GPL".as_ptr());
+    let instructions = code.as_ptr().cast::<bpf::bpf_insn>();
+    let none = std::ptr::null_mut();
+    // SAFETY: an instruction has eight bytes and no alignment that the array could lack beyond what the kernel,
+    // which copies it, demands; the names are literals; no options are given.
+    let fd = unsafe { bpf::bpf_prog_load(bpf::BPF_PROG_TYPE_XDP, name, license, instructions, 2, none) };
+    owned(fd)
+}
+
+/// Puts a program on an interface by a link, which lasts as long as its descriptor.
+pub(super) fn link_xdp(program: &OwnedFd, ifindex: u32, flags: u32) -> io::Result<OwnedFd> {
+    use libbpf_rs::libbpf_sys as bpf;
+    // SAFETY: every field of the options is a number or a pointer, for which zeros are valid.
+    let mut options: bpf::bpf_link_create_opts = unsafe { std::mem::zeroed() };
+    options.sz = size_of_val(&options) as bpf::size_t;
+    options.flags = flags;
+    // SAFETY: the descriptor and the options are live.
+    owned(unsafe { bpf::bpf_link_create(program.as_raw_fd(), ifindex as i32, bpf::BPF_XDP, &options) })
+}
+
+/// Puts a program on an interface by netlink, or removes the one that is there.
+pub(super) fn set_xdp(program: Option<&OwnedFd>, ifindex: u32, flags: u32) -> io::Result<()> {
+    let fd = program.map_or(-1, AsRawFd::as_raw_fd);
+    // SAFETY: takes numbers; no options are given.
+    let done = unsafe { libbpf_rs::libbpf_sys::bpf_xdp_attach(ifindex as i32, fd, flags, std::ptr::null()) };
+    if done < 0 { Err(io::Error::from_raw_os_error(-done)) } else { Ok(()) }
+}
+
+/// A descriptor from libbpf, which answers with a negative errno.
+fn owned(fd: libc::c_int) -> io::Result<OwnedFd> {
+    if fd < 0 { Err(io::Error::from_raw_os_error(-fd)) } else { Ok(own(fd)) }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A consumer of AF_XDP sockets inside the test itself, as small as one can be.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use xsk_socket::{BindOptions, Bound, Config, Error, Unbound};
+
+use super::packet;
+
+/// UMEM and rings of 64 frames, and a bind without waiting for a busy queue.
+///
+/// # Errors
+/// Those of bind(2), in the words of `xsk-socket`.
+pub fn bind(socket: OwnedFd, ifindex: u32, queue: u32) -> Result<Bound, Error> {
+    bind_within(socket, ifindex, queue, Duration::ZERO)
+}
+
+/// As [`bind`], and waits for a busy queue.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_within(socket: OwnedFd, ifindex: u32, queue: u32, wait: Duration) -> Result<Bound, Error> {
+    let ready =
+        Unbound::adopt(socket)?.prepare(&Config::default().frames(64).min_frames(64).frame_size(2048))?;
+    Ok(ready.bind(ifindex, queue, &BindOptions::default().busy_wait(wait))?)
+}
+
+/// Whether a frame made by [`packet::frame`] with this text arrives.
+pub fn receives(bound: &mut Bound, text: &str, within: Duration) -> bool {
+    let end = Instant::now() + within;
+    while Instant::now() < end {
+        let _ = bound.wait(Some(Duration::from_millis(10))).unwrap();
+        if bound.recv(64).iter().any(|frame| packet::carries(frame, text)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Sends a frame made by [`packet::frame`].
+pub fn sends(bound: &mut Bound, text: &str) {
+    bound.send(&packet::frame(text)).unwrap();
+    bound.flush().unwrap();
+}
