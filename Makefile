@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The commands of the project. What each does is in a script of tests/scripts, so that it can
+# be read and run without make; this file knows their order.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+PREFIX ?= /usr
+DESTDIR ?=
+SCRIPTS := tests/scripts
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+
+# Targets that are nothing but a script are there when the script is.
+help_demo  := an ordinary uid answers pings over AF_XDP, shown step by step
+help_check := lints, build and every test (as root); ends on "N passed, N failed"
+help_bench := the cost of a grant and of a frame, against the bare system calls
+help_qemu  := build and cache a QEMU with af-xdp; its path is the last line
+help_vm    := the tests that need a kernel of their own (KERNEL=6.1 TEST=name)
+help_deb   := Debian packages
+help_fuzz  := the fuzz targets (MINUTES=…)
+help_chaos := random kills against running leases (ROUNDS=… SEED=…)
+SCRIPTED := $(foreach name,demo check bench qemu vm deb fuzz chaos,\
+	$(if $(wildcard $(SCRIPTS)/$(name).sh),$(name)))
+
+.PHONY: build lint install clean help $(SCRIPTED)
+
+build: ## packages that the build needs, then the release binaries
+	@$(SCRIPTS)/setup.sh build
+	cargo build --release --locked --workspace
+
+$(filter demo bench chaos deb,$(SCRIPTED)): build
+
+$(SCRIPTED):
+	@$(SCRIPTS)/$@.sh
+
+lint: ## formatting, clippy and shellcheck alone
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --release --locked -- -D warnings
+	shellcheck -x -S warning -P $(SCRIPTS) $(SCRIPTS)/*.sh .ci/run
+
+clean: ## remove what was built (not the cached QEMU)
+	cargo clean
+
+help: ## this list
+	@{ sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile; \
+	$(foreach name,$(SCRIPTED),printf '%s\t%s\n' '$(name)' '$(help_$(name))';) } | \
+	sort | expand -t 10
+
+# ---- installation -----------------------------------------------------------------------
+# The helper is installed without privileges: a socket unit starts it as root, and who wants
+# it setuid says so himself (chmod 4750, group xsk). A policy that is there stays.
+
+prefix := $(DESTDIR)$(PREFIX)
+place = $(if $(strip $(1)),install -D -m 644 -t $(2) $(1))
+
+install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr)
+	@test -x $(RELEASE)/xsk-helper || { echo "nothing is built yet: make build"; exit 1; }
+	install -D -m 755 $(RELEASE)/xsk-helper $(prefix)/libexec/xsk-helper
+	install -d $(prefix)/sbin
+	ln -sf ../libexec/xsk-helper $(prefix)/sbin/xsk-helper
+	install -D -m 755 -t $(prefix)/bin $(RELEASE)/xsk-client $(RELEASE)/xsk-backend
+	$(call place,$(wildcard packaging/systemd/*),$(prefix)/lib/systemd/system)
+	$(call place,$(wildcard packaging/tmpfiles/*),$(prefix)/lib/tmpfiles.d)
+	$(call place,$(wildcard packaging/sysusers/*),$(prefix)/lib/sysusers.d)
+	$(call place,$(wildcard packaging/polkit/*.policy),$(prefix)/share/polkit-1/actions)
+	$(call place,$(wildcard packaging/apparmor/*),$(DESTDIR)/etc/apparmor.d)
+	install -d $(DESTDIR)/etc/xsk-helper/policy.d
+	test -e $(DESTDIR)/etc/xsk-helper/policy.toml || test ! -e packaging/policy.toml || \
+	install -m 644 packaging/policy.toml $(DESTDIR)/etc/xsk-helper/policy.toml

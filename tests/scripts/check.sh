@@ -1,0 +1,150 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# What `make check` runs: packages, lints, the release build, a QEMU with af-xdp, and every
+# test of the workspace. Each stage says its time; what was skipped and what failed stands
+# before the last line, which is `N passed, N failed`. With CI=true a skipped test counts as
+# failed. The tests run as root: by sudo, if need be.
+set -uo pipefail
+. "$(dirname "$0")/common.sh"
+
+cd "$(dirname "$0")/../.." || exit 1
+HERE=tests/scripts
+TARGET=${CARGO_TARGET_DIR:-target}
+LIMIT=${XSK_TEST_LIMIT:-60m}
+PASSED=0 FAILED=0
+TROUBLE=()
+
+# Ends the run: the troubles by name, then the line that others read.
+finish() {
+    local name
+    for name in "${TROUBLE[@]}"; do
+        echo "FAILED: $name"
+    done
+    rm -rf "$SCRATCH"
+    echo "$PASSED passed, $FAILED failed" | tee "$RESULT"
+    [ "$FAILED" -eq 0 ]
+    exit
+}
+
+trouble() {
+    TROUBLE+=("$1")
+    FAILED=$((FAILED + 1))
+}
+
+# stage NAME COMMAND...: timed; a failure is noted, and returned.
+stage() {
+    local name=$1 start=$SECONDS status=0
+    shift
+    printf '\n== %s\n' "$name"
+    ("$@") </dev/null || status=$?
+    printf '== %s: %s after %d s\n' "$name" "$([ "$status" -eq 0 ] && echo ok || echo FAILED)" \
+        $((SECONDS - start))
+    [ "$status" -eq 0 ] || trouble "$name"
+    return "$status"
+}
+
+# ---- the stages -----------------------------------------------------------------------
+
+packages() {
+    as_root "$HERE/setup.sh" demo check && as_root "$HERE/qemu.sh" --packages &&
+        "$HERE/setup.sh" build check
+}
+
+# An ordinary user has to reach the QEMU that he is to start, and root's home is closed to
+# him: the tests get a copy.
+qemu() {
+    local binary
+    binary=$("$HERE/qemu.sh" | tail -n 1) && [ -x "$binary" ] || return 1
+    cp -a "$(dirname "$binary")/.." "$SCRATCH/qemu" && "$XSK_QEMU" --version
+}
+
+scripts() { shellcheck -x -S warning -P "$HERE" "$HERE"/*.sh .ci/run; }
+
+# cargo builds as whoever calls; only what it runs is given to root.
+run_as_root() {
+    is_root && return
+    local host
+    host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+    sudo -v || die "the tests need root: run \`make check\` as root"
+    export "CARGO_TARGET_${host}_RUNNER=sudo -- env XSK_QEMU=${XSK_QEMU:-} CI=${CI:-} PATH=$PATH"
+}
+
+tests() {
+    local status=0 limit=(timeout -k 30 "$LIMIT")
+    [ -t 1 ] && limit=(timeout --foreground -k 30 "$LIMIT")
+    run_as_root
+    "${limit[@]}" cargo test --release --workspace --locked --no-fail-fast -- --show-output \
+        2>&1 | tee "$OUTPUT" || status=$?
+    [ "$status" -ne 124 ] || echo "the tests did not end within $LIMIT"
+    return "$status"
+}
+
+# ---- what the tests said ---------------------------------------------------------------
+
+# sum WORD: over all lines `test result: ok. 3 passed; 0 failed; ...`.
+sum() {
+    awk -v word="$1;" '/^test result: / { for (i = 2; i <= NF; i++) if ($i == word) n += $(i - 1) }
+        END { print n + 0 }' "$OUTPUT"
+}
+
+# skips: what the tests said of themselves, behind their name where nothing was captured.
+skips() { sed -n 's/^\(test .* \.\.\. \)\?\(SKIPPED:.*\)/\2/p' "$OUTPUT" | sort -u; }
+
+# failures: the tests, and the test programs that did not end well.
+failures() {
+    sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p; s/^    `\(-p .*\)`$/cargo test \1/p' "$OUTPUT"
+}
+
+# A run that failed has a failed test in it; if not, something broke before or around them.
+count_tests() {
+    local status=$1 failed line
+    PASSED=$(sum passed)
+    failed=$(sum failed)
+    [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || trouble "cargo test (status $status)"
+    FAILED=$((FAILED + failed))
+    mapfile -t -O "${#TROUBLE[@]}" TROUBLE < <(failures)
+    sed -n 's/^test \(.*\) \.\.\. ignored\(.*\)/!!! IGNORED: \1\2/p' "$OUTPUT"
+    while read -r line; do
+        echo "!!! $line"
+        [ "${CI:-}" != true ] || trouble "$line"
+    done < <(skips)
+}
+
+run_tests() {
+    local status=0 start=$SECONDS
+    printf '\n== tests\n'
+    (tests) </dev/null || status=$?
+    printf '== tests: %d s\n\n' $((SECONDS - start))
+    count_tests "$status"
+}
+
+tree() { git status --porcelain --untracked-files=all 2>/dev/null || true; }
+
+tree_is_as_before() {
+    [ "$(tree)" = "$BEFORE" ] && return
+    echo "the run has changed the work tree:"
+    diff <(echo "$BEFORE") <(tree)
+    return 1
+}
+
+# ---- the run --------------------------------------------------------------------------
+
+SCRATCH=$(mktemp -d /tmp/xsk-check.XXXXXX)
+chmod 755 "$SCRATCH"
+trap 'rm -rf "$SCRATCH"; exit 130' INT TERM HUP
+mkdir -p "$TARGET"
+OUTPUT=$TARGET/check.log RESULT=$TARGET/check.result
+: >"$OUTPUT"
+rm -f "$RESULT"
+BEFORE=$(tree)
+
+stage "packages" packages || finish
+stage "build" cargo build --release --locked --workspace || finish
+stage "format" cargo fmt --all --check
+stage "lints" cargo clippy --workspace --all-targets --release --locked -- -D warnings
+stage "scripts" scripts
+export XSK_QEMU=$SCRATCH/qemu/bin/qemu-system-x86_64
+stage "QEMU with af-xdp" qemu
+run_tests
+[ "${CI:-}" != true ] || stage "work tree" tree_is_as_before
+finish
