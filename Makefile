@@ -51,7 +51,7 @@ help: ## this list
 # it setuid says so himself (chmod 4750, group xsk). A policy that is there stays.
 
 prefix := $(DESTDIR)$(PREFIX)
-place = $(if $(strip $(1)),install -D -m 644 -t $(2) $(1))
+place := install -D -m 644 -t
 
 install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr)
 	@test -x $(RELEASE)/xsk-helper || { echo "nothing is built yet: make build"; exit 1; }
@@ -59,11 +59,11 @@ install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr)
 	install -d $(prefix)/sbin
 	ln -sf ../libexec/xsk-helper $(prefix)/sbin/xsk-helper
 	install -D -m 755 -t $(prefix)/bin $(RELEASE)/xsk-client $(RELEASE)/xsk-backend
-	$(call place,$(wildcard packaging/systemd/*),$(prefix)/lib/systemd/system)
-	$(call place,$(wildcard packaging/tmpfiles/*),$(prefix)/lib/tmpfiles.d)
-	$(call place,$(wildcard packaging/sysusers/*),$(prefix)/lib/sysusers.d)
-	$(call place,$(wildcard packaging/polkit/*.policy),$(prefix)/share/polkit-1/actions)
-	$(call place,$(wildcard packaging/apparmor/*),$(DESTDIR)/etc/apparmor.d)
+	$(place) $(prefix)/lib/systemd/system packaging/systemd/*
+	$(place) $(prefix)/lib/sysusers.d packaging/sysusers.d/*
+	$(place) $(prefix)/lib/tmpfiles.d packaging/tmpfiles.d/*
+	$(place) $(prefix)/share/polkit-1/actions packaging/polkit/*.policy
+	$(place) $(DESTDIR)/etc/apparmor.d packaging/apparmor.d/*
 	install -d $(DESTDIR)/etc/xsk-helper/policy.d
-	test -e $(DESTDIR)/etc/xsk-helper/policy.toml || test ! -e packaging/policy.toml || \
+	test -e $(DESTDIR)/etc/xsk-helper/policy.toml || \
 	install -m 644 packaging/policy.toml $(DESTDIR)/etc/xsk-helper/policy.toml

@@ -66,7 +66,7 @@ run_as_root() {
     local host
     host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
     sudo -v || die "the tests need root: run \`make check\` as root"
-    export "CARGO_TARGET_${host}_RUNNER=sudo -- env XSK_QEMU=${XSK_QEMU:-} CI=${CI:-} PATH=$PATH"
+    export "CARGO_TARGET_${host}_RUNNER=sudo -- env XSK_QEMU=$XSK_QEMU XSK_BIN_DIR=$XSK_BIN_DIR CI=${CI:-} PATH=$PATH"
 }
 
 tests() {
@@ -143,6 +143,9 @@ stage "build" cargo build --release --locked --workspace || finish
 stage "format" cargo fmt --all --check
 stage "lints" cargo clippy --workspace --all-targets --release --locked -- -D warnings
 stage "scripts" scripts
+# Building the tests puts other builds of the programs there: the ones to test are these.
+install -D -t "$SCRATCH/bin" "$TARGET"/release/xsk-{helper,client,backend}
+export XSK_BIN_DIR=$SCRATCH/bin
 export XSK_QEMU=$SCRATCH/qemu/bin/qemu-system-x86_64
 stage "QEMU with af-xdp" qemu
 run_tests
