@@ -37,21 +37,25 @@ at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; 
 # The version of cargo that apt would install.
 packaged_cargo() { apt-cache policy cargo 2>/dev/null | sed -n 's/^  Candidate: //p'; }
 
-check_rust() {
-    local want have=none packaged
-    want=$(wanted_rust)
-    have=$(cargo --version 2>/dev/null | cut -d' ' -f2) || have=none
-    [ "$have" = none ] || ! at_least "$have" "$want" || return 0
-    packaged=$(packaged_cargo)
-    if [ "$have" = none ] && [ -n "$packaged" ] && at_least "$packaged" "$want"; then
-        PACKAGES+=(cargo rustc rustfmt rust-clippy)
-        return 0
-    fi
-    say "cargo $want or newer is needed, found: $have"
+have_rust() { cargo --version 2>/dev/null | cut -d' ' -f2 || true; }
+
+rust_is_new_enough() { [ -n "$(have_rust)" ] && at_least "$(have_rust)" "$(wanted_rust)"; }
+
+# A newer release of Debian has a cargo that is new enough; one that is there is not replaced.
+rust_from_apt() {
+    [ -z "$(have_rust)" ] && has_apt || return 0
+    ! is_root || apt_update
+    ! at_least "$(packaged_cargo)" "$(wanted_rust)" || PACKAGES+=(cargo rustc rustfmt rust-clippy)
+}
+
+explain_rust() {
+    local have
+    have=$(have_rust)
+    say "cargo $(wanted_rust) or newer is needed, found: ${have:-none}"
     say "get it with rustup (https://rustup.rs), as the user who builds: rustup toolchain install stable"
     ! is_root || [ -z "${SUDO_USER:-}" ] ||
         say "(if $SUDO_USER has it: run make as $SUDO_USER; it asks for root where it needs it)"
-    return 1
+    exit 1
 }
 
 check_components() {
@@ -81,9 +85,10 @@ make_accounts() {
 }
 USERADD="useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin _xsk-helper"
 
-RUST=0
-[[ $PARTS != *' build '* ]] || check_rust || RUST=1
+wants() { [[ $PARTS == *" $1 "* ]]; }
+
+! wants build || rust_is_new_enough || rust_from_apt
 need_packages "${PACKAGES[@]}"
-[[ $PARTS != *' check '* ]] || make_accounts
-[ "$RUST" -eq 0 ] || exit 1
-[[ $PARTS != *' check '* ]] || check_components
+! wants check || make_accounts
+! wants build || rust_is_new_enough || explain_rust
+! wants check || check_components
