@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A consumer of AF_XDP sockets inside the test itself, as small as one can be.
 
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use xsk_socket::{BindOptions, Bound, Config, Error, Unbound};
 
-use super::packet;
+use super::{packet, sys};
 
 /// UMEM and rings of 64 frames, and a bind without waiting for a busy queue.
 ///
@@ -42,4 +43,20 @@ pub fn receives(bound: &mut Bound, text: &str, within: Duration) -> bool {
 pub fn sends(bound: &mut Bound, text: &str) {
     bound.send(&packet::frame(text)).unwrap();
     bound.flush().unwrap();
+}
+
+/// Pins a socket to an interface, or unpins it with an empty name.
+///
+/// # Errors
+/// Those of setsockopt(2) with SO_BINDTODEVICE.
+pub fn pin_by_name(socket: &OwnedFd, ifname: &str) -> io::Result<()> {
+    sys::bind_to_device(socket.as_fd(), ifname)
+}
+
+/// Pins a socket to an interface, or unpins it with 0.
+///
+/// # Errors
+/// Those of setsockopt(2) with SO_BINDTOIFINDEX.
+pub fn pin_by_index(socket: &OwnedFd, ifindex: u32) -> io::Result<()> {
+    sys::bind_to_ifindex(socket.as_fd(), ifindex)
 }

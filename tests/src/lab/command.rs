@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Programs that a test runs: as whom, where, with what, and never without an end.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -15,7 +15,7 @@ use nix::sys::resource::Resource;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::sys::{self, Entry, Ids};
+use super::sys::{self, Entry, Ids, Raw};
 use super::{Lab, User, wait};
 
 /// A program that is about to run. It starts as root, on the host of the lab, with hardly any environment.
@@ -136,6 +136,26 @@ impl Cmd {
     /// Starts the child in a session of its own.
     pub fn new_session(mut self) -> Self {
         self.entry.new_session = true;
+        self
+    }
+
+    /// Starts the child with an alarm pending.
+    pub fn alarm(mut self, seconds: u32) -> Self {
+        self.entry.alarm = Some(seconds);
+        self
+    }
+
+    /// Starts the child with every signal ignored.
+    pub fn ignore_signals(mut self) -> Self {
+        self.entry.ignore_signals = true;
+        self
+    }
+
+    /// Executes `path` with exactly these arguments and this environment, of which there may be none.
+    pub fn execute(mut self, path: &str, argv: &[&[u8]], envp: &[&[u8]]) -> Self {
+        let strings = |all: &[&[u8]]| all.iter().map(|s| CString::new(*s).unwrap()).collect();
+        self.entry.instead =
+            Some(Raw { path: CString::new(path).unwrap(), argv: strings(argv), envp: strings(envp) });
         self
     }
 

@@ -80,6 +80,19 @@ impl Lab {
         }
     }
 
+    /// Moves an interface of the host to the peer's namespace.
+    pub fn move_to_peer(&self, ifname: &str) {
+        self.space.move_to_peer(ifname);
+    }
+
+    /// Every interface of the host that has an XDP program: its index, and the program's id.
+    pub fn programs(&self) -> Vec<(u32, u64)> {
+        let done = Command::new("ip").args(["-j", "-d", "link", "show"]).output().unwrap();
+        let list: Value = serde_json::from_slice(&done.stdout).unwrap();
+        let one = |link: &Value| Some((u32::try_from(link["ifindex"].as_u64()?).ok()?, xdp_of(link)?.id));
+        list.as_array().unwrap().iter().filter_map(one).collect()
+    }
+
     /// What `ip -d link show` says of an interface; `None` where there is none.
     pub fn link(&self, ifname: &str) -> Option<Value> {
         let done = Command::new("ip").args(["-j", "-d", "link", "show", ifname]).output().unwrap();
@@ -89,21 +102,7 @@ impl Lab {
 
     /// The XDP program on an interface, if there is one.
     pub fn xdp(&self, ifname: &str) -> Option<Xdp> {
-        let link = self.link(ifname)?;
-        let (mode, xdp) = ["xdp", "xdpgeneric", "xdpoffload", "xdpmulti"]
-            .iter()
-            .find_map(|mode| Some((mode, link.get(mode)?)))
-            .or_else(|| Some((&"xdp", link.get("xdp")?)))?;
-        let id = xdp.pointer("/prog/id").or_else(|| xdp.get("id"))?.as_u64()?;
-        let number = xdp.get("mode").and_then(Value::as_u64);
-        let mode = match number {
-            Some(1) => "xdp",
-            Some(2) => "xdpgeneric",
-            Some(3) => "xdpoffload",
-            Some(4) => "xdpmulti",
-            _ => mode,
-        };
-        Some(Xdp { id, mode: mode.to_owned() })
+        xdp_of(&self.link(ifname)?)
     }
 
     /// The index of an interface.
@@ -122,10 +121,27 @@ impl super::space::Space {
     /// Makes a link with one end in the peer's namespace.
     fn add_link(&self, host: &[&str], peer: &[&str], name: &str) {
         ip(&[host, peer].concat());
+        self.move_to_peer(name);
+    }
+
+    fn move_to_peer(&self, name: &str) {
         let process =
             format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(self.peer()));
         ip(&["link", "set", name, "netns", &process]);
     }
+}
+
+fn xdp_of(link: &Value) -> Option<Xdp> {
+    let xdp = link.get("xdp")?;
+    let id = xdp.pointer("/prog/id")?.as_u64()?;
+    // IFLA_XDP_ATTACHED of linux/if_link.h.
+    let mode = match xdp.get("mode")?.as_u64()? {
+        1 => "xdp",
+        2 => "xdpgeneric",
+        3 => "xdpoffload",
+        _ => "xdpmulti",
+    };
+    Some(Xdp { id, mode: mode.to_owned() })
 }
 
 /// Runs `ip` and fails with what it said.

@@ -5,6 +5,7 @@ pub mod afxdp;
 mod bins;
 pub mod command;
 pub mod dnsmasq;
+pub mod fake;
 pub mod foreign;
 pub mod link;
 pub mod packet;

@@ -3,10 +3,11 @@
 //! packet sockets.
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::fs::{File, Permissions};
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -29,6 +30,17 @@ pub(super) struct Entry {
     pub(super) close: Vec<RawFd>,
     pub(super) no_new_privs: bool,
     pub(super) new_session: bool,
+    pub(super) alarm: Option<u32>,
+    pub(super) ignore_signals: bool,
+    pub(super) instead: Option<Raw>,
+}
+
+/// An execve(2) with arguments that the standard library would not pass.
+#[derive(Debug, Clone)]
+pub(super) struct Raw {
+    pub(super) path: CString,
+    pub(super) argv: Vec<CString>,
+    pub(super) envp: Vec<CString>,
 }
 
 /// An ordinary user's ids.
@@ -50,7 +62,7 @@ pub(super) fn prepare(command: &mut Command, entry: Entry) {
 fn enter(entry: &Entry, parent: u32) -> io::Result<()> {
     if let Some(fd) = entry.netns {
         // SAFETY: the descriptor belongs to the lab, which outlives the start of its children.
-        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         setns(fd, CloneFlags::CLONE_NEWNET)?;
     }
     for &(resource, limit) in &entry.rlimits {
@@ -81,13 +93,38 @@ fn enter(entry: &Entry, parent: u32) -> io::Result<()> {
     if entry.no_new_privs {
         nix::sys::prctl::set_no_new_privs()?;
     }
+    if let Some(seconds) = entry.alarm {
+        nix::unistd::alarm::set(seconds);
+    }
+    if entry.ignore_signals {
+        ignore_signals()?;
+    }
     // A child that the test does not end ends with the test's thread.
     prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)?;
-    if nix::unistd::getppid().as_raw() as u32 == parent {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::Interrupted.into())
+    if nix::unistd::getppid().as_raw() as u32 != parent {
+        return Err(io::ErrorKind::Interrupted.into());
     }
+    entry.instead.as_ref().map_or(Ok(()), execute)
+}
+
+fn execute(raw: &Raw) -> io::Result<()> {
+    let list = |strings: &[CString]| {
+        let ends = std::iter::once(std::ptr::null());
+        strings.iter().map(|s| s.as_ptr()).chain(ends).collect::<Vec<*const libc::c_char>>()
+    };
+    let (argv, envp) = (list(&raw.argv), list(&raw.envp));
+    // SAFETY: both lists end with a null pointer, and the strings outlive the call.
+    cvt(unsafe { libc::execve(raw.path.as_ptr(), argv.as_ptr(), envp.as_ptr()) })
+}
+
+fn ignore_signals() -> io::Result<()> {
+    for number in (1..32).filter(|n| ![libc::SIGKILL, libc::SIGSTOP].contains(n)) {
+        // SAFETY: ignoring a signal runs no code of ours.
+        if unsafe { libc::signal(number, libc::SIG_IGN) } == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 fn bound(kept: &[Capability]) -> io::Result<()> {
@@ -214,4 +251,36 @@ pub(super) fn set_xdp(program: Option<&OwnedFd>, ifindex: u32, flags: u32) -> io
 /// A descriptor from libbpf, which answers with a negative errno.
 fn owned(fd: libc::c_int) -> io::Result<OwnedFd> {
     if fd < 0 { Err(io::Error::from_raw_os_error(-fd)) } else { Ok(own(fd)) }
+}
+
+/// Pins a socket to an interface, or unpins it with an empty name, by SO_BINDTODEVICE.
+pub(super) fn bind_to_device(fd: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    let length = name.len() as libc::socklen_t;
+    // SAFETY: the name is live and the length is its own.
+    cvt(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_BINDTODEVICE,
+            name.as_ptr().cast(),
+            length,
+        )
+    })
+}
+
+/// The same by number; 0 unpins.
+pub(super) fn bind_to_ifindex(fd: BorrowedFd<'_>, ifindex: u32) -> io::Result<()> {
+    // From the kernel's uapi (asm-generic/socket.h); the libc crate has it for some targets only.
+    const SO_BINDTOIFINDEX: libc::c_int = 62;
+    let length = size_of::<u32>() as libc::socklen_t;
+    // SAFETY: the number is live and the length is its own.
+    cvt(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_BINDTOIFINDEX,
+            (&raw const ifindex).cast(),
+            length,
+        )
+    })
 }

@@ -24,7 +24,7 @@ pub struct User {
     /// The supplementary groups.
     pub groups: Vec<u32>,
     /// Held while the uid is in use, and freed by the kernel whatever becomes of the test.
-    _claim: Flock<File>,
+    _claim: Option<Flock<File>>,
 }
 
 impl User {
@@ -41,7 +41,12 @@ impl User {
             Some((uid, Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()?))
         });
         let (uid, claim) = claimed.ok_or_else(|| format!("no uid from {FIRST} on is free"))?;
-        Ok(Self { uid, groups: vec![xsk.gid.as_raw()], _claim: claim })
+        Ok(Self { uid, groups: vec![xsk.gid.as_raw()], _claim: Some(claim) })
+    }
+
+    /// A user with a certain uid, which is not claimed.
+    pub fn with_uid(uid: u32, groups: Vec<u32>) -> Self {
+        Self { uid, groups, _claim: None }
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use caps::Capability;
 use nix::mount::{MsFlags, mount};
+use nix::sys::resource::Resource;
 use nix::unistd::Group;
 
 use super::wire::{self, Wire};
@@ -60,6 +61,11 @@ impl Lab {
     /// Starts `xsk-helper listen` as root with further options.
     pub fn listen_with(&self, options: &[&str]) -> Running {
         self.listener().args(options).start_listening(self)
+    }
+
+    /// Starts `xsk-helper listen` as root under a resource limit.
+    pub fn listen_under(&self, resource: Resource, limit: u64) -> Running {
+        self.listener().rlimit(resource, limit).start_listening(self)
     }
 
     /// Starts `xsk-helper listen` as its service user, with the capabilities of [`SERVICE_CAPS`] and no others,
