@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line. Its own module, so that man page and completions are made from the same description.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, ValueEnum};
+use xsk_client::Endpoint;
+
+use crate::peer_spec::{self, PeerSpec};
+
+const AFTER: &str = "\
+Exit status: 0 ended by a signal, --count, --seconds or the peer; 64 command line, 69 helper not
+reachable, 75 busy, 77 denied, 78 configuration of this machine, 1 anything else.
+
+Signals: SIGTERM, SIGINT and SIGHUP end it; SIGUSR1 prints the statistics.
+
+One line beginning with \"ready:\" is printed when all queues are bound.";
+
+/// A rootless AF_XDP network backend with the options of QEMU.
+#[derive(Debug, Parser)]
+#[command(name = "xsk-backend", version, after_help = AFTER, after_long_help = format!("{}\n\n{AFTER}", peer_spec::HELP))]
+pub struct Cli {
+    /// The interface, as QEMU's -netdev takes it: af-xdp,id=ID,ifname=NAME[,mode=native|skb][,force-copy=on|off]
+    /// [,queues=N][,start-queue=N][,inhibit=on,sock-fds=A:B:…]. Without sock-fds the sockets are acquired from
+    /// xsk-helper. A second one is for --peer forward
+    #[arg(long, value_name = "NETDEV", required = true)]
+    pub netdev: Vec<String>,
+    /// Where frames go to and come from: discard, reflect, echo=ADDR, generate, forward, pcap=FILE or stream=PATH
+    #[arg(long, value_name = "PEER")]
+    pub peer: PeerSpec,
+    /// Frames of UMEM a queue; fewer are used when the limit of locked memory is short
+    #[arg(long, value_name = "N", default_value_t = 896, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
+    pub frames: u32,
+    /// Bytes a frame of UMEM: 2048 or 4096. A received frame may have 256 bytes less
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    pub frame_size: u32,
+    /// Never sleep: one core a queue, whether there are frames or not
+    #[arg(long)]
+    pub spin: bool,
+    /// Print the statistics every so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub stats: Option<f64>,
+    /// Print everything on standard output as JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+    /// End after so many frames from the network, over all queues
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// End after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub seconds: Option<f64>,
+    /// How to reach the helper, and what to ask it for
+    #[command(flatten)]
+    pub helper: HelperArgs,
+    /// How errors are printed on standard error; json: an object with code, object, message and hint
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub error_format: ErrorFormat,
+}
+
+/// How to reach the helper, and what to ask it for.
+#[derive(Debug, clap::Args)]
+pub struct HelperArgs {
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+    /// Wait for busy queues, for so many seconds; without a number as long as it takes
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "inf", value_parser = wait)]
+    pub wait: Option<f64>,
+    /// Ask for promiscuous mode while the lease lasts, for a guest whose MAC address is not the interface's
+    #[arg(long)]
+    pub promisc: bool,
+}
+
+/// Where the helper is.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct EndpointArgs {
+    /// Ask the helper that listens on this socket [default: /run/xsk-helper/socket]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Run this helper instead of asking one that listens
+    #[arg(long = "helper", value_name = "PATH")]
+    helper: Option<PathBuf>,
+    /// Run the installed helper by pkexec
+    #[arg(long)]
+    pkexec: bool,
+}
+
+impl HelperArgs {
+    /// The helper that was chosen.
+    pub fn endpoint(&self) -> Endpoint {
+        match &self.endpoint {
+            EndpointArgs { socket: Some(path), .. } => Endpoint::Socket(path.clone()),
+            EndpointArgs { helper: Some(path), .. } => Endpoint::Helper(path.clone()),
+            EndpointArgs { pkexec: true, .. } => Endpoint::Pkexec,
+            _ => Endpoint::System,
+        }
+    }
+}
+
+/// How errors are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ErrorFormat {
+    /// A sentence.
+    Text,
+    /// An object.
+    Json,
+}
+
+/// The description, for man pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.01..=1e9).contains(number));
+    number.ok_or_else(|| format!("'{text}' is not a number of seconds from 0.01 on"))
+}
+
+fn wait(text: &str) -> Result<f64, String> {
+    if text == "inf" { Ok(f64::INFINITY) } else { seconds(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_long_help_tells_every_peer() {
+        let help = command().render_long_help().to_string();
+        for peer in ["discard", "reflect", "echo=", "generate", "forward", "pcap=", "stream="] {
+            assert!(help.contains(&format!("\n  {peer}")), "{peer}");
+        }
+    }
+
+    #[test]
+    fn two_ways_to_the_helper_exclude_each_other() {
+        let line = ["xsk-backend", "--netdev", "x", "--peer", "discard", "--pkexec", "--socket", "/x"];
+        assert!(Cli::try_parse_from(line).is_err());
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `forward`: queue for queue, what comes from one netdev goes out of the other. One thread moves both directions of
+//! a pair of queues, so this peer owns the second netdev's socket.
+#![forbid(unsafe_code)]
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+use xsk_socket::{Bound, RxBatch};
+
+use super::{Interest, Peer};
+use crate::counters::{Counters, Moved};
+use crate::error::Error;
+use crate::queue::BATCH;
+
+/// While the other device takes nothing.
+const DEVICE_BUSY: Duration = Duration::from_micros(200);
+
+/// The peer.
+pub struct Forward {
+    name: String,
+    other: Bound,
+    counters: Arc<Counters>,
+    pending: bool,
+}
+
+impl Forward {
+    /// Forwards to and from `other`, whose frames are counted in `counters`.
+    pub fn new(name: String, other: Bound, counters: Arc<Counters>) -> Self {
+        Self { name, other, counters, pending: false }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let pending = self.other.flush().map_err(|error| Error::socket(&self.name, &error))?;
+        self.pending = pending > 0;
+        Ok(())
+    }
+}
+
+impl Peer for Forward {
+    fn room(&mut self) -> usize {
+        self.other.room()
+    }
+
+    fn receive(&mut self, batch: &mut RxBatch<'_>, _counters: &Counters) -> Result<(), Error> {
+        let moved = copy(batch, &mut self.other, &self.counters);
+        self.counters.sent(moved);
+        self.flush()
+    }
+
+    fn supply(&mut self, socket: &mut Bound, counters: &Counters) -> Result<Moved, Error> {
+        let room = socket.room().min(BATCH);
+        let batch = self.other.recv(room);
+        self.counters.received(Moved { frames: batch.len() as u64, bytes: batch.bytes() });
+        let moved = copy(&batch, socket, counters);
+        drop(batch);
+        self.flush()?;
+        Ok(moved)
+    }
+
+    fn interest(&self) -> Interest<'_> {
+        let within = self.pending.then_some(DEVICE_BUSY);
+        Interest { on: Some((self.other.as_fd(), PollFlags::IN)), within }
+    }
+}
+
+/// Copies the batch to `to`. Both UMEMs have frames of one size, so what does not fit can only be a lack of room.
+fn copy(batch: &RxBatch<'_>, to: &mut Bound, counters: &Counters) -> Moved {
+    let mut moved = Moved::default();
+    for frame in batch.iter() {
+        match to.send(frame) {
+            Ok(()) => moved.add(frame.len()),
+            Err(_) => counters.dropped(1),
+        }
+    }
+    moved
+}

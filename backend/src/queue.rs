@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The loop of one queue: frames from the network to the peer, frames from the peer to the network, and a poll when
+//! there is neither.
+#![forbid(unsafe_code)]
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use xsk_socket::Bound;
+
+use crate::control::Control;
+use crate::counters::{Counters, Moved};
+use crate::error::Error;
+use crate::peers::Peer;
+
+/// Frames a turn: two of the kernel's own batches of 32 (`TX_BATCH_SIZE` in net/xdp/xsk.c).
+pub(crate) const BATCH: usize = 64;
+
+/// How long to sleep when the kernel does not take what is in the transmit ring, or has all the frames. A poll for writability would
+/// return at once, since it asks only whether the ring has room.
+const DEVICE_BUSY: Duration = Duration::from_micros(200);
+
+/// One queue with its peer.
+pub struct Queue {
+    /// What it is called in messages.
+    pub name: String,
+    /// The socket.
+    pub socket: Bound,
+    /// The other side.
+    pub peer: Box<dyn Peer>,
+    /// What it moved.
+    pub counters: Arc<Counters>,
+    /// The end.
+    pub control: Arc<Control>,
+    /// Never sleep.
+    pub spin: bool,
+}
+
+impl Queue {
+    /// Moves frames until the control or the peer says that it is over.
+    ///
+    /// # Errors
+    /// The interface went away, or the peer failed.
+    pub fn run(mut self) -> Result<(), Error> {
+        while !self.control.stopped() {
+            let received = self.receive()?;
+            let sent = self.peer.supply(&mut self.socket, &self.counters)?;
+            self.counters.sent(sent);
+            let pending = self.flush()?;
+            if received || sent.frames > 0 || self.spin {
+                continue;
+            }
+            if self.peer.done() && pending == 0 {
+                break;
+            }
+            self.sleep(pending > 0)?;
+        }
+        self.flush()?;
+        self.peer.finish()
+    }
+
+    #[inline]
+    fn receive(&mut self) -> Result<bool, Error> {
+        let room = self.peer.room().min(BATCH);
+        if room == 0 {
+            return Ok(false);
+        }
+        let mut batch = self.socket.recv(room);
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        let moved = Moved { frames: batch.len() as u64, bytes: batch.bytes() };
+        self.counters.received(moved);
+        self.peer.receive(&mut batch, &self.counters)?;
+        let (frames, bytes) = batch.sent_back();
+        self.counters.sent(Moved { frames, bytes });
+        drop(batch);
+        self.control.account(moved.frames);
+        Ok(true)
+    }
+
+    fn flush(&mut self) -> Result<u32, Error> {
+        self.socket.flush().map_err(|error| Error::socket(&self.name, &error))
+    }
+
+    /// Waits for the network, the peer or the end.
+    fn sleep(&mut self, pending: bool) -> Result<(), Error> {
+        self.peer.idle()?;
+        let pending = pending || self.socket.room() == 0;
+        let takes = self.peer.room() > 0;
+        let interest = self.peer.interest();
+        let limit = if pending { Some(DEVICE_BUSY) } else { interest.within };
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        let mut fds = vec![PollFd::from_borrowed_fd(self.control.stop_event(), PollFlags::IN)];
+        if takes {
+            fds.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
+        }
+        if let Some((fd, events)) = &interest.on {
+            fds.push(PollFd::from_borrowed_fd(fd.as_fd(), *events));
+        }
+        match poll(&mut fds, limit.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(Error::io(&self.name, "poll", errno)),
+        }
+    }
+}

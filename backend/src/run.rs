@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The main thread: sets everything up, then watches signals, leases, interfaces and the clock while the queue
+//! threads move frames, and ends them together.
+#![forbid(unsafe_code)]
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use xsk_client::proto::EventKind;
+use xsk_client::{Lease, News};
+
+use crate::cli::Cli;
+use crate::control::Control;
+use crate::error::{Error, Exit};
+use crate::queue::Queue;
+use crate::report::Report;
+use crate::setup;
+use crate::signals::{Arrived, Signals};
+use crate::source;
+
+/// How often the interfaces are looked at: the kernel tells of a removed one by no event.
+const LOOK: Duration = Duration::from_millis(250);
+
+type Worker = JoinHandle<Result<(), Error>>;
+
+/// Runs the command until it is over.
+///
+/// # Errors
+/// Why it could not begin, or ended other than by request.
+pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
+    let netdevs = source::read(&cli.netdev)?;
+    let counts: Vec<_> = netdevs.iter().map(|(options, _)| options.queues).collect();
+    setup::check(cli, &counts)?;
+    let signals = Signals::listen()?;
+    let control = Arc::new(Control::new(cli.count)?);
+    let mut ports = vec![];
+    for (options, inherited) in netdevs {
+        ports.push(source::open(&options, inherited, &cli.helper)?);
+    }
+    let (queues, rows) = setup::queues(cli, &mut ports, &control)?;
+    let report = Report::new(rows, cli.json);
+    let leases = ports.into_iter().filter_map(|port| port.lease).collect();
+    let workers = start(queues, &control)?;
+    report.ready(cli.peer.name());
+    let mut watch = Watch { control, signals, leases, report, workers, start: Instant::now(), printed: 0 };
+    let outcome = watch.until_the_end(cli);
+    let stopped = watch.stop();
+    let reason = match (&outcome, &stopped) {
+        (_, Err(error)) | (Err(error), _) => error.to_string(),
+        (Ok(reason), _) => (*reason).to_owned(),
+    };
+    watch.report.end(&reason);
+    stopped.and(outcome.map(|_| ()))
+}
+
+fn start(queues: Vec<Queue>, control: &Arc<Control>) -> Result<Vec<Worker>, Error> {
+    let mut workers = vec![];
+    for queue in queues {
+        let (name, control) = (queue.name.clone(), Arc::clone(control));
+        // The kernel keeps 15 bytes of a thread's name.
+        let builder = std::thread::Builder::new().name(name.replace(" queue ", ":"));
+        let worker = builder.spawn(move || {
+            let result = queue.run();
+            control.tell_main();
+            result
+        });
+        workers.push(worker.map_err(|error| Error::io(name, "start a thread", error))?);
+    }
+    Ok(workers)
+}
+
+/// All that the main thread looks at.
+struct Watch {
+    control: Arc<Control>,
+    signals: Signals,
+    leases: Vec<Lease>,
+    report: Report,
+    workers: Vec<Worker>,
+    start: Instant,
+    printed: u32,
+}
+
+impl Watch {
+    /// Returns why it is over.
+    fn until_the_end(&mut self, cli: &Cli) -> Result<&'static str, Error> {
+        loop {
+            match self.signals.arrived() {
+                Some(Arrived::End(signal)) => return Ok(signal),
+                Some(Arrived::Statistics) => self.report.statistics(),
+                None => {}
+            }
+            self.control.drain_main_event();
+            if self.workers.iter().any(JoinHandle::is_finished) || self.control.stopped() {
+                return Ok(if self.control.stopped() { "--count reached" } else { "the peer is done" });
+            }
+            self.look_at_interfaces()?;
+            self.look_at_leases()?;
+            let left = match cli.seconds.map(|seconds| seconds - self.start.elapsed().as_secs_f64()) {
+                Some(left) if left <= 0.0 => return Ok("--seconds are over"),
+                left => left,
+            };
+            let next = cli.stats.map(|every| self.print_when_due(every));
+            self.sleep([left, next])?;
+        }
+    }
+
+    fn look_at_interfaces(&self) -> Result<(), Error> {
+        for row in self.report.rows() {
+            row.monitor.check().map_err(|error| Error::socket(&row.ifname, &error))?;
+        }
+        Ok(())
+    }
+
+    /// A keeper that is gone without a word was killed: the socket is still in the map and goes on. News that mean the
+    /// end of the lease end us.
+    fn look_at_leases(&mut self) -> Result<(), Error> {
+        let mut at = 0;
+        while let Some(lease) = self.leases.get(at) {
+            let ifname = &lease.granted.ifname;
+            match lease.news(Duration::ZERO) {
+                Ok(News::Nothing) => at += 1,
+                Ok(News::Event(event)) => tell(ifname, event.kind, &event.text)?,
+                Ok(News::Ended) => {
+                    eprintln!("xsk-backend: {ifname}: the lease's keeper is gone; going on without it");
+                    self.leases.remove(at);
+                }
+                Err(error) => {
+                    eprintln!("xsk-backend: {ifname}: {error}; going on without news of the lease");
+                    self.leases.remove(at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints the statistics when `every` seconds are over, and says how long until the next time.
+    fn print_when_due(&mut self, every: f64) -> f64 {
+        let elapsed = self.start.elapsed().as_secs_f64();
+        if elapsed >= every * f64::from(self.printed + 1) {
+            self.printed = (elapsed / every) as u32;
+            self.report.statistics();
+        }
+        every * f64::from(self.printed + 1) - elapsed
+    }
+
+    fn sleep(&self, limits: [Option<f64>; 2]) -> Result<(), Error> {
+        let limit = limits.into_iter().flatten().fold(LOOK.as_secs_f64(), f64::min);
+        let limit = Duration::try_from_secs_f64(limit).unwrap_or(Duration::ZERO);
+        let limit = Timespec::try_from(limit).ok();
+        let leases = self.leases.iter().map(|lease| lease.connection.as_fd());
+        let all = self.signals.descriptors().chain(leases).chain([self.control.main_event()]);
+        let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        match poll(&mut fds, limit.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(Error::io("", "poll", errno)),
+        }
+    }
+
+    /// Ends the queue threads and gives the first error of any of them.
+    fn stop(&mut self) -> Result<(), Error> {
+        self.control.stop();
+        let mut first = Ok(());
+        for worker in self.workers.drain(..) {
+            let result = worker
+                .join()
+                .unwrap_or_else(|_| Err(Error::new(Exit::Other, "bug", "", "a thread panicked")));
+            first = first.and(result);
+        }
+        first
+    }
+}
+
+fn tell(ifname: &str, kind: EventKind, text: &str) -> Result<(), Error> {
+    let over = |exit, code| Err(Error::new(exit, code, ifname, format!("the lease is over: {text}")));
+    match kind {
+        EventKind::Revoked => over(Exit::Denied, "revoked"),
+        EventKind::InterfaceGone | EventKind::InterfaceMoved => over(Exit::Other, "interface-gone"),
+        _ => {
+            eprintln!("xsk-backend: {ifname}: {text}");
+            Ok(())
+        }
+    }
+}

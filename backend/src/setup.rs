@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From ports to bound queues with their peers.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use xsk_socket::{BindOptions, Bound, Config, CopyMode, Unbound};
+
+use crate::cli::Cli;
+use crate::control::Control;
+use crate::counters::Counters;
+use crate::error::Error;
+use crate::peer_spec::PeerSpec;
+use crate::peers::{self, Forward, Peer, Station};
+use crate::queue::Queue;
+use crate::report::Row;
+use crate::source::Port;
+
+/// A bound socket with what is reported about it.
+struct Half {
+    socket: Bound,
+    row: Row,
+}
+
+impl Half {
+    fn name(&self) -> String {
+        format!("{} queue {}", self.row.ifname, self.row.queue)
+    }
+}
+
+/// Binds every queue of every port and gives each its peer.
+///
+/// # Errors
+/// Memory, a bind, or a peer's file failed.
+pub(crate) fn queues(
+    cli: &Cli,
+    ports: &mut [Port],
+    control: &Arc<Control>,
+) -> Result<(Vec<Queue>, Vec<Row>), Error> {
+    let Some((port, second)) = ports.split_first_mut() else { return Ok((vec![], vec![])) };
+    let station = Station { mac: port.mac, ifindex: port.ifindex };
+    let halves = bind_all(cli, port)?;
+    let mut others = match second.first_mut() {
+        Some(second) => bind_all(cli, second)?.into_iter(),
+        None => vec![].into_iter(),
+    };
+    let made = peers::make(&cli.peer, station, halves.len())?;
+    let (mut queues, mut rows) = (vec![], vec![]);
+    for (half, peer) in halves.into_iter().zip(made) {
+        let (peer, other) = match others.next() {
+            Some(other) => forward(other),
+            None => (peer, None),
+        };
+        queues.push(Queue {
+            name: half.name(),
+            counters: Arc::clone(&half.row.counters),
+            socket: half.socket,
+            peer,
+            control: Arc::clone(control),
+            spin: cli.spin,
+        });
+        rows.push(half.row);
+        rows.extend(other);
+    }
+    Ok((queues, rows))
+}
+
+fn forward(other: Half) -> (Box<dyn Peer>, Option<Row>) {
+    let name = other.name();
+    let peer = Forward::new(name, other.socket, Arc::clone(&other.row.counters));
+    (Box::new(peer), Some(other.row))
+}
+
+fn bind_all(cli: &Cli, port: &mut Port) -> Result<Vec<Half>, Error> {
+    let sockets = std::mem::take(&mut port.sockets);
+    let numbered = (port.first_queue..).zip(sockets);
+    numbered.map(|(queue, socket)| bind(cli, port, queue, socket)).collect()
+}
+
+fn bind(cli: &Cli, port: &Port, queue: u32, socket: Unbound) -> Result<Half, Error> {
+    let failed = |error| Error::socket(format!("{} queue {queue}", port.ifname), &error);
+    let ready = socket.prepare(&memory(cli)).map_err(failed)?;
+    let frames = ready.frames();
+    if frames < cli.frames as usize {
+        eprintln!(
+            "xsk-backend: {} queue {queue}: {frames} frames of UMEM instead of {}: the limit of locked memory is short",
+            port.ifname, cli.frames
+        );
+    }
+    let copy = if port.force_copy { CopyMode::ForceCopy } else { CopyMode::Auto };
+    let socket = ready.bind(port.ifindex, queue, &BindOptions::default().copy(copy));
+    let socket = socket.map_err(|refused| failed(refused.error))?;
+    let row = Row {
+        ifname: port.ifname.clone(),
+        queue,
+        mode: port.mode.clone().unwrap_or_default(),
+        zero_copy: socket.zero_copy(),
+        frames,
+        monitor: socket.monitor(),
+        counters: Arc::new(Counters::default()),
+    };
+    Ok(Half { socket, row })
+}
+
+/// A generator needs frames to send and few to receive; for everybody else a quarter is kept for sending.
+fn memory(cli: &Cli) -> Config {
+    let config = Config::default().frames(cli.frames).frame_size(cli.frame_size);
+    match cli.peer {
+        PeerSpec::Generate(_) => config.tx_reserve(cli.frames * 3 / 4),
+        _ => config,
+    }
+}
+
+/// What the options ask of each other.
+///
+/// # Errors
+/// `forward` without a second netdev, or a second one without `forward`; numbers of queues that differ.
+pub(crate) fn check(cli: &Cli, queues: &[u32]) -> Result<(), Error> {
+    let forward = cli.peer == PeerSpec::Forward;
+    match queues {
+        [_] if forward => Err(Error::usage("--peer forward", "it needs a second --netdev to forward to")),
+        [_] => Ok(()),
+        [_, _] if !forward => Err(Error::usage("--netdev", "a second one is for --peer forward only")),
+        [a, b] if a == b => Ok(()),
+        [a, b] => {
+            let message = format!("it joins queue with queue, but the netdevs have {a} and {b}");
+            Err(Error::usage("--peer forward", message).hint("give both the same queues="))
+        }
+        _ => Err(Error::usage("--netdev", "one, or two with --peer forward")),
+    }
+}

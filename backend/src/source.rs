@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where the sockets of a netdev come from: inherited by number (`inhibit=on,sock-fds=…`), or acquired from the
+//! helper.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use xsk_client::netdev::{Netdev, Options, Place};
+use xsk_client::{Endpoint, Lease, Request, acquire};
+use xsk_socket::Unbound;
+
+use crate::cli::HelperArgs;
+use crate::error::{Error, Exit};
+use crate::sys;
+
+/// Between two attempts at busy queues.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// A netdev with its sockets, in queue order.
+#[derive(Debug)]
+pub(crate) struct Port {
+    /// The interface.
+    pub ifname: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// The queue of the first socket.
+    pub first_queue: u32,
+    /// `force-copy=on`.
+    pub force_copy: bool,
+    /// How the program is attached, where the helper said so.
+    pub mode: Option<String>,
+    /// The sockets.
+    pub sockets: Vec<Unbound>,
+    /// The lease, where the sockets were acquired. It lasts as long as this.
+    pub lease: Option<Lease>,
+}
+
+/// Reads the netdevs and takes over the descriptors that they name. To be called before anything else is opened.
+///
+/// # Errors
+/// QEMU's sentences for what QEMU refuses.
+pub(crate) fn read(texts: &[String]) -> Result<Vec<(Options, Vec<OwnedFd>)>, Error> {
+    let options = texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let mut numbers = Vec::new();
+    for options in &options {
+        let sockets = options.sockets().map_err(|error| usage(&options.ifname, error.to_string()))?;
+        numbers.push(sockets.unwrap_or_default());
+    }
+    let mut inherited = sys::adopt(&numbers.concat()).map_err(|(number, error)| {
+        usage("sock-fds", format!("descriptor {number} cannot be used: {error}"))
+            .hint("let xsk-client run start this program, or leave out sock-fds and inhibit")
+    })?;
+    let mut result = Vec::new();
+    for (options, numbers) in options.into_iter().zip(numbers) {
+        let rest = inherited.split_off(numbers.len());
+        result.push((options, std::mem::replace(&mut inherited, rest)));
+    }
+    Ok(result)
+}
+
+fn usage(object: &str, message: String) -> Error {
+    Error::usage(object, message)
+}
+
+fn parse(text: &str) -> Result<Options, Error> {
+    let netdev =
+        Netdev::parse(OsStr::new(text), Place::Backend).map_err(|error| usage(text, error.to_string()))?;
+    let netdev =
+        netdev.ok_or_else(|| usage(text, "only netdevs of type af-xdp are served here".to_owned()))?;
+    if netdev.options().map_path.is_some() {
+        return Err(usage(
+            "map-path",
+            "the map is not taken: it exposes every queue of the interface".to_owned(),
+        )
+        .hint("leave out map-path and inhibit, and the sockets are acquired from xsk-helper"));
+    }
+    netdev.check().map_err(|error| usage(text, error.to_string()))?;
+    Ok(netdev.options().clone())
+}
+
+/// Makes a port of a netdev: of its inherited sockets, or of acquired ones.
+///
+/// # Errors
+/// There is no such interface, the helper refuses, a descriptor is not a fresh AF_XDP socket.
+pub(crate) fn open(options: &Options, inherited: Vec<OwnedFd>, helper: &HelperArgs) -> Result<Port, Error> {
+    if options.sock_fds.is_some() { inherit(options, inherited) } else { ask(options, helper) }
+}
+
+fn inherit(options: &Options, inherited: Vec<OwnedFd>) -> Result<Port, Error> {
+    let ifname = &options.ifname;
+    let (ifindex, mac) = sys::station(ifname).map_err(|error| {
+        let message = format!("failed to get ifindex for '{ifname}': {error}");
+        Error::new(Exit::Configuration, "no-such-interface", ifname, message).hint("`ip -o link` lists them")
+    })?;
+    let mode = options.mode.map(|mode| mode.to_string());
+    let sockets = fresh(ifname, inherited)?;
+    let (first_queue, force_copy) = (options.start_queue, options.force_copy);
+    Ok(Port { ifname: ifname.clone(), ifindex, mac, first_queue, force_copy, mode, sockets, lease: None })
+}
+
+fn ask(options: &Options, helper: &HelperArgs) -> Result<Port, Error> {
+    let mut request = Request::from(options);
+    if helper.promisc {
+        request = request.promisc();
+    }
+    let mut lease = acquire_patiently(&helper.endpoint(), &request, helper.wait)?;
+    let granted = &lease.granted;
+    for warning in &granted.warnings {
+        eprintln!("xsk-backend: warning: {}: {}", granted.ifname, warning.text);
+    }
+    let (ifname, mode) = (granted.ifname.clone(), Some(granted.mode.to_string()));
+    let (ifindex, mac, first_queue) = (granted.ifindex, granted.mac, granted.first_queue);
+    let sockets = fresh(&ifname, std::mem::take(&mut lease.sockets))?;
+    Ok(Port {
+        ifname,
+        ifindex,
+        mac,
+        first_queue,
+        force_copy: options.force_copy,
+        mode,
+        sockets,
+        lease: Some(lease),
+    })
+}
+
+fn fresh(ifname: &str, sockets: Vec<OwnedFd>) -> Result<Vec<Unbound>, Error> {
+    let adopt = |fd| Unbound::adopt(fd).map_err(|error| Error::socket(ifname, &error));
+    sockets.into_iter().map(adopt).collect()
+}
+
+/// With `--wait`, a busy queue is asked for again until the time is over.
+fn acquire_patiently(endpoint: &Endpoint, request: &Request, wait: Option<f64>) -> Result<Lease, Error> {
+    let start = Instant::now();
+    loop {
+        match acquire(endpoint, request) {
+            Ok(lease) => return Ok(lease),
+            Err(error) => {
+                let error = Error::from(error);
+                let over = wait.is_none_or(|wait| start.elapsed().as_secs_f64() >= wait);
+                if over || error.exit != Exit::Busy {
+                    return Err(error);
+                }
+            }
+        }
+        std::thread::sleep(RETRY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        read(&[text.to_owned()]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_qemu_refuses_is_refused_in_its_words() {
+        let cases = [
+            ("af-xdp,ifname=x,inhibit=on", "'inhibit=on' requires 'sock-fds' or 'map-path'"),
+            ("af-xdp,ifname=x,sock-fds=5", "'sock-fds' and 'map-path' require 'inhibit=on'"),
+            ("af-xdp,ifname=x,inhibit=on,sock-fds=5:6", "expected 1 socket fds, got 2"),
+            ("af-xdp,ifname=x,queues=0", "invalid number of queues (0) for 'x'"),
+            ("af-xdp,id=n0", "Parameter 'ifname' is missing"),
+            ("af-xdp,ifname=x,color=red", "Invalid parameter 'color'"),
+            ("af-xdp,ifname=x,mode=fast", "Parameter 'mode' does not accept value 'fast'"),
+        ];
+        for (text, message) in cases {
+            assert!(refusal(text).contains(message), "{text}: {}", refusal(text));
+        }
+    }
+
+    #[test]
+    fn map_path_is_refused_with_the_reason() {
+        let message = refusal("af-xdp,ifname=x,inhibit=on,map-path=/sys/fs/bpf/m");
+        assert!(message.contains("it exposes every queue of the interface"), "{message}");
+    }
+
+    #[test]
+    fn other_netdevs_and_closed_descriptors_are_refused() {
+        assert!(refusal("user,id=n0").contains("only netdevs of type af-xdp"));
+        let message = refusal("af-xdp,ifname=x,inhibit=on,sock-fds=900001");
+        assert!(message.starts_with("sock-fds: descriptor 900001 cannot be used"), "{message}");
+    }
+}
