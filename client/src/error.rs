@@ -96,6 +96,11 @@ impl Error {
         Self { hint: hint.into(), ..self }
     }
 
+    /// The hint, where there is none yet.
+    pub(crate) fn or_hint(self, hint: &str) -> Self {
+        if self.hint.is_empty() { self.hint(hint) } else { self }
+    }
+
     /// A system call on this side failed at `step`.
     pub(crate) fn system(step: &str, error: impl Into<std::io::Error>) -> Self {
         let error = error.into();

@@ -12,13 +12,18 @@
 //! No call waits for ever: a helper that says nothing is an error after ten seconds (two minutes where pkexec
 //! may ask a person). Descriptors are received close-on-exec, counted, and checked to be AF_XDP sockets.
 
+pub mod cli;
 mod conversation;
+mod doctor;
 mod endpoint;
 mod error;
+mod hotplug;
 mod lease;
 mod mends;
 pub mod netdev;
 mod request;
+mod run;
+mod status;
 mod sys;
 
 pub use endpoint::Endpoint;

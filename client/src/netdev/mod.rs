@@ -124,31 +124,65 @@ impl Netdev {
     /// The text with `inhibit=on`, these sockets and this mode, and every other byte as it was.
     pub fn with_sockets(&self, mode: Mode, sockets: &[RawFd]) -> OsString {
         let numbers: Vec<String> = sockets.iter().map(RawFd::to_string).collect();
-        self.with_socket_names(mode, &numbers.join(":"))
+        self.with_names(mode.name(), &numbers.join(":"))
     }
 
-    /// As [`Netdev::with_sockets`], with the text that `sock-fds` is to have.
-    pub fn with_socket_names(&self, mode: Mode, names: &str) -> OsString {
-        let bytes = match &self.form {
+    /// As [`Netdev::with_sockets`], with the words that `mode` and `sock-fds` are to have: over QMP QEMU takes
+    /// names for descriptors.
+    pub fn with_names(&self, mode: &str, sockets: &str) -> OsString {
+        let text = |value: &str| format!("\"{value}\"");
+        OsString::from_vec(match &self.form {
             Form::Comma(pairs) => {
-                let changes = [
-                    ("inhibit", "on".to_owned()),
-                    ("sock-fds", names.to_owned()),
-                    ("mode", mode.to_string()),
-                ];
-                keyval::rewrite(&self.text, pairs, &changes)
+                let changes = [("inhibit", "on"), ("sock-fds", sockets), ("mode", mode)];
+                keyval::rewrite(&self.text, pairs, &changes.map(|(key, value)| (key, value.to_owned())))
             }
             Form::Json(members) => {
-                let changes = [
-                    ("inhibit", "true".to_owned()),
-                    ("sock-fds", format!("\"{names}\"")),
-                    ("mode", format!("\"{mode}\"")),
-                ];
+                let changes =
+                    [("inhibit", "true".to_owned()), ("sock-fds", text(sockets)), ("mode", text(mode))];
                 json::rewrite(&self.text, members, &changes)
             }
-        };
-        OsString::from_vec(bytes)
+        })
     }
+
+    /// What of a `-nic` is not about af-xdp, each option with a comma before it: the card's `model`, `mac`, and
+    /// whatever else is not known here.
+    pub(crate) fn rest_for_nic(&self) -> String {
+        const OWN: [&str; 11] = [
+            "type",
+            "id",
+            "ifname",
+            "mode",
+            "force-copy",
+            "queues",
+            "start-queue",
+            "inhibit",
+            "sock-fds",
+            "map-path",
+            "map-start-index",
+        ];
+        let Form::Comma(pairs) = &self.form else { return String::new() };
+        let foreign = pairs.iter().filter(|pair| !OWN.iter().any(|own| own.as_bytes() == pair.key));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        foreign.map(|pair| format!(",{}={}", text(&pair.key), text(&pair.value).replace(',', ",,"))).collect()
+    }
+}
+
+/// The options of any comma or JSON option string whose values are text, in order; for a look at what stands
+/// beside a netdev.
+pub(crate) fn members_of(text: &OsStr) -> Vec<(String, String)> {
+    let bytes = text.as_bytes();
+    if bytes.first() == Some(&b'{') {
+        let members = json::object(bytes).unwrap_or_default();
+        return members
+            .into_iter()
+            .filter_map(|member| match member.value {
+                json::Value::Text(value) => Some((member.key, value)),
+                _ => None,
+            })
+            .collect();
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    keyval::split(bytes, "driver").iter().map(|pair| (text(&pair.key), text(&pair.value))).collect()
 }
 
 #[cfg(test)]

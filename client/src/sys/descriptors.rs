@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a descriptor is, where it stands in the table, and whether it survives an exec.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
@@ -22,6 +22,11 @@ pub(crate) fn above_streams(fd: OwnedFd) -> Result<OwnedFd, Errno> {
 /// Lets `fd` survive an exec.
 pub(crate) fn inherit(fd: &impl AsFd) -> Result<(), Errno> {
     fcntl_setfd(fd, FdFlags::empty())
+}
+
+/// Leaves `fd` open for the program that this process becomes.
+pub(crate) fn keep_open(fd: OwnedFd) {
+    let _ = fd.into_raw_fd();
 }
 
 /// How many descriptors this process may have open, for a message.

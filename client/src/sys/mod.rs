@@ -4,5 +4,6 @@
 
 pub(crate) mod descriptors;
 pub(crate) mod limits;
+pub(crate) mod link;
 pub(crate) mod packet;
 pub(crate) mod process;

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `xsk-client doctor`: everything that has to be there, one line each, with the command that mends what is not.
+//! It changes nothing: what is asked of the helper is a verdict, not a lease.
+
+mod helper;
+mod host;
+mod interface;
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::cli::{DoctorArgs, Outcome};
+use crate::{Error, Kind};
+
+/// How a check came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Ok,
+    /// Works, and is worth knowing.
+    Note,
+    /// Does not work.
+    Fail(Kind),
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    check: &'static str,
+    state: State,
+    message: String,
+    mend: String,
+}
+
+impl Finding {
+    fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self { check, state: State::Ok, message: message.into(), mend: String::new() }
+    }
+
+    fn note(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, state: State::Note, message: message.into(), mend: mend.into() }
+    }
+
+    fn fail(check: &'static str, kind: Kind, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, state: State::Fail(kind), message: message.into(), mend: mend.into() }
+    }
+
+    fn of(check: &'static str, error: Error) -> Self {
+        Self::fail(check, error.kind, error.message, error.hint)
+    }
+
+    fn word(&self) -> &'static str {
+        match self.state {
+            State::Ok => "ok",
+            State::Note => "note",
+            State::Fail(_) => "FAIL",
+        }
+    }
+}
+
+/// Looks at everything, and ends with the status of the worst.
+pub(crate) fn run(args: &DoctorArgs) -> Outcome {
+    let mut findings = vec![host::kernel(), host::confinement()];
+    findings.extend(helper::findings(&args.endpoint.endpoint(), args.ifname.as_deref()));
+    if let Some(ifname) = &args.ifname {
+        findings.extend(interface::findings(ifname));
+    }
+    findings.push(host::memlock(&args.qemu));
+    findings.push(host::qemu(&args.qemu));
+    let text = if args.json { format!("{:#}\n", json_of(&findings)) } else { lines(&findings) };
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Error::system("standard output", error))?;
+    Ok(worst(&findings))
+}
+
+fn lines(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        text += &format!("{:<4}  {:<11}  {}\n", finding.word(), finding.check, finding.message);
+        if !finding.mend.is_empty() {
+            text += &format!("{:<4}  {:<11}  -> {}\n", "", "", finding.mend);
+        }
+    }
+    text
+}
+
+fn json_of(findings: &[Finding]) -> Value {
+    let one = |finding: &Finding| {
+        json!({
+            "check": finding.check,
+            "state": finding.word().to_lowercase(),
+            "message": finding.message,
+            "mend": finding.mend,
+        })
+    };
+    findings.iter().map(one).collect()
+}
+
+/// No helper at all is worse than a refusal, and that is worse than a thing to configure.
+fn worst(findings: &[Finding]) -> u8 {
+    let codes = findings.iter().filter_map(|finding| match finding.state {
+        State::Fail(kind) => Some(kind.exit_code()),
+        _ => None,
+    });
+    let rank = |code: &u8| [78, 75, 77, 69].iter().position(|known| known == code);
+    codes.max_by_key(rank).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xsk_proto::Code;
+
+    #[test]
+    fn the_worst_decides() {
+        let fail = |kind| Finding::fail("x", kind, "", "");
+        assert_eq!(worst(&[Finding::ok("x", ""), Finding::note("x", "", "")]), 0);
+        assert_eq!(worst(&[fail(Kind::Memlock), fail(Kind::Unreachable)]), 69);
+        assert_eq!(worst(&[fail(Kind::Refused(Code::NotAllowed)), fail(Kind::Memlock)]), 77);
+    }
+
+    #[test]
+    fn a_finding_has_its_mend_below() {
+        let text = lines(&[Finding::note("memlock", "8 MiB", "raise it")]);
+        assert_eq!(text, "note  memlock      8 MiB\n                   -> raise it\n");
+    }
+}

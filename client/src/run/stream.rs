@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A QEMU without af-xdp: xsk-backend holds the sockets, and QEMU gets one end of a socketpair as its netdev.
+//! No path, nobody in between, and this process still becomes QEMU: each side ends when the other closes.
+
+use std::ffi::OsString;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::netdev::{Options, Place};
+use crate::sys::{descriptors, packet, process};
+use crate::{Error, Kind};
+
+use super::plan::Target;
+use super::{Held, Ready, probe};
+
+/// Starts a backend for each netdev of the command, and rewrites the command.
+pub(super) fn start(mut command: Vec<OsString>, held: Vec<Held>) -> Result<Ready, Error> {
+    let mut variables = Vec::new();
+    for held in held {
+        if held.target.is_argument() {
+            one(&mut command, held)?;
+        } else {
+            let rest = super::rewrite(std::mem::take(&mut command), vec![held])?;
+            if let Ready::Start { command: same, variables: more } = rest {
+                command = same;
+                variables.extend(more);
+            }
+        }
+    }
+    Ok(Ready::Start { command, variables })
+}
+
+fn one(command: &mut [OsString], Held { target, lease }: Held) -> Result<(), Error> {
+    let system = |step| move |errno| Error::system(step, errno);
+    let (qemu, backend) = packet::stream_pair().map_err(system("socketpair"))?;
+    let qemu = descriptors::above_streams(qemu).map_err(system("fcntl"))?;
+    let backend = descriptors::above_streams(backend).map_err(system("fcntl"))?;
+    let numbers: Vec<RawFd> = lease.sockets.iter().map(AsRawFd::as_raw_fd).collect();
+    let names = numbers.iter().map(RawFd::to_string).collect::<Vec<_>>().join(":");
+    let words =
+        backend_command(target.netdev().options(), lease.granted.mode.name(), &names, backend.as_raw_fd());
+    let program = backend_program()?;
+    let mut process = Command::new(&program);
+    process.args(words.iter().skip(1));
+    let keep = lease.sockets.iter().chain([&lease.connection, &backend]).map(AsFd::as_fd).collect::<Vec<_>>();
+    process::spawn_detached(&mut process, &keep).map_err(|error| {
+        let message = format!("cannot run {}: {error}", program.display());
+        Error::new(Kind::System, program.display().to_string(), message)
+    })?;
+    put(&target, &qemu.as_raw_fd().to_string(), command);
+    descriptors::inherit(&qemu).map_err(system("fcntl"))?;
+    descriptors::keep_open(qemu);
+    Ok(())
+}
+
+/// The netdev that takes one end of a stream. `-netdev` has `stream` since QEMU 7.2; behind `-nic` and `-net`
+/// QEMU takes the older `socket` only, which has the same framing.
+fn put(target: &Target, fd: &str, command: &mut [OsString]) {
+    let options = target.netdev().options();
+    let id = options.id.as_deref().map(|id| format!(",id={id}")).unwrap_or_default();
+    let text = match target.option() {
+        Some(Place::Nic | Place::Net) => format!("socket{id},fd={fd}{}", target.netdev().rest_for_nic()),
+        _ => format!("stream{id},addr.type=fd,addr.str={fd}"),
+    };
+    target.put(text.as_ref(), command, &mut Vec::new());
+}
+
+/// For a dry run: rewrites `command`, and returns the backend's.
+pub(super) fn shown(target: &Target, command: &mut [OsString]) -> Vec<OsString> {
+    let options = target.netdev().options();
+    put(target, "FD", command);
+    let names = vec!["FD"; options.queues as usize].join(":");
+    let mut words = backend_command(options, options.mode.map_or("MODE", |mode| mode.name()), &names, 0);
+    if let Some(last) = words.last_mut() {
+        *last = "stream=fd:FD".into();
+    }
+    words
+}
+
+fn backend_command(options: &Options, mode: &str, names: &str, fd: RawFd) -> Vec<OsString> {
+    let Options { queues, start_queue, .. } = options;
+    let id = options.id.as_deref().unwrap_or("nic");
+    let ifname = options.ifname.replace(',', ",,");
+    let copy = if options.force_copy { ",force-copy=on" } else { "" };
+    let netdev = format!(
+        "af-xdp,id={id},ifname={ifname},mode={mode},queues={queues},start-queue={start_queue}{copy},inhibit=on,\
+         sock-fds={names}"
+    );
+    ["xsk-backend".into(), "--netdev".into(), netdev, "--peer".into(), format!("stream=fd:{fd}")]
+        .map(OsString::from)
+        .to_vec()
+}
+
+/// The backend beside our own file, or in PATH.
+fn backend_program() -> Result<PathBuf, Error> {
+    let name = "xsk-backend";
+    let beside = std::env::current_exe().ok().and_then(|own| own.parent().map(|folder| folder.join(name)));
+    if let Some(path) = beside.filter(|path| process::executable(path).is_ok()) {
+        return Ok(path);
+    }
+    probe::resolve(name.as_ref()).map_err(|_| {
+        Error::new(Kind::NotInstalled, name, "xsk-backend is not installed")
+            .hint("make install, or put it into PATH")
+    })
+}
