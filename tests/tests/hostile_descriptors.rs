@@ -26,7 +26,7 @@ fn h10_a_full_table_on_the_clients_side() {
         // The command lists what it was given; it must never start with less than everything.
         let done = lab
             .client("run")
-            .args(["--", "sh", "-c", "echo $2; exec ls -l /proc/self/fd", "sh", "-netdev", NETDEV])
+            .args(["--acquire", NETDEV, "--", "sh", "-c", "echo $XSK_NETDEV_n0; exec ls -l /proc/self/fd"])
             .rlimit(Resource::RLIMIT_NOFILE, limit)
             .run(SOON);
         if done.status.code() == Some(0) {
@@ -53,7 +53,7 @@ fn h10_no_descriptor_received_is_said() {
     lab.allow(&veth.ifname);
     let mut said = Vec::new();
     for limit in 5..14 {
-        let run = lab.client("run").args(["--error-format=json", "--", "true", "-netdev", NETDEV]);
+        let run = lab.client("run").args(["--error-format=json", "--acquire", NETDEV, "--", "true"]);
         said.push(run.rlimit(Resource::RLIMIT_NOFILE, limit).run(SOON).stderr);
         lab.nothing_left(&veth.ifname, &[]);
     }
@@ -79,8 +79,8 @@ fn h11_replies_with_other_descriptors_than_promised() {
         let fake = Fake::granting(&lab, 2, sockets);
         let done = lab
             .user_cmd("xsk-client")
-            .args(["run", "--error-format=json", "--socket", fake::PATH, "--"])
-            .args(["sh", "-c", "echo started", "sh", "-netdev", NETDEV])
+            .args(["run", "--error-format=json", "--socket", fake::PATH, "--acquire", NETDEV])
+            .args(["--", "echo", "started"])
             .run(SOON)
             .exits(125);
         assert!(done.stdout.is_empty(), "{what}: the command was started");
@@ -90,7 +90,7 @@ fn h11_replies_with_other_descriptors_than_promised() {
     let fake = Fake::granting(&lab, 2, vec![xdp(), xdp()]);
     let done = lab
         .user_cmd("xsk-client")
-        .args(["run", "--socket", fake::PATH, "--", "sh", "-c", "echo $2", "sh", "-netdev", NETDEV])
+        .args(["run", "--socket", fake::PATH, "--acquire", NETDEV, "--", "sh", "-c", "echo $XSK_NETDEV_n0"])
         .run(SOON)
         .ok();
     assert_eq!(fake::sock_fds(&done.stdout).len(), 2, "{}", done.stdout);
@@ -179,7 +179,7 @@ fn h14_what_the_command_inherits() {
     let number = given.as_raw_fd().to_string();
     let mut run = lab
         .client("run")
-        .args(["--", "sh", "-c", "echo $2; exec sleep 60", "sh", "-netdev", NETDEV])
+        .args(["--acquire", NETDEV, "--", "sh", "-c", "echo $XSK_NETDEV_n0; exec sleep 60"])
         .inherit(given)
         .start();
     run.says("sock-fds=", SOON);

@@ -100,6 +100,20 @@ impl Lab {
         proc::in_namespace(self.space.host_id()).filter(|p| p.runs("xsk-helper")).collect()
     }
 
+    /// Every process on the lab's host but the test itself.
+    pub fn processes(&self) -> Vec<proc::Process> {
+        proc::in_namespace(self.space.host_id()).filter(|p| !p.is_self()).collect()
+    }
+
+    /// Covers a file with another content, in the lab alone.
+    pub fn cover(&self, file: &str, content: &str) {
+        let cover = self.path(&file.replace('/', "-"));
+        std::fs::write(&cover, content).unwrap();
+        sys::chmod(&cover, 0o644);
+        let bind = nix::mount::MsFlags::MS_BIND;
+        nix::mount::mount(Some(&cover), file, None::<&str>, bind, None::<&str>).unwrap();
+    }
+
     /// The keepers: helpers that are not in `not`, usually the process that listens.
     pub fn keepers(&self, not: &[u32]) -> Vec<proc::Process> {
         self.helpers().into_iter().filter(|p| !not.contains(&p.pid)).collect()
@@ -135,10 +149,10 @@ impl Lab {
 impl Drop for Lab {
     /// Every process in the lab's namespaces is ended, and one that should have ended by itself fails the test.
     fn drop(&mut self) {
-        let left = || proc::in_namespace(self.space.host_id()).filter(|p| !p.is_self());
-        let gone = wait::wait_quietly(SOON, || left().next().is_none());
-        let names: Vec<String> = left().map(|p| p.describe()).collect();
-        left().for_each(|p| p.kill());
+        let gone = wait::wait_quietly(SOON, || self.processes().is_empty());
+        let left = self.processes();
+        let names: Vec<String> = left.iter().map(|p| p.describe()).collect();
+        left.iter().for_each(|p| p.kill());
         if !gone && !std::thread::panicking() {
             panic!("the test left processes behind: {}", names.join(", "));
         }

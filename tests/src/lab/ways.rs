@@ -31,7 +31,7 @@ impl Lab {
     }
 
     /// One of our programs, where every user can execute it, whatever the modes above the build folder.
-    pub(super) fn bin(&self, name: &str) -> PathBuf {
+    pub fn bin(&self, name: &str) -> PathBuf {
         let path = PathBuf::from(DIR).join("bin").join(name);
         if !path.exists() && name == "xsk-helper" {
             self.install_helper(0o4750);

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Each refusal as the user of `xsk-client run` sees it: its code, its sentence, what to do, and nothing
+//! half-made behind it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::os::unix::fs::PermissionsExt;
+
+use nix::sys::resource::Resource;
+use serde_json::Value;
+use xsk_tests::lab;
+use xsk_tests::lab::foreign::{NATIVE, Way};
+use xsk_tests::lab::link::ip;
+use xsk_tests::lab::{Cmd, HELPER, Lab, SOCKET, SOON};
+
+/// Runs `run … -- echo started` for this netdev; it has to fail with 125, this code, and these words in the
+/// sentence and in the hint.
+#[track_caller]
+fn refused(run: Cmd, netdev: &str, code: &str, sentence: &[&str], hint: &[&str]) -> Value {
+    let args = ["--error-format=json", "--acquire", netdev, "--", "echo", "started"];
+    refused_as_given(run.args(args), code, sentence, hint)
+}
+
+#[track_caller]
+fn refused_as_given(run: Cmd, code: &str, sentence: &[&str], hint: &[&str]) -> Value {
+    let done = run.run(SOON).exits(125);
+    assert_eq!(done.stdout, "", "the command was started");
+    let error: Value = serde_json::from_str(done.stderr.lines().last().unwrap()).expect(&done.stderr);
+    let text = |key: &str| error[key].as_str().unwrap_or_default();
+    assert_eq!(text("code"), code, "{error}");
+    assert!(sentence.iter().all(|part| text("message").contains(part)), "{sentence:?} are not in {error}");
+    assert!(hint.iter().all(|part| text("hint").contains(part)), "{hint:?} are not in {error}");
+    assert!(!text("object").is_empty() && text("message").len() > 10, "{error}");
+    assert!(!text("hint").is_empty(), "no hint: {error}");
+    error
+}
+
+fn run(lab: &Lab) -> Cmd {
+    lab.client("run")
+}
+
+const ETH1: &str = "af-xdp,id=n0,ifname=eth1";
+
+#[test]
+fn not_allowed() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.policy("");
+    refused(run(&lab), ETH1, "not-allowed", &["eth1"], &["policy.toml"]);
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{0}]\ninterfaces = [\"*\"]\n[[deny]]\nusers = [{0}]\ninterfaces = [\"eth1\"]\n",
+        lab.user.uid
+    ));
+    refused(run(&lab), ETH1, "not-allowed", &["eth1"], &[]);
+    // By group, and the primary group counts.
+    lab.policy(&format!("[[allow]]\ngroups = [{}]\ninterfaces = [\"eth1\"]\n", lab.user.uid));
+    run(&lab).args(["--acquire", ETH1, "--", "true"]).run(SOON).ok();
+    lab.policy("[[allow]]\ngroups = [\"xsk\"]\ninterfaces = [\"eth1\"]\n");
+    run(&lab).args(["--acquire", ETH1, "--", "true"]).run(SOON).ok();
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn no_such_interface() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.allow("*");
+    refused(run(&lab), "af-xdp,id=n0,ifname=eth9", "no-such-interface", &["eth9"], &["ip"]);
+    refused(run(&lab), "af-xdp,id=n0,ifname=a%d", "bad-name", &["%"], &[]);
+    ip(&["link", "property", "add", "dev", "eth1", "altname", "alt1"]);
+    refused(run(&lab), "af-xdp,id=n0,ifname=alt1", "bad-name", &["alt1"], &["eth1"]);
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn queue_out_of_range() {
+    let lab = lab!();
+    lab.veth(2);
+    lab.allow("*");
+    refused(run(&lab), "af-xdp,id=n0,ifname=eth1,queues=3", "queue-range", &["eth1", "2"], &[]);
+    refused(run(&lab), "af-xdp,id=n0,ifname=eth1,start-queue=2", "queue-range", &["eth1", "2"], &[]);
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn queue_busy() {
+    let lab = lab!();
+    lab.veth(2);
+    lab.allow("*");
+    let mut holder =
+        run(&lab).args(["--acquire", ETH1, "--", "sh", "-c", "echo held; exec sleep 60"]).start();
+    holder.says("held", SOON);
+    let error = refused(run(&lab), ETH1, "busy", &["eth1", "0"], &[]);
+    assert!(error["message"].as_str().unwrap().contains(&lab.user.uid.to_string()), "the holder: {error}");
+    // The free queue of a range that is half busy stays free.
+    refused(run(&lab), "af-xdp,id=n0,ifname=eth1,queues=2", "busy", &["eth1", "0"], &[]);
+    run(&lab).args(["--acquire", "af-xdp,id=n0,ifname=eth1,start-queue=1", "--", "true"]).run(SOON).ok();
+    // Waiting ends with the holder.
+    let waiting = run(&lab).args(["--wait=60", "--acquire", ETH1, "--", "echo", "started"]);
+    let mut waiting = waiting.start();
+    waiting.says("waiting", SOON);
+    holder.kill();
+    let done = waiting.finish(SOON).ok();
+    assert_eq!(done.stdout, "started\n");
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn a_stranger_in_the_slot_is_busy_too() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.allow("*");
+    // A socket that outlives its lease.
+    let (wire, helper) = lab.exec(&lab.user);
+    let grant = wire.get("eth1", 0, 1).unwrap();
+    helper.finish(SOON).ok();
+    drop(wire);
+    lab.no_helpers_but(&[]);
+    refused(run(&lab), ETH1, "busy", &["eth1", "0"], &[]);
+    drop(grant);
+    run(&lab).args(["--acquire", ETH1, "--", "true"]).run(SOON).ok();
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn mode_not_supported_by_the_driver() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.allow("*");
+    ip(&["link", "add", "link", "eth1", "name", "mv1", "type", "macvlan", "mode", "bridge"]);
+    refused(
+        run(&lab),
+        "af-xdp,id=n0,ifname=mv1,mode=native",
+        "mode-unsupported",
+        &["mv1", "EOPNOTSUPP"],
+        &["skb"],
+    );
+    lab.nothing_left("mv1", &[]);
+    lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmodes = [\"skb\"]\n", lab.user.uid));
+    refused(run(&lab), "af-xdp,id=n0,ifname=eth1,mode=native", "not-allowed", &["mode"], &[]);
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn a_foreign_program() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.allow("*");
+    let stranger = lab.stranger("eth1", Way::Netlink, NATIVE);
+    let before = lab.xdp("eth1").unwrap();
+    refused(run(&lab), ETH1, "foreign-program", &["eth1", &before.id.to_string()], &["ip link set"]);
+    assert_eq!(lab.xdp("eth1"), Some(before));
+    drop(stranger);
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn mtu_too_large() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow("*");
+    lab.in_peer(|| ip(&["link", "set", &veth.peer, "mtu", "9000"]));
+    ip(&["link", "set", "eth1", "mtu", "9000"]);
+    refused(run(&lab), ETH1, "mtu-too-large", &["9000", "3840"], &["ip link set", "mtu", "eth1"]);
+    lab.nothing_left("eth1", &[]);
+    ip(&["link", "set", "eth1", "mtu", "1500"]);
+    run(&lab).args(["--acquire", ETH1, "--", "true"]).run(SOON).ok();
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn bpffs_not_mounted() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.allow("*");
+    let listener = lab.listen_as_service();
+    nix::mount::umount("/run/xsk-helper/bpf").unwrap();
+    let run = || lab.user_cmd("xsk-client").args(["run", "--socket", SOCKET]);
+    refused(run(), ETH1, "no-bpffs", &["/run/xsk-helper/bpf"], &["mount"]);
+    std::fs::remove_dir("/run/xsk-helper/bpf").unwrap();
+    refused(run(), ETH1, "no-bpffs", &["/run/xsk-helper/bpf"], &["mount"]);
+    lab.nothing_left("eth1", &[listener.pid()]);
+}
+
+#[test]
+fn helper_not_reachable() {
+    let lab = lab!();
+    lab.veth(1);
+    let run = |socket: &str| lab.user_cmd("xsk-client").args(["run", "--socket", socket]);
+    refused(run("/run/none"), ETH1, "unreachable", &["/run/none"], &["xsk-helper"]);
+    refused(run("/etc/passwd"), ETH1, "unreachable", &["/etc/passwd"], &[]);
+    let listener = lab.listen();
+    listener.kill();
+    refused(run(SOCKET), ETH1, "unreachable", &[SOCKET], &["systemctl"]);
+    std::fs::remove_file(SOCKET).unwrap();
+    refused(lab.user_cmd("xsk-client").arg("run"), ETH1, "unreachable", &["no helper"], &["install"]);
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn helper_not_installed_with_privileges() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.allow("*");
+    let hint = "chmod 4750";
+    lab.install_helper(0o755);
+    refused(run(&lab), ETH1, "not-privileged", &["setuid"], &[hint]);
+    lab.install_helper(0o640);
+    refused(run(&lab), ETH1, "not-installed", &["executable"], &[hint]);
+    let none = lab.user_cmd("xsk-client").args(["run", "--helper", "/nonexistent/xsk-helper"]);
+    refused(none, ETH1, "not-installed", &["/nonexistent/xsk-helper"], &["install"]);
+    lab.install_helper(0o4750);
+    let outsider =
+        lab.cmd("xsk-client").ids(lab.user.uid, lab.user.uid, &[]).args(["run", "--helper", HELPER]);
+    refused(outsider, ETH1, "not-installed", &["group"], &["usermod"]);
+    refused(run(&lab).no_new_privs(), ETH1, "not-privileged", &["no_new_privs"], &["socket"]);
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn a_policy_that_cannot_be_read() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.policy("[[allow]\n");
+    refused(run(&lab), ETH1, "policy", &["policy.toml:1"], &["check-policy"]);
+    lab.allow("*");
+    std::fs::set_permissions(lab::POLICY, std::fs::Permissions::from_mode(0o666)).unwrap();
+    refused(run(&lab), ETH1, "policy", &["policy.toml"], &["chmod"]);
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn a_confinement_that_this_kernel_does_not_give() {
+    let lab = lab!();
+    lab.veth(1);
+    let rule = |more: &str| format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n{more}", lab.user.uid);
+    lab.policy(&rule("queues = \"0\"\n"));
+    let done = run(&lab).args(["--error-format=json", "--acquire", ETH1, "--", "true"]).run(SOON);
+    // Where the kernel has the bind guard there is nothing to refuse.
+    if done.status.code() != Some(0) {
+        refused(run(&lab), ETH1, "confinement", &["queue"], &["confine"]);
+    }
+    lab.policy(&rule("queues = \"0\"\nconfine = \"device\"\n"));
+    run(&lab).args(["--acquire", ETH1, "--", "true"]).run(SOON).ok();
+    refused(run(&lab), "af-xdp,id=n0,ifname=eth1,start-queue=1", "not-allowed", &["queue"], &[]);
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn as_many_leases_as_the_policy_allows() {
+    let lab = lab!();
+    lab.veth(4);
+    lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmax_leases = 1\n", lab.user.uid));
+    let mut holder =
+        run(&lab).args(["--acquire", ETH1, "--", "sh", "-c", "echo held; exec sleep 60"]).start();
+    holder.says("held", SOON);
+    refused(run(&lab), "af-xdp,id=n0,ifname=eth1,start-queue=1", "limit", &["1"], &[]);
+    holder.kill();
+    lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmax_queues = 2\n", lab.user.uid));
+    refused(run(&lab), "af-xdp,id=n0,ifname=eth1,queues=3", "not-allowed", &["2"], &[]);
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn another_network_namespace() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.allow("*");
+    let listener = lab.listen();
+    let peer = lab.peer_cmd("xsk-client").user(&lab.user).args(["run", "--socket", SOCKET]);
+    refused(peer, ETH1, "namespace", &["namespace"], &["listen"]);
+    lab.nothing_left("eth1", &[listener.pid()]);
+}
+
+/// Line 28 of the list of hostile things too.
+#[test]
+fn h28_too_little_locked_memory_for_qemu() {
+    let lab = lab!();
+    lab.veth(2);
+    lab.allow("*");
+    let args =
+        ["--error-format=json", "--", "echo", "started", "-netdev", "af-xdp,id=n0,ifname=eth1,queues=2"];
+    let limited = run(&lab).args(args).rlimit(Resource::RLIMIT_MEMLOCK, 8 << 20);
+    refused_as_given(limited, "memlock", &["64 MiB", "8 MiB"], &["prlimit", "67108864"]);
+    // xsk-backend makes do with less, and its limit is known too.
+    let backend = run(&lab)
+        .args(["--error-format=json", "--"])
+        .arg(lab.bin("xsk-backend"))
+        .args(["--peer", "discard", "--netdev", ETH1])
+        .rlimit(Resource::RLIMIT_MEMLOCK, 64 << 10);
+    refused_as_given(backend, "memlock", &["64 KiB"], &["prlimit"]);
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn no_service_user() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.allow("*");
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let without: String =
+        passwd.lines().filter(|l| !l.starts_with(lab::SERVICE)).map(|l| format!("{l}\n")).collect();
+    lab.cover("/etc/passwd", &without);
+    refused(run(&lab), ETH1, "not-installed", &[lab::SERVICE], &["useradd"]);
+    lab.nothing_left("eth1", &[]);
+}
