@@ -48,7 +48,7 @@ pub struct RunArgs {
     pub backend: Backend,
 
     /// The command, with its arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(required = true, last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
 

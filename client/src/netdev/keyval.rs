@@ -78,9 +78,11 @@ fn flag(word: &[u8]) -> (Vec<u8>, Vec<u8>) {
 pub(super) fn rewrite(text: &[u8], pairs: &[Pair], changes: &[(&str, String)]) -> Vec<u8> {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let mut appended = String::new();
+    // A value before an empty option would read as one with an escaped comma; only a flag can stand there.
+    let in_place = |pair: &&Pair| !text.get(pair.span.end..).is_some_and(|rest| rest.starts_with(b",,"));
     for (key, value) in changes {
         let option = format!("{key}={}", value.replace(',', ",,"));
-        match pairs.iter().rev().find(|pair| pair.key == key.as_bytes()) {
+        match pairs.iter().rev().find(|pair| pair.key == key.as_bytes()).filter(in_place) {
             Some(pair) => edits.push((pair.span.clone(), option)),
             None => appended = format!("{appended},{option}"),
         }
@@ -150,6 +152,7 @@ mod tests {
             ("af-xdp,mode=native,id=n0", "af-xdp,mode=skb,id=n0,inhibit=on"),
             ("af-xdp,mode=native,mode=x,inhibit", "af-xdp,mode=native,mode=skb,inhibit=on"),
             ("noinhibit,mode=a,noinhibit", "noinhibit,mode=skb,inhibit=on"),
+            ("af-xdp,noinhibit,,mode=skb", "af-xdp,noinhibit,,mode=skb,inhibit=on"),
         ];
         for (text, expected) in cases {
             let changes = [("inhibit", "on".to_owned()), ("mode", "skb".to_owned())];

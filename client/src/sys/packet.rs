@@ -89,12 +89,19 @@ pub(crate) fn send_with(
 pub(crate) fn receive(fd: &OwnedFd, limit: usize, deadline: Instant) -> Result<Packet, Errno> {
     let mut bytes = vec![0; limit];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut reset = false;
     loop {
         ready(fd.as_fd(), PollFlags::IN, deadline)?;
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
         let received = match recvmsg(fd, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags) {
             Err(Errno::AGAIN | Errno::INTR) => continue,
+            // A peer that closes without having read everything resets the connection, and the kernel reports
+            // that before what the peer had said. It reports it once: what was said comes after it.
+            Err(Errno::CONNRESET) if !reset => {
+                reset = true;
+                continue;
+            }
             result => result?,
         };
         let descriptors = drain(&mut control);
