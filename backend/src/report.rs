@@ -90,13 +90,12 @@ impl QueueRecord<'_> {
         let xdp = &self.xdp;
         let mut line = format!(
             "{} queue {} ({copy}): rx {rx_frames} frames {rx_bytes} bytes, tx {tx_frames} frames {tx_bytes} bytes, \
-             dropped {} (no buffer {}, ring full {}, other {}), by the peer {peer_drops}, invalid {}",
+             dropped {} (ring full {}; fill ring empty {} times), by the peer {peer_drops}, invalid {}",
             self.ifname,
             self.queue,
             xdp.drops,
-            xdp.rx_fill_ring_empty,
             xdp.rx_ring_full,
-            xdp.rx_dropped,
+            xdp.rx_fill_ring_empty,
             xdp.rx_invalid_descs + xdp.tx_invalid_descs,
         );
         if returned > 0 {
@@ -200,8 +199,8 @@ mod tests {
         };
         assert_eq!(
             queue.line(),
-            "eth1 queue 1 (copy): rx 3 frames 180 bytes, tx 0 frames 0 bytes, dropped 3 (no buffer 0, ring full 2, \
-             other 1), by the peer 0, invalid 0"
+            "eth1 queue 1 (copy): rx 3 frames 180 bytes, tx 0 frames 0 bytes, dropped 3 (ring full 2; fill ring \
+             empty 0 times), by the peer 0, invalid 0"
         );
         let record = Record { event: "end", reason: Some("SIGTERM"), seconds: 1.5, queues: vec![queue] };
         assert_eq!(

@@ -13,7 +13,8 @@ use crate::error::Error;
 /// The kernel's counters of a socket (`XDP_STATISTICS`). All count from the socket's creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
-    /// Frames dropped for a reason other than a full receive ring.
+    /// Frames dropped for a reason other than a full receive ring: in copy mode no buffer in the fill ring, or a
+    /// frame longer than one.
     pub rx_dropped: u64,
     /// Fill ring entries that the kernel refused.
     pub rx_invalid_descs: u64,
@@ -21,16 +22,18 @@ pub struct Statistics {
     pub tx_invalid_descs: u64,
     /// Frames dropped since the receive ring was full (0 before Linux 5.9).
     pub rx_ring_full: u64,
-    /// Frames that found the fill ring empty (0 before Linux 5.9). In copy mode each is dropped.
+    /// How often the fill ring was found empty (0 before Linux 5.9). In copy mode each time is a frame, and is in
+    /// `rx_dropped` too; in zero-copy mode it is the driver that looked, and no frame need be lost.
     pub rx_fill_ring_empty: u64,
     /// How often the kernel found the transmit ring empty (0 before Linux 5.9). Not a fault.
     pub tx_ring_empty: u64,
 }
 
 impl Statistics {
-    /// Frames that were meant for this socket and did not reach it.
+    /// Frames that were meant for this socket and did not reach it, as far as the socket's own counters know
+    /// (`__xsk_rcv` in net/xdp/xsk.c).
     pub fn drops(&self) -> u64 {
-        self.rx_dropped + self.rx_ring_full + self.rx_fill_ring_empty
+        self.rx_dropped + self.rx_ring_full
     }
 }
 
