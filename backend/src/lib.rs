@@ -51,10 +51,14 @@ pub fn main() -> ExitCode {
 
 /// Help and version are no failures; anything else is the command line's fault.
 fn refuse(error: &clap::Error) -> ExitCode {
-    // There is nobody to tell when standard error is closed.
-    let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(Exit::Usage as u8),
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if !asked && cli::wants_json(std::env::args_os()) {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        eprintln!("{}", Error::usage("", message).hint("xsk-backend --help").to_json());
+    } else {
+        // There is nobody to tell when standard error is closed.
+        let _ = error.print();
     }
+    if asked { ExitCode::SUCCESS } else { ExitCode::from(Exit::Usage as u8) }
 }

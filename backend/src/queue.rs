@@ -35,7 +35,7 @@ pub struct Queue {
     pub counters: Arc<Counters>,
     /// The end.
     pub control: Arc<Control>,
-    /// Never sleep.
+    /// Never sleep, whether there are frames or not.
     pub spin: bool,
 }
 
@@ -50,13 +50,16 @@ impl Queue {
             let sent = self.peer.supply(&mut self.socket, &self.counters)?;
             self.counters.sent(sent);
             let pending = self.flush()?;
-            if received || sent.frames > 0 || self.spin {
+            if received || sent.frames > 0 {
                 continue;
             }
             if self.peer.done() && pending == 0 {
                 break;
             }
-            self.sleep(pending > 0)?;
+            self.peer.idle()?;
+            if !self.spin {
+                self.sleep(pending > 0)?;
+            }
         }
         self.flush()?;
         self.peer.finish()
@@ -88,7 +91,6 @@ impl Queue {
 
     /// Waits for the network, the peer or the end.
     fn sleep(&mut self, pending: bool) -> Result<(), Error> {
-        self.peer.idle()?;
         let pending = pending || self.socket.room() == 0;
         let takes = self.peer.room() > 0;
         let interest = self.peer.interest();

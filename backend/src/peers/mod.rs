@@ -54,7 +54,7 @@ pub trait Peer: Send {
         Ok(Moved::default())
     }
 
-    /// Called before the queue sleeps.
+    /// Called when nothing moves in either direction, before the queue sleeps.
     ///
     /// # Errors
     /// The peer cannot go on.
