@@ -147,7 +147,8 @@ fn at(step: Step) -> impl Fn(libbpf_rs::Error) -> Error {
     move |error| {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(inner) = cause {
-            if let Some(errno) = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
+            if let Some(errno) = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error)
+            {
                 return Error { step, errno };
             }
             cause = inner.source();

@@ -50,7 +50,7 @@ pub(crate) fn xdp_link_info(link: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     let mut info = raw::bpf_link_info::default();
     let mut len = size_of::<raw::bpf_link_info>() as u32;
     // SAFETY: `info` and `len` outlive the call, and `len` is the size of `info`.
-    check(unsafe { raw::bpf_link_get_info_by_fd(link.as_raw_fd(), &mut info, &mut len) })?;
+    check(unsafe { raw::bpf_obj_get_info_by_fd(link.as_raw_fd(), (&raw mut info).cast(), &mut len) })?;
     if info.type_ != raw::BPF_LINK_TYPE_XDP {
         return Err(io::Error::from_raw_os_error(22));
     }
@@ -64,7 +64,7 @@ pub(crate) fn prog_name(prog: BorrowedFd<'_>) -> io::Result<String> {
     let mut info = raw::bpf_prog_info::default();
     let mut len = size_of::<raw::bpf_prog_info>() as u32;
     // SAFETY: `info` and `len` outlive the call, and `len` is the size of `info`.
-    check(unsafe { raw::bpf_prog_get_info_by_fd(prog.as_raw_fd(), &mut info, &mut len) })?;
+    check(unsafe { raw::bpf_obj_get_info_by_fd(prog.as_raw_fd(), (&raw mut info).cast(), &mut len) })?;
     Ok(info.name.iter().take_while(|c| **c != 0).map(|c| char::from(*c as u8)).collect())
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn map_max_entries(map: BorrowedFd<'_>) -> io::Result<u32> {
     let mut info = raw::bpf_map_info::default();
     let mut len = size_of::<raw::bpf_map_info>() as u32;
     // SAFETY: `info` and `len` outlive the call, and `len` is the size of `info`.
-    check(unsafe { raw::bpf_map_get_info_by_fd(map.as_raw_fd(), &mut info, &mut len) })?;
+    check(unsafe { raw::bpf_obj_get_info_by_fd(map.as_raw_fd(), (&raw mut info).cast(), &mut len) })?;
     Ok(info.max_entries)
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn test_run(prog: BorrowedFd<'_>, data: &mut [u8]) -> io::Result<u32>
 
 /// Whether `path` is on a bpffs.
 pub(crate) fn on_bpffs(path: &Path) -> io::Result<bool> {
-    const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+    const BPF_FS_MAGIC: libc::c_long = 0xcafe_4a11;
     let path = path_of(path)?;
     let mut fs = std::mem::MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: `path` is a NUL-terminated string and `fs` is large enough for the kernel's answer.
@@ -134,5 +134,5 @@ pub(crate) fn on_bpffs(path: &Path) -> io::Result<bool> {
     }
     // SAFETY: statfs succeeded, so it has filled the structure.
     let fs = unsafe { fs.assume_init() };
-    Ok(i64::from(fs.f_type) == BPF_FS_MAGIC)
+    Ok(fs.f_type == BPF_FS_MAGIC)
 }

@@ -1,1 +1,33 @@
-//! The privileged program that grants AF_XDP sockets to ordinary users.
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `xsk-helper`: grants AF_XDP sockets to ordinary users, and is otherwise as little as possible.
+//!
+//! | folder | what it knows |
+//! |---|---|
+//! | [`isolation`] | the order in which privileges and the caller's influence go |
+//! | [`serve`] | one connection: who asks, what may be said when |
+//! | [`policy`] | who may have what |
+//! | [`grant`] | from a request to sockets in the map, or back |
+//! | [`leases`] | the lease table, which is the kernel's |
+//! | [`keeper`] | the process that holds a lease |
+//! | [`netlink`], [`sys`] | the kernel; all unsafe code is in `sys` |
+//! | [`admin`], [`cli`], [`listen`] | what root does with arguments |
+//!
+//! It is a library only so that tests and fuzzers reach the parts that need no privilege.
+
+mod admin;
+mod audit;
+pub mod cli;
+mod error;
+mod grant;
+mod isolation;
+mod keeper;
+mod leases;
+mod listen;
+mod netlink;
+mod paths;
+pub mod policy;
+pub mod serve;
+mod start;
+mod sys;
+
+pub use start::start;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What root does with arguments. Each command becomes the service user too, as far as its work allows.
+
+mod check_policy;
+mod reap;
+pub(crate) mod revoke;
+
+use std::process::ExitCode;
+
+use crate::audit;
+use crate::cli::Command;
+use crate::error::Failure;
+use crate::isolation;
+use crate::isolation::service::{self, ServiceUser};
+use crate::listen;
+use xsk_proto::Code;
+
+/// Runs a command.
+pub(crate) fn run(command: Command) -> ExitCode {
+    let result = match command {
+        Command::Listen(arguments) => listen::listen(&arguments),
+        Command::CheckPolicy(arguments) => check_policy::check(&arguments),
+        Command::Reap => as_service().and_then(|()| reap::reap()),
+        Command::Revoke(arguments) => revoke::by_command(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xsk-helper: {failure}");
+            ExitCode::from(status(failure.code()))
+        }
+    }
+}
+
+/// sysexits.h, as far as it has a number for it.
+fn status(code: Code) -> u8 {
+    match code {
+        Code::NotAllowed | Code::Identity | Code::NotPrivileged => 77,
+        Code::Busy | Code::Limit | Code::Timeout => 75,
+        Code::Policy | Code::NotInstalled | Code::NoBpffs | Code::Confinement => 78,
+        _ => 1,
+    }
+}
+
+/// The folders, and then the service user with its few capabilities.
+pub(crate) fn as_service() -> Result<(), Failure> {
+    isolation::prepare_folders()?;
+    service::enter(ServiceUser::find()?)?;
+    audit::open(None);
+    Ok(())
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The arguments, for root and the service user only: nobody else's are parsed.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Grants AF_XDP sockets of network interfaces to ordinary users.
+///
+/// Without arguments it serves one connection on its standard input: that is how xsk-client, sudo, pkexec and
+/// systemd start it. The policy is in /etc/xsk-helper/policy.toml.
+#[derive(Debug, Parser)]
+#[command(name = "xsk-helper", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  xsk-helper listen --socket /run/xsk-helper/socket --socket-group xsk
+  xsk-helper check-policy
+  xsk-helper check-policy --as alice eth1
+  xsk-helper revoke eth1 --queue 0
+  xsk-helper reap
+
+Exit status: 0 done, 64 usage, 69 unreachable, 77 denied, 78 configuration.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Accept connections and serve each in a process of its own (where systemd does not)
+    Listen(Listen),
+    /// Read the policy and say what is wrong with it, or what it grants somebody
+    CheckPolicy(CheckPolicy),
+    /// Remove what a killed helper left behind; running leases are safe
+    Reap,
+    /// End leases: of an interface, a queue, a user
+    Revoke(Revoke),
+}
+
+/// Arguments of `listen`.
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Where to listen (SOCK_SEQPACKET)
+    #[arg(long, value_name = "PATH")]
+    pub socket: PathBuf,
+    /// The policy, instead of /etc/xsk-helper/policy.toml
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// The socket's mode
+    #[arg(long, value_name = "OCTAL", default_value = "0660", value_parser = octal)]
+    pub socket_mode: u32,
+    /// The socket's group; those who may connect
+    #[arg(long, value_name = "NAME", default_value = "xsk")]
+    pub socket_group: String,
+}
+
+/// Arguments of `check-policy`.
+#[derive(Debug, Args)]
+pub struct CheckPolicy {
+    /// The policy, instead of /etc/xsk-helper/policy.toml
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Say what USER would be granted on IFNAME, and by which rule
+    #[arg(long = "as", num_args = 2, value_names = ["USER", "IFNAME"])]
+    pub subject: Option<Vec<String>>,
+}
+
+/// Arguments of `revoke`.
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// The interface; without it, every interface
+    #[arg(value_name = "IFNAME", required_unless_present_any = ["queue", "user"])]
+    pub ifname: Option<String>,
+    /// Only the lease that has this queue
+    #[arg(long, value_name = "N")]
+    pub queue: Option<u32>,
+    /// Only the leases of this user, by name or number
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+fn octal(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("an octal mode from 0 to 0777 is wanted".to_owned()),
+    }
+}
+
+/// Reads the arguments, or ends the process with the usage.
+pub(crate) fn parse() -> Command {
+    match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => {
+            // Help and version are no errors; the rest is EX_USAGE, where clap itself would say 2.
+            let status = if error.use_stderr() { 64 } else { 0 };
+            let _ = error.print();
+            std::process::exit(status);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One error for everything that can go wrong, in the form in which it reaches the client, the log and a shell.
+#![forbid(unsafe_code)]
+
+use std::fmt::{self, Display};
+
+use xsk_proto::{Code, Refused};
+
+/// What went wrong, with which object, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure(Box<Refused>);
+
+impl Failure {
+    /// A failure about `object`.
+    pub(crate) fn new(code: Code, object: impl Into<String>, message: impl Into<String>) -> Self {
+        let (object, message) = (object.into(), message.into());
+        Self(Box::new(Refused { code, object, message, hint: String::new() }))
+    }
+
+    /// A system call that should not have failed.
+    pub(crate) fn internal(step: &str, error: impl Display) -> Self {
+        Self::new(Code::Internal, "xsk-helper", format!("{step}: {error}"))
+            .hint("see the helper's log: journalctl -t xsk-helper")
+    }
+
+    /// What to do next.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = hint.into();
+        self
+    }
+
+    /// What it is about.
+    pub(crate) fn object(mut self, object: impl Into<String>) -> Self {
+        self.0.object = object.into();
+        self
+    }
+
+    /// The stable code.
+    pub(crate) fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// As it goes over the wire.
+    pub(crate) fn refused(&self) -> &Refused {
+        &self.0
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if self.0.hint.is_empty() { Ok(()) } else { write!(f, "\n  {}", self.0.hint) }
+    }
+}
+
+impl std::error::Error for Failure {}

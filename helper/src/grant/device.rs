@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The interface of a request: looked up by name once, and from then on by its index.
+
+use std::io;
+
+use xsk_proto::{Code, IfName, Warning, WarningKind};
+
+use crate::error::Failure;
+use crate::netlink::Rtnetlink;
+use crate::netlink::link::Link;
+use crate::netlink::surroundings::{has_upper, queues_in_sysfs};
+use crate::sys::ethtool;
+
+/// The largest frame that a consumer without XDP_USE_SG gets: a page, less the headroom of
+/// XDP_PACKET_HEADROOM (include/uapi/linux/bpf.h).
+const FRAME_MAX: u32 = 3840;
+const ETHERNET_HEADER: u32 = 14;
+
+/// An interface that exists.
+pub(crate) struct Device {
+    pub(crate) link: Link,
+    netlink: Rtnetlink,
+}
+
+fn failed(name: &str) -> impl Fn(io::Error) -> Failure + '_ {
+    move |error| Failure::internal("asking the kernel about the interface", error).object(name)
+}
+
+impl Device {
+    /// Looks the name up; it has to be the primary one, since the policy's patterns are about those.
+    pub(crate) fn find(name: &IfName) -> Result<Self, Failure> {
+        let netlink = Rtnetlink::open().map_err(failed(name.as_str()))?;
+        let found = netlink.link_by_name(name.as_str()).map_err(failed(name.as_str()))?;
+        let link = found.ok_or_else(|| {
+            Failure::new(Code::NoSuchInterface, name.as_str(), format!("there is no interface '{name}'"))
+                .hint("list the interfaces of this network namespace: ip link")
+        })?;
+        if link.name != name.as_str() {
+            return Err(Failure::new(
+                Code::BadName,
+                name.as_str(),
+                format!("'{name}' is not the primary name of an interface"),
+            )
+            .hint("ask for it by the first name that ip link shows"));
+        }
+        Ok(Self { link, netlink })
+    }
+
+    /// Reads it again, by its index. Under the interface's lock it has to be what the policy was asked about.
+    pub(crate) fn refresh(&mut self) -> Result<(), Failure> {
+        let name = self.link.name.clone();
+        match self.netlink.link_by_index(self.link.ifindex).map_err(failed(&name))? {
+            Some(link) if link.name == name => {
+                self.link = link;
+                Ok(())
+            }
+            _ => Err(Failure::new(
+                Code::Busy,
+                &name,
+                format!("the interface '{name}' has just changed its name"),
+            )
+            .hint("try again")),
+        }
+    }
+
+    /// The queues that are in use: the kernel refuses to bind to others (net/xdp/xsk.c, `xsk_reg_pool_at_qid`).
+    pub(crate) fn real_queues(&self, name: &IfName) -> u32 {
+        let shown = queues_in_sysfs(name.as_str(), self.link.ifindex);
+        // A driver that does not say is no reason to refuse; the kernel has the last word at bind.
+        let channels = ethtool::channels(name).ok().flatten();
+        shown.max(channels).filter(|count| *count > 0).unwrap_or(self.link.queues_allocated)
+    }
+
+    /// Whether the queues exist.
+    pub(crate) fn check_queues(&self, name: &IfName, first: u32, count: u32) -> Result<(), Failure> {
+        let real = self.real_queues(name);
+        if first.checked_add(count).is_some_and(|end| end <= real) {
+            return Ok(());
+        }
+        let last = first.saturating_add(count - 1);
+        Err(Failure::new(
+            Code::QueueRange,
+            name.as_str(),
+            format!(
+                "{name} has {real} queues (0 to {}); asked for were {first} to {last}",
+                real.saturating_sub(1)
+            ),
+        )
+        .hint(format!("ask for fewer, or as root give it more: ethtool -L {name} combined {}", last + 1)))
+    }
+
+    /// Whether each frame fits into one buffer of a consumer that takes no more.
+    pub(crate) fn check_mtu(&self, frags: bool) -> Result<(), Failure> {
+        let Link { name, mtu, .. } = &self.link;
+        if frags || mtu + ETHERNET_HEADER <= FRAME_MAX {
+            return Ok(());
+        }
+        let most = FRAME_MAX - ETHERNET_HEADER;
+        Err(Failure::new(
+            Code::MtuTooLarge,
+            name.as_str(),
+            format!("the MTU of {name} is {mtu}; a consumer of single buffers gets frames of {FRAME_MAX} bytes at most"),
+        )
+        .hint(format!("as root: ip link set dev {name} mtu {most}")))
+    }
+
+    /// What the host itself has to do with the interface. A question that fails is no warning.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        let Link { name, ifindex, .. } = &self.link;
+        let mut warnings = Vec::new();
+        let mut warn = |kind, text: String| warnings.push(Warning { kind, text });
+        if !self.link.up {
+            warn(WarningKind::Down, format!("{name} is down (ip link set dev {name} up)"));
+        }
+        if self.netlink.has_addresses(*ifindex).unwrap_or(false) {
+            warn(
+                WarningKind::Addresses,
+                format!("the host has addresses on {name} and does not see these queues' frames"),
+            );
+        }
+        if self.link.master.is_some() || has_upper(name, *ifindex) {
+            warn(
+                WarningKind::Upper,
+                format!("{name} is part of another device, which does not see these queues' frames"),
+            );
+        }
+        if self.netlink.has_default_route(*ifindex).unwrap_or(false) {
+            warn(WarningKind::DefaultRoute, format!("the host's default route leaves by {name}"));
+        }
+        warnings
+    }
+}

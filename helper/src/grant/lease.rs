@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a lease holds, from the first lock on; and its end, which is also the roll-back of a grant that fails
+//! half-way: one path, so that it is the tested one.
+
+use std::io;
+use std::time::Duration;
+
+use xsk_bpf::{Redirect, SlotProbe, XskMap};
+use xsk_proto::Code;
+
+use super::program::folder;
+use crate::error::Failure;
+use crate::leases::key::Key;
+use crate::leases::record::Record;
+use crate::leases::table::{Holder, Table};
+use crate::sys::clock::boot_time;
+
+/// How long a request waits for a queue whose holder may just be going.
+const QUEUE_PATIENCE: Duration = Duration::from_millis(400);
+const QUEUE_PAUSE: Duration = Duration::from_millis(2);
+
+/// The queues of one interface that this process holds.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) key: Key,
+    /// Unique while the machine is up: nanoseconds since the boot.
+    pub(crate) number: u64,
+    pub(crate) uid: u32,
+    pub(crate) first_queue: u32,
+    pub(crate) queues: u32,
+    /// How long the program stays after the last lease.
+    pub(crate) linger: Duration,
+    table: Table,
+    taken: Vec<u32>,
+    /// The map and the probe, once the program is known.
+    objects: Option<(XskMap, SlotProbe)>,
+}
+
+fn failed(step: &'static str) -> impl Fn(io::Error) -> Failure {
+    move |error| Failure::internal(step, error)
+}
+
+impl Lease {
+    /// A lease that holds nothing yet.
+    pub(crate) fn new(
+        key: Key,
+        uid: u32,
+        first_queue: u32,
+        queues: u32,
+        linger: Duration,
+    ) -> Result<Self, Failure> {
+        let table = Table::open(key).map_err(failed("opening the interface's lock file"))?;
+        let number = u64::try_from(boot_time().as_nanos()).unwrap_or(u64::MAX);
+        Ok(Self { key, number, uid, first_queue, queues, linger, table, taken: Vec::new(), objects: None })
+    }
+
+    fn range(&self) -> std::ops::Range<u32> {
+        self.first_queue..self.first_queue + self.queues
+    }
+
+    /// Runs `work` under the interface's lock with the queues taken. If it fails, all is as it was before.
+    pub(crate) fn claim<T>(
+        &mut self,
+        ifname: &str,
+        shared: bool,
+        work: impl FnOnce(&mut Self, bool) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let deadline = std::time::Instant::now() + QUEUE_PATIENCE;
+        loop {
+            let busy = match self.try_claim(ifname, shared)? {
+                Ok(()) => break,
+                Err(busy) => busy,
+            };
+            self.give_back();
+            self.table.unlock_interface();
+            if std::time::Instant::now() >= deadline {
+                return Err(busy);
+            }
+            std::thread::sleep(QUEUE_PAUSE);
+        }
+        let idle = self.table.holders().map_err(failed("reading the lease table"))?.is_empty();
+        let result = work(self, idle);
+        if result.is_err() {
+            self.undo();
+        }
+        self.table.unlock_interface();
+        result
+    }
+
+    /// Takes the interface's lock and the queues, or says who has one of them; the lock is held either way.
+    fn try_claim(&mut self, ifname: &str, shared: bool) -> Result<Result<(), Failure>, Failure> {
+        self.lock_interface(ifname)?;
+        for queue in self.range() {
+            match self.table.take(queue, self.uid).map_err(failed("locking a queue"))? {
+                Ok(()) => self.taken.push(queue),
+                Err(holder) => return Ok(Err(held(ifname, queue, holder))),
+            }
+        }
+        if shared {
+            return Ok(Ok(()));
+        }
+        let others = self.table.holders().map_err(failed("reading the lease table"))?;
+        Ok(match others.into_iter().find(|holder| holder.uid != self.uid) {
+            Some(holder) => Err(unshared(ifname, holder)),
+            None => Ok(()),
+        })
+    }
+
+    fn lock_interface(&self, ifname: &str) -> Result<(), Failure> {
+        match self.table.lock_interface().map_err(failed("locking the interface"))? {
+            Ok(()) => Ok(()),
+            Err(pid) => Err(Failure::new(
+                Code::Busy,
+                ifname,
+                format!("process {pid} holds the lock of {ifname} for longer than a grant takes"),
+            )
+            .hint("try again; if it stays so, look at that process")),
+        }
+    }
+
+    /// Remembers the objects that the end needs. They are copies of their own, and stay in this process.
+    pub(crate) fn hold(&mut self, map: XskMap, slots: SlotProbe) -> &XskMap {
+        &self.objects.insert((map, slots)).0
+    }
+
+    /// Ends the lease: the queues leave the map, and with the last one the program leaves the interface.
+    /// Without a capability, from a keeper. Every step is tried whatever became of the one before.
+    pub(crate) fn end(&mut self) -> Result<(), Failure> {
+        let locked = self.lock_interface("the interface");
+        self.undo();
+        if locked.is_ok() {
+            self.table.unlock_interface();
+        }
+        locked
+    }
+
+    /// The interface's lock is held.
+    fn undo(&mut self) {
+        if let Some((map, _)) = &self.objects {
+            for queue in &self.taken {
+                // A slot that cannot be emptied (before Linux 5.19, without a capability) empties with its socket.
+                let _ = map.remove(*queue);
+            }
+        }
+        // A text that stays behind is never shown, since its process holds nothing any more.
+        let _ = Record::remove(self.key, self.first_queue);
+        self.give_back();
+        if self.unused() && !self.lingers() {
+            remove_program(self.key);
+        }
+        self.objects = None;
+    }
+
+    fn give_back(&mut self) {
+        for queue in self.taken.drain(..) {
+            // The process ends soon after in any case, and the lock with it.
+            let _ = self.table.give_back(queue, self.uid);
+        }
+    }
+
+    /// The policy has the program stay for a while: the next request or `reap` takes it off.
+    fn lingers(&self) -> bool {
+        !self.linger.is_zero() && self.table.set_linger(self.linger).is_ok()
+    }
+
+    /// Nobody holds a queue, and every slot that can be read is empty.
+    fn unused(&self) -> bool {
+        let free = self.table.holders().is_ok_and(|holders| holders.is_empty());
+        let Some((map, slots)) = &self.objects else { return free };
+        // Before Linux 6.1 the slots cannot be read without a capability; then the locks decide alone.
+        free && slots.occupied_of(map).map_or(true, |occupied| occupied.is_empty())
+    }
+}
+
+fn held(ifname: &str, queue: u32, holder: Holder) -> Failure {
+    let Holder { uid, pid, .. } = holder;
+    Failure::new(
+        Code::Busy,
+        ifname,
+        format!("queue {queue} of {ifname} is leased to uid {uid} (keeper {pid})"),
+    )
+    .hint("wait for it with --wait, or ask for another queue with start-queue=")
+}
+
+fn unshared(ifname: &str, holder: Holder) -> Failure {
+    let uid = holder.uid;
+    Failure::new(
+        Code::Busy,
+        ifname,
+        format!("uid {uid} has leases on {ifname}, and the policy does not share it"),
+    )
+    .hint("the administrator can set shared = true in the rule")
+}
+
+/// Takes the program off the interface and removes its pins. The interface's lock is held.
+pub(crate) fn remove_program(key: Key) {
+    let dir = folder(key);
+    if let Ok(link) = Redirect::open_link(&dir) {
+        // Where the detach is refused, the link still goes with its last pin.
+        let _ = link.detach();
+    }
+    if let Err(error) = Redirect::unpin(&dir) {
+        crate::audit::Line::new(crate::audit::What::Error)
+            .with("pins", dir.display())
+            .with("error", error)
+            .log();
+    }
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From a request to sockets in the map: first everything that can be refused without touching anything, then
+//! the claim under the interface's lock, and nothing half-made if that fails.
+
+mod device;
+mod lease;
+mod options;
+pub(crate) mod program;
+mod sockets;
+
+use std::os::fd::OwnedFd;
+
+use xsk_proto::{
+    Acquire, BusyPoll, Code, Confinement, Granted, IfName, MAX_QUEUES, Memlock, Verdict, Warning, WarningKind,
+};
+
+use crate::audit::{Line, What};
+use crate::error::Failure;
+use crate::leases::key::Key;
+use crate::leases::limits::{Kind, Limits, Slot};
+use crate::leases::record::Record;
+use crate::policy::names::System;
+use crate::policy::rule::Confine;
+use crate::policy::{Allowed, Denied, Policy, Question};
+use crate::serve::caller::Caller;
+use crate::sys::clock::boot_time;
+use device::Device;
+pub(crate) use lease::{Lease, remove_program};
+use options::Options;
+use program::{Attachment, Wanted};
+
+/// A lease with what goes to the client, and what stays in the keeper beside it.
+pub(crate) struct Grant {
+    pub(crate) lease: Lease,
+    pub(crate) granted: Granted,
+    pub(crate) sockets: Vec<OwnedFd>,
+    /// Keeps the interface in promiscuous mode.
+    pub(crate) promiscuity: Option<OwnedFd>,
+}
+
+/// A request whose every word is valid.
+struct Request {
+    name: IfName,
+    options: Options,
+    acquire: Acquire,
+}
+
+impl Request {
+    fn check(acquire: Acquire) -> Result<Self, Failure> {
+        let name = IfName::parse(&acquire.ifname).map_err(|error| {
+            Failure::new(Code::BadName, printable(&acquire.ifname), error.to_string())
+                .hint("see the names: ip link")
+        })?;
+        let options = Options::parse(&acquire.params)?;
+        let Acquire { first_queue, queues, .. } = acquire;
+        let fits = first_queue.checked_add(queues).is_some_and(|end| end <= i32::MAX as u32);
+        if (1..=MAX_QUEUES).contains(&queues) && fits {
+            return Ok(Self { name, options, acquire });
+        }
+        let message = format!("{queues} queues from {first_queue} on cannot be asked for");
+        Err(Failure::new(Code::QueueRange, name.as_str(), message).hint(format!("ask for 1 to {MAX_QUEUES}")))
+    }
+
+    fn allowed<'p>(&self, policy: &'p Policy, caller: &Caller) -> Result<Allowed<'p>, Failure> {
+        let question = Question {
+            uid: caller.uid,
+            groups: &caller.groups,
+            ifname: self.name.as_str(),
+            first_queue: self.acquire.first_queue,
+            queues: self.acquire.queues,
+            mode: self.acquire.mode,
+            promisc: self.options.promisc,
+            busy_poll: self.options.busy_poll > 0,
+        };
+        policy.decide(&question, &System).map_err(|denied| denial(&denied, caller.uid, self.name.as_str()))
+    }
+}
+
+/// A name that failed the check, fit to be shown.
+fn printable(name: &str) -> String {
+    name.chars().take(32).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
+}
+
+/// The same words whether there is such an interface or not.
+fn denial(denied: &Denied, uid: u32, ifname: &str) -> Failure {
+    let message = match denied {
+        Denied::NoRule | Denied::ByRule(_) => format!("the policy does not allow uid {uid} to use {ifname}"),
+        Denied::Detail(detail) => detail.clone(),
+        Denied::UnknownName { rule, name } => {
+            return Failure::new(
+                Code::Policy,
+                crate::paths::POLICY,
+                format!("{rule}: the deny rule names '{name}', whom nobody knows, so nobody is served"),
+            )
+            .hint("as root: xsk-helper check-policy");
+        }
+    };
+    Failure::new(Code::NotAllowed, ifname, message)
+        .hint(format!("the administrator can add a rule to {}", crate::paths::POLICY))
+}
+
+/// What the kernel can hold sockets to, tried on one that is thrown away.
+fn confinement(socket: &OwnedFd) -> Confinement {
+    Confinement { device: sockets::confined_to_device(socket), queue: false }
+}
+
+/// A client other than root gets nothing that the kernel does not hold to its interface; and what a rule
+/// demands beyond that has to hold too.
+fn check_confinement(
+    held: Confinement,
+    demanded: Confine,
+    caller: &Caller,
+    ifname: &str,
+) -> Result<(), Failure> {
+    if !held.device && caller.uid != 0 {
+        let message =
+            "this kernel does not hold an AF_XDP socket to its interface, so only root can have one";
+        return Err(Failure::new(Code::Confinement, ifname, message).hint(
+            "use Linux 6.5 or later, or a stable kernel that honours SO_BINDTODEVICE on AF_XDP sockets",
+        ));
+    }
+    if demanded == Confine::Queue && !held.queue {
+        let message = format!(
+            "the policy demands that sockets of {ifname} are held to their queues, which this kernel cannot do"
+        );
+        return Err(Failure::new(Code::Confinement, ifname, message).hint(
+            "boot with bpf among the security modules (lsm=…,bpf), or set confine = \"device\" in the rule",
+        ));
+    }
+    Ok(())
+}
+
+/// Grants the request, or leaves everything as it was.
+pub(crate) fn grant(
+    acquire: Acquire,
+    caller: &Caller,
+    policy: &Policy,
+    limits: &Limits,
+) -> Result<Grant, Failure> {
+    let request = Request::check(acquire)?;
+    let allowed = request.allowed(policy, caller)?;
+    let slot = take_slot(limits, caller, allowed.rule.max_leases)?;
+    let grant = claim(&request, &allowed, caller);
+    if grant.is_err() {
+        limits.give_back(slot);
+    }
+    grant
+}
+
+fn take_slot(limits: &Limits, caller: &Caller, most: u32) -> Result<Slot, Failure> {
+    let taken = limits.take(Kind::Lease, caller.uid, most);
+    taken.map_err(|error| Failure::internal("counting the user's leases", error))?.ok_or_else(|| {
+        let message = format!("uid {} has {most} leases, as many as the policy allows", caller.uid);
+        Failure::new(Code::Limit, "leases", message)
+            .hint("end one of them, or have max_leases raised in the rule")
+    })
+}
+
+/// What the policy allows, as far as the interface and the kernel can give it.
+fn claim(request: &Request, allowed: &Allowed<'_>, caller: &Caller) -> Result<Grant, Failure> {
+    let Acquire { first_queue, queues, .. } = request.acquire;
+    let mut device = Device::find(&request.name)?;
+    device.check_queues(&request.name, first_queue, queues)?;
+    device.check_mtu(request.options.frags)?;
+    let sockets = sockets::make(device.link.ifindex, queues, &request.options)?;
+    let confinement = sockets.first().map_or(Confinement { device: false, queue: false }, confinement);
+    check_confinement(confinement, allowed.rule.confine, caller, request.name.as_str())?;
+    let key = Key { netns: caller.netns, ifindex: device.link.ifindex };
+    let mut lease = Lease::new(key, caller.uid, first_queue, queues, allowed.rule.linger)?;
+    let (attachment, promiscuity) =
+        lease.claim(request.name.as_str(), allowed.rule.shared, |lease, idle| {
+            device.refresh()?;
+            occupy(lease, idle, request, allowed, &device, &sockets)
+        })?;
+    let granted = describe(request, allowed, &device, attachment, &lease, confinement);
+    record(&lease, caller, &granted, request.options.memlock);
+    Ok(Grant { lease, granted, sockets, promiscuity })
+}
+
+/// Under the interface's lock, with the queues taken: the program, the slots, promiscuous mode.
+fn occupy(
+    lease: &mut Lease,
+    idle: bool,
+    request: &Request,
+    allowed: &Allowed<'_>,
+    device: &Device,
+    sockets: &[OwnedFd],
+) -> Result<(Attachment, Option<OwnedFd>), Failure> {
+    let frags = request.options.frags;
+    let wanted = Wanted { key: lease.key, link: &device.link, modes: &allowed.modes, frags };
+    let (redirect, attachment) = program::install(&wanted, idle)?;
+    let map = lease.hold(redirect.map, redirect.slots);
+    for (queue, socket) in (request.acquire.first_queue..).zip(sockets) {
+        sockets::insert(map, queue, socket, request.name.as_str())?;
+    }
+    let promiscuity =
+        request.options.promisc.then(|| sockets::promiscuous(device.link.ifindex)).transpose()?;
+    Ok((attachment, promiscuity))
+}
+
+/// What a manager wants to know.
+fn describe(
+    request: &Request,
+    allowed: &Allowed<'_>,
+    device: &Device,
+    attachment: Attachment,
+    lease: &Lease,
+    confinement: Confinement,
+) -> Granted {
+    let Options { promisc, busy_poll, busy_poll_budget, .. } = request.options;
+    Granted {
+        lease: lease.number,
+        ifname: device.link.name.clone(),
+        ifindex: device.link.ifindex,
+        mac: device.link.mac,
+        mtu: device.link.mtu,
+        first_queue: request.acquire.first_queue,
+        queues: request.acquire.queues,
+        mode: attachment.mode,
+        mode_reason: attachment.reason,
+        program_id: attachment.prog_id,
+        netns_cookie: lease.key.netns.cookie(),
+        confinement,
+        frags: attachment.frags,
+        promisc,
+        busy_poll: BusyPoll { usecs: busy_poll, budget: busy_poll_budget },
+        memlock: Memlock::default(),
+        rule: allowed.rule.label.clone(),
+        keeper: std::process::id(),
+        warnings: warnings(device, confinement),
+    }
+}
+
+fn warnings(device: &Device, confinement: Confinement) -> Vec<Warning> {
+    let mut warnings = device.warnings();
+    let name = &device.link.name;
+    if !confinement.device {
+        let text = format!("this kernel does not hold the sockets to {name}");
+        warnings.push(Warning { kind: WarningKind::NoDeviceConfinement, text });
+    } else if !confinement.queue {
+        let text = format!("this kernel holds the sockets to {name}, not to their queues");
+        warnings.push(Warning { kind: WarningKind::NoQueueConfinement, text });
+    }
+    warnings
+}
+
+/// What would be granted, without touching anything.
+pub(crate) fn check(acquire: Acquire, caller: &Caller, policy: &Policy) -> Result<Verdict, Failure> {
+    let request = Request::check(acquire)?;
+    let allowed = request.allowed(policy, caller)?;
+    let device = Device::find(&request.name)?;
+    device.check_queues(&request.name, request.acquire.first_queue, request.acquire.queues)?;
+    device.check_mtu(request.options.frags)?;
+    let probe = sockets::make(device.link.ifindex, 1, &Options::default())?;
+    let confinement = probe.first().map_or(Confinement { device: false, queue: false }, confinement);
+    check_confinement(confinement, allowed.rule.confine, caller, request.name.as_str())?;
+    Ok(Verdict {
+        rule: allowed.rule.label.clone(),
+        mode: device.link.xdp.first().and_then(|program| program.mode),
+        confinement,
+        promisc: allowed.rule.promisc,
+        busy_poll: allowed.rule.busy_poll,
+        memlock_max: allowed.rule.memlock,
+    })
+}
+
+/// The text for people. A folder that is full is no reason to take the sockets back.
+fn record(lease: &Lease, caller: &Caller, granted: &Granted, memlock: u64) {
+    let record = Record {
+        lease: lease.number,
+        uid: caller.uid,
+        client: caller.pid,
+        keeper: granted.keeper,
+        first_queue: granted.first_queue,
+        queues: granted.queues,
+        since: boot_time().as_secs(),
+        rule: granted.rule.clone(),
+        device: granted.confinement.device,
+        queue: granted.confinement.queue,
+        memlock,
+    };
+    if let Err(error) = record.write(lease.key) {
+        Line::new(What::Error).with("interface", &granted.ifname).with("record", error).log();
+    }
+}

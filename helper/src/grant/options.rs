@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The typed options of a request; one that this helper does not know is refused by its name, never ignored.
+#![forbid(unsafe_code)]
+
+use xsk_proto::{Code, Param, Value, param};
+
+use crate::error::Failure;
+
+/// What was asked for beside the queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Options {
+    pub(crate) frags: bool,
+    pub(crate) promisc: bool,
+    /// Microseconds; 0 for no busy polling.
+    pub(crate) busy_poll: u32,
+    /// Frames; 0 for the kernel's default.
+    pub(crate) busy_poll_budget: u32,
+    /// Bytes that the consumer will lock.
+    pub(crate) memlock: u64,
+}
+
+impl Options {
+    pub(crate) fn parse(params: &[Param]) -> Result<Self, Failure> {
+        let mut options = Self::default();
+        for param in params {
+            match (param.name.as_str(), &param.value) {
+                (param::FRAGS, Value::Flag(on)) => options.frags = *on,
+                (param::PROMISC, Value::Flag(on)) => options.promisc = *on,
+                (param::BUSY_POLL, Value::Number(usecs)) => options.busy_poll = small(param, *usecs)?,
+                (param::BUSY_POLL_BUDGET, Value::Number(budget)) => {
+                    options.busy_poll_budget = small(param, *budget)?;
+                }
+                (param::MEMLOCK, Value::Number(bytes)) => options.memlock = *bytes,
+                _ => return Err(unknown(param)),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Busy polling: 16 bits hold both the budget (NAPI's weight is far below) and 65 ms.
+fn small(param: &Param, number: u64) -> Result<u32, Failure> {
+    u16::try_from(number).map(u32::from).map_err(|_| {
+        Failure::new(
+            Code::UnknownOption,
+            &param.name,
+            format!("the option '{}' is at most 65535", param.name),
+        )
+    })
+}
+
+fn unknown(param: &Param) -> Failure {
+    let name = &param.name;
+    let known = [param::FRAGS, param::PROMISC, param::BUSY_POLL, param::BUSY_POLL_BUDGET, param::MEMLOCK];
+    let message = if known.contains(&name.as_str()) {
+        format!("the option '{name}' has a value of another type")
+    } else {
+        format!("this helper does not know the option '{name}'")
+    };
+    Failure::new(Code::UnknownOption, name, message).hint(format!("known options: {}", known.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(name: &str, value: Value) -> Result<Options, Code> {
+        Options::parse(&[Param { name: name.into(), value }]).map_err(|failure| failure.code())
+    }
+
+    #[test]
+    fn known_options() {
+        assert!(parse("frags", Value::Flag(true)).unwrap().frags);
+        assert_eq!(parse("busy-poll", Value::Number(50)).unwrap().busy_poll, 50);
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        assert_eq!(parse("turbo", Value::Flag(true)), Err(Code::UnknownOption));
+        assert_eq!(parse("frags", Value::Number(1)), Err(Code::UnknownOption));
+        assert_eq!(parse("busy-poll", Value::Number(70000)), Err(Code::UnknownOption));
+        assert_eq!(parse("promisc", Value::Text("on".into())), Err(Code::UnknownOption));
+    }
+}

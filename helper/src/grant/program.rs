@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The XSK program on an interface: the one that is there and ours is used again, residue is removed, and
+//! anybody else's is left alone. All of it under the interface's lock.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use caps::Capability::{CAP_BPF, CAP_NET_ADMIN};
+use xsk_bpf::{AttachMode, Error, Loaded, Redirect, Step};
+use xsk_proto::{Code, Mode};
+
+use crate::error::Failure;
+use crate::leases::key::Key;
+use crate::leases::table::Table;
+use crate::netlink::link::Link;
+use crate::paths;
+use crate::sys::privilege;
+
+/// Where the objects of an interface are pinned.
+pub(crate) fn folder(key: Key) -> PathBuf {
+    Path::new(paths::BPF).join(key.to_string())
+}
+
+/// How the program is on its interface.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    pub(crate) mode: Mode,
+    /// Why this mode, where the request left it open.
+    pub(crate) reason: String,
+    pub(crate) prog_id: u32,
+    pub(crate) frags: bool,
+}
+
+/// A program on its interface, and how.
+pub(crate) type Installed = (Redirect, Attachment);
+
+/// What is needed to know which program will do.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) key: Key,
+    pub(crate) link: &'a Link,
+    /// In the order in which to try them.
+    pub(crate) modes: &'a [Mode],
+    pub(crate) frags: bool,
+}
+
+/// Runs a bpf() call that wants capabilities.
+pub(crate) fn privileged<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
+    privilege::with(&[CAP_BPF, CAP_NET_ADMIN], work)
+        .map_err(|error| Failure::internal("raising CAP_BPF and CAP_NET_ADMIN", error))?
+        .map_err(|error| explain(&error))
+}
+
+/// The errno that everybody meets first is worth a sentence.
+pub(crate) fn explain(error: &Error) -> Failure {
+    let failure = Failure::internal(&error.step.to_string(), std::io::Error::from_raw_os_error(error.errno));
+    match (error.step, error.errno) {
+        (Step::Load, libc::EINVAL | libc::E2BIG) => {
+            Failure::new(Code::KernelTooOld, "kernel", failure.refused().message.clone()).hint(
+                "the XSK program needs Linux 5.10 or later with CONFIG_XDP_SOCKETS and CONFIG_BPF_SYSCALL",
+            )
+        }
+        (_, libc::EMFILE | libc::ENFILE) => {
+            Failure::new(Code::Busy, "xsk-helper", "the helper has no descriptor left")
+                .hint("try again, or raise LimitNOFILE= of the helper")
+        }
+        _ => failure,
+    }
+}
+
+/// Finds or makes the program. `idle` tells whether nobody has a queue of the interface.
+pub(crate) fn install(wanted: &Wanted<'_>, idle: bool) -> Result<Installed, Failure> {
+    if !xsk_bpf::is_bpffs(Path::new(paths::BPF)).unwrap_or(false) {
+        return Err(Failure::new(Code::NoBpffs, paths::BPF, format!("{} is not a bpffs", paths::BPF)).hint(
+            format!(
+                "as root: mkdir -p {0} && mount -t bpf -o mode=0700 bpf {0} && chown {1}: {0}",
+                paths::BPF,
+                crate::isolation::service::NAME
+            ),
+        ));
+    }
+    match existing(wanted, idle)? {
+        Some(installed) => Ok(installed),
+        None => {
+            check_foreign(wanted.link)?;
+            create(wanted)
+        }
+    }
+}
+
+/// The program that is pinned for this interface, if it is on it. Anything else that is pinned is residue.
+fn existing(wanted: &Wanted<'_>, idle: bool) -> Result<Option<Installed>, Failure> {
+    let dir = folder(wanted.key);
+    let redirect = match privileged_open(&dir)? {
+        Some(redirect) => redirect,
+        None => return clear(&dir, None).map(|()| None),
+    };
+    let info = privileged(|| redirect.link.info())?;
+    let attached = wanted.link.xdp.iter().find(|program| program.prog_id == info.prog_id);
+    let mode = match attached.and_then(|program| program.mode) {
+        Some(mode) => mode,
+        None => return clear(&dir, Some(&redirect)).map(|()| None),
+    };
+    let unoccupied =
+        || privileged(|| redirect.slots.occupied_of(&redirect.map)).map(|slots| slots.is_empty());
+    let frags = privileged(|| redirect.frags())?;
+    if wanted.modes.contains(&mode) && (frags || !wanted.frags) {
+        let reason = format!("the program was attached in {mode} mode already");
+        Ok(Some((redirect, Attachment { mode, reason, prog_id: info.prog_id, frags })))
+    } else if idle && unoccupied()? {
+        clear(&dir, Some(&redirect)).map(|()| None)
+    } else {
+        let name = &wanted.link.name;
+        Err(Failure::new(
+            Code::Busy,
+            name,
+            format!("the program on {name} is attached in {mode} mode for other leases"),
+        )
+        .hint(format!("ask for mode={mode}, or wait until they have ended (xsk-client status)")))
+    }
+}
+
+fn privileged_open(dir: &Path) -> Result<Option<Redirect>, Failure> {
+    match privilege::with(&[CAP_BPF, CAP_NET_ADMIN], || Redirect::open(dir)) {
+        Ok(Ok(redirect)) => Ok(Some(redirect)),
+        Ok(Err(error)) if error.errno == libc::ENOENT => Ok(None),
+        Ok(Err(error)) => Err(explain(&error)),
+        Err(error) => Err(Failure::internal("raising CAP_BPF and CAP_NET_ADMIN", error)),
+    }
+}
+
+/// Takes the program off, wherever it is by now, and removes the pins.
+fn clear(dir: &Path, redirect: Option<&Redirect>) -> Result<(), Failure> {
+    if let Some(redirect) = redirect {
+        privileged(|| redirect.link.detach())?;
+    }
+    Redirect::unpin(dir).map_err(|error| explain(&error))
+}
+
+/// A program that no pin of ours accounts for belongs to somebody else; one that a pin under another key
+/// accounts for came with the interface from another network namespace.
+fn check_foreign(link: &Link) -> Result<(), Failure> {
+    for program in &link.xdp {
+        match pinned_elsewhere(program.prog_id)? {
+            Some(key) => remove_stray(key, &link.name)?,
+            None => return Err(foreign(&link.name, program.prog_id, program.mode)),
+        }
+    }
+    Ok(())
+}
+
+fn foreign(name: &str, prog_id: u32, mode: Option<Mode>) -> Failure {
+    let mode = mode.map_or("hardware", Mode::name);
+    Failure::new(
+        Code::ForeignProgram,
+        name,
+        format!("another XDP program is on {name}: id {prog_id}, in {mode} mode"),
+    )
+    .hint(format!("see what it is: bpftool prog show id {prog_id}; it is left alone"))
+}
+
+fn pinned_elsewhere(prog_id: u32) -> Result<Option<Key>, Failure> {
+    for key in pinned() {
+        let Ok(link) = Redirect::open_link(&folder(key)) else { continue };
+        if link.info().is_ok_and(|info| info.prog_id == prog_id) {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
+/// Every interface for which something is pinned.
+pub(crate) fn pinned() -> Vec<Key> {
+    let Ok(entries) = std::fs::read_dir(paths::BPF) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| Key::parse(entry.file_name().to_str()?)).collect()
+}
+
+/// Takes a program off that came with its interface, if nobody uses it there.
+fn remove_stray(key: Key, name: &str) -> Result<(), Failure> {
+    let failed = |error| Failure::internal("opening a lock file", error);
+    let holders = Table::open(key).map_err(failed)?.holders().map_err(failed)?;
+    let Some(redirect) = privileged_open(&folder(key))? else { return Ok(()) };
+    if holders.is_empty() && privileged(|| redirect.slots.occupied_of(&redirect.map))?.is_empty() {
+        return clear(&folder(key), Some(&redirect));
+    }
+    Err(Failure::new(
+        Code::Busy,
+        name,
+        format!("{name} has come from another network namespace with its leases"),
+    )
+    .hint("end them first: xsk-helper revoke, or close the sockets"))
+}
+
+/// Loads, attaches in the first mode that works, and pins.
+fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
+    let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated.max(1), wanted.frags))?;
+    let (redirect, mode, reason) = attach(loaded, wanted)?;
+    let prog_id = privileged(|| redirect.link.info())?.prog_id;
+    let dir = folder(wanted.key);
+    std::fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|error| {
+        Failure::internal("making a folder in bpffs", error).object(dir.display().to_string())
+    })?;
+    if let Err(failure) = privileged(|| redirect.pin(&dir)) {
+        // The link goes with `redirect`; the folder was empty again.
+        let _ = std::fs::remove_dir(&dir);
+        return Err(failure);
+    }
+    Ok((redirect, Attachment { mode, reason, prog_id, frags: wanted.frags }))
+}
+
+fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, String), Failure> {
+    let mut reason = String::new();
+    let mut refused = None;
+    for mode in wanted.modes {
+        if *mode == Mode::Native && wanted.link.bond {
+            reason = "a bond delivers nothing to AF_XDP in native mode".to_owned();
+            continue;
+        }
+        let how = if *mode == Mode::Native { AttachMode::Native } else { AttachMode::Skb };
+        let attached = privilege::with(&[CAP_BPF, CAP_NET_ADMIN], || loaded.attach(wanted.link.ifindex, how))
+            .map_err(|error| Failure::internal("raising CAP_BPF and CAP_NET_ADMIN", error))?;
+        match attached {
+            Ok(redirect) => return Ok((redirect, *mode, reason)),
+            Err((_, error)) if matches!(error.errno, libc::EBUSY | libc::EEXIST) => {
+                return Err(appeared(&wanted.link.name));
+            }
+            Err((back, error)) => {
+                reason =
+                    format!("{mode} mode was refused: {}", std::io::Error::from_raw_os_error(error.errno));
+                refused = Some((*mode, error));
+                loaded = back;
+            }
+        }
+    }
+    Err(unsupported(&wanted.link.name, refused, &reason))
+}
+
+fn appeared(name: &str) -> Failure {
+    Failure::new(Code::ForeignProgram, name, format!("another XDP program has just been attached to {name}"))
+        .hint(format!("see what it is: bpftool net show dev {name}; it is left alone"))
+}
+
+fn unsupported(name: &str, refused: Option<(Mode, Error)>, reason: &str) -> Failure {
+    let message = match refused {
+        Some((mode, error)) => {
+            let errno = std::io::Error::from_raw_os_error(error.errno);
+            format!("{name} does not take the XSK program in {mode} mode: {errno}")
+        }
+        None => format!("{name} does not take the XSK program: {reason}"),
+    };
+    Failure::new(Code::ModeUnsupported, name, message)
+        .hint("ask for mode=skb, which every driver has; dmesg may say more")
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The first two stages: out of the caller's reach.
+
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Uid, geteuid, getresuid, setresuid, setsid};
+
+use crate::error::Failure;
+use crate::sys::privilege;
+use crate::sys::process::{self, Fork};
+
+/// Who started this process, as the kernel had it before anything was changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
+    /// The real uid at the start.
+    pub(crate) real_uid: u32,
+}
+
+/// The first stage. A process that is setuid root becomes root in all its uids here, since until then the
+/// caller may stop it or kill it.
+pub(crate) fn enter() -> Result<Origin, Failure> {
+    let uids = getresuid().map_err(|error| Failure::internal("reading the uids", error))?;
+    if geteuid().is_root() {
+        let root = Uid::from_raw(0);
+        setresuid(root, root, root).map_err(|error| Failure::internal("becoming root", error))?;
+    }
+    privilege::set_not_dumpable().map_err(|error| Failure::internal("setting PR_SET_DUMPABLE", error))?;
+    process::close_all_but_standard().map_err(|error| Failure::internal("closing descriptors", error))?;
+    process::clear_environment();
+    process::cancel_timers();
+    process::reset_signals();
+    umask(Mode::from_bits_truncate(0o077));
+    let small = process::reset_limits();
+    if small.is_empty() { Ok(Origin { real_uid: uids.real.as_raw() }) } else { Err(too_small(&small)) }
+}
+
+fn too_small(limits: &[&str]) -> Failure {
+    let limits = limits.join(", ");
+    Failure::internal("raising resource limits", format!("{limits} is too small to work with"))
+        .hint("start it from a shell with the usual limits (ulimit -a), or use the system socket")
+}
+
+/// The second stage: the process that was started ends, and its child goes on in a session of its own.
+pub(crate) fn detach() -> Result<(), Failure> {
+    match process::fork().map_err(|error| Failure::internal("forking off", error))? {
+        Fork::Parent => process::exit_now(0),
+        Fork::Child => {
+            setsid().map_err(|error| Failure::internal("starting a session", error))?;
+            leave_directory()
+        }
+    }
+}
+
+/// Leaves the caller's directory, which would keep his file system busy.
+pub(crate) fn leave_directory() -> Result<(), Failure> {
+    nix::unistd::chdir("/").map_err(|error| Failure::internal("changing to /", error))
+}

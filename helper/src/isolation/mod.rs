@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From whatever the caller made of this process to one that can do a single thing, in this order:
+//!
+//! 1. [`entry::enter`]. *After it*: nothing of the caller's environment, signals, timers, mask, limits or
+//!    descriptors is left but the three standard ones; no other process of the caller can read this one.
+//! 2. [`entry::detach`], unless the real uid is the service user's. *After it*: no child of the caller's, not
+//!    in his session, and where the program is setuid root he cannot signal it any more.
+//! 3. [`folders::prepare`], only as root. *After it*: the folders under `/run/xsk-helper` exist, belong to the
+//!    service user, and `bpf` is a bpffs.
+//! 4. [`service::enter`]. *After it*: the service user in all uids and gids, no other group, the permitted set
+//!    exactly [`service::KEPT`] at most, effective, inheritable, ambient and bounding sets empty,
+//!    no_new_privs, not dumpable: each read back. From here on locks may be taken.
+//! 5. [`renounce`], once the sockets are handed over. *After it*: no capability in any set, no stream, and only
+//!    the system calls of a keeper.
+
+pub(crate) mod entry;
+pub(crate) mod folders;
+pub(crate) mod service;
+
+use std::io;
+use std::os::fd::AsFd;
+
+use caps::{CapSet, errors::CapsError};
+
+use crate::error::Failure;
+
+/// The third stage, where the process is root; otherwise somebody else has prepared the folders.
+pub(crate) fn prepare_folders() -> Result<(), Failure> {
+    if nix::unistd::geteuid().is_root() { folders::prepare(service::ServiceUser::find()?) } else { Ok(()) }
+}
+
+/// Gives up every capability for good. The bounding set and no_new_privs were dealt with before.
+pub(crate) fn drop_capabilities() -> Result<(), CapsError> {
+    caps::clear(None, CapSet::Effective)?;
+    caps::clear(None, CapSet::Permitted)
+}
+
+/// The fifth stage: what holds a lease has no capability and no stream.
+pub(crate) fn renounce() -> Result<(), Failure> {
+    drop_capabilities().map_err(|error| Failure::internal("giving up the capabilities", error))?;
+    for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
+        match caps::read(None, set) {
+            Ok(left) if left.is_empty() => {}
+            _ => return Err(Failure::internal("giving up the capabilities", "some are left")),
+        }
+    }
+    silence().map_err(|error| Failure::internal("opening /dev/null", error))
+}
+
+/// Points output and errors at /dev/null; the input is the connection.
+fn silence() -> io::Result<()> {
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    nix::unistd::dup2_stdout(null.as_fd())?;
+    nix::unistd::dup2_stderr(null.as_fd())?;
+    Ok(())
+}

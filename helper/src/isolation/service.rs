@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The fourth stage: the service user, with the few capabilities that a grant needs and none in effect.
+
+use std::collections::HashSet;
+
+use caps::{CapSet, Capability};
+use nix::unistd::{
+    Gid, Uid, User, getegid, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
+};
+
+use crate::error::Failure;
+use crate::sys::privilege as prctl;
+use xsk_proto::Code;
+
+/// The user that the helper runs as.
+pub(crate) const NAME: &str = "_xsk-helper";
+
+/// What may stay in the permitted set, as far as it was there.
+pub(crate) const KEPT: [Capability; 3] =
+    [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
+
+/// The service user as the system's user database has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServiceUser {
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
+}
+
+impl ServiceUser {
+    /// Looks the user up.
+    pub(crate) fn find() -> Result<Self, Failure> {
+        match User::from_name(NAME) {
+            Ok(Some(user)) if !user.uid.is_root() => Ok(Self { uid: user.uid, gid: user.gid }),
+            _ => Err(Failure::new(
+                Code::NotInstalled,
+                NAME,
+                format!("the service user '{NAME}' does not exist"),
+            )
+            .hint(format!(
+                "as root: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {NAME}"
+            ))),
+        }
+    }
+}
+
+/// The fourth stage.
+pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
+    let at =
+        |step: &'static str| move |error: &dyn std::fmt::Display| Failure::internal(step, error.to_string());
+    let permitted = caps::read(None, CapSet::Permitted).map_err(|e| at("reading the capabilities")(&e))?;
+    let kept: HashSet<Capability> = KEPT.into_iter().filter(|cap| permitted.contains(cap)).collect();
+    if kept.len() < KEPT.len() {
+        return Err(unprivileged(&permitted));
+    }
+    empty_bounding_set(&permitted).map_err(|e| at("emptying the bounding set")(&e))?;
+    if geteuid() != user.uid || getegid() != user.gid || getresuid().is_ok_and(|uids| uids.real != user.uid) {
+        become_user(user)?;
+    }
+    caps::clear(None, CapSet::Ambient).map_err(|e| at("clearing the ambient set")(&e))?;
+    caps::clear(None, CapSet::Inheritable).map_err(|e| at("clearing the inheritable set")(&e))?;
+    caps::clear(None, CapSet::Effective).map_err(|e| at("clearing the effective set")(&e))?;
+    caps::set(None, CapSet::Permitted, &kept).map_err(|e| at("reducing the permitted set")(&e))?;
+    prctl::set_no_new_privs().map_err(|e| at("setting no_new_privs")(&e))?;
+    prctl::set_not_dumpable().map_err(|e| at("setting PR_SET_DUMPABLE")(&e))?;
+    read_back(user, &kept)
+}
+
+/// Needs CAP_SETPCAP; without it the set is left, and no_new_privs makes it moot.
+fn empty_bounding_set(permitted: &HashSet<Capability>) -> Result<(), caps::errors::CapsError> {
+    if !permitted.contains(&Capability::CAP_SETPCAP) {
+        return Ok(());
+    }
+    caps::raise(None, CapSet::Effective, Capability::CAP_SETPCAP)?;
+    caps::clear(None, CapSet::Bounding)
+}
+
+fn become_user(user: ServiceUser) -> Result<(), Failure> {
+    let fail = |error: nix::errno::Errno| {
+        Failure::internal("becoming the service user", error)
+            .hint("give the helper CAP_SETUID and CAP_SETGID too, or start it setuid root")
+    };
+    for cap in [Capability::CAP_SETUID, Capability::CAP_SETGID] {
+        // Where it is not permitted, the call that needs it says so.
+        let _ = caps::raise(None, CapSet::Effective, cap);
+    }
+    prctl::keep_across_setuid().map_err(|error| Failure::internal("setting PR_SET_KEEPCAPS", error))?;
+    setgroups(&[]).map_err(fail)?;
+    setresgid(user.gid, user.gid, user.gid).map_err(fail)?;
+    setresuid(user.uid, user.uid, user.uid).map_err(fail)
+}
+
+/// What was asked for is not taken on trust.
+fn read_back(user: ServiceUser, kept: &HashSet<Capability>) -> Result<(), Failure> {
+    let wrong = |what: &str| {
+        Err(Failure::internal("becoming the service user", format!("{what} is not as it was set")))
+    };
+    let uids = getresuid().map_err(|error| Failure::internal("reading the uids", error))?;
+    let gids = getresgid().map_err(|error| Failure::internal("reading the gids", error))?;
+    if [uids.real, uids.effective, uids.saved] != [user.uid; 3] {
+        return wrong("a uid");
+    }
+    if [gids.real, gids.effective, gids.saved] != [user.gid; 3] {
+        return wrong("a gid");
+    }
+    if !getgroups().is_ok_and(|groups| groups.iter().all(|group| *group == user.gid)) {
+        return wrong("the list of groups");
+    }
+    let empty = HashSet::new();
+    let sets = [
+        (CapSet::Permitted, kept),
+        (CapSet::Effective, &empty),
+        (CapSet::Inheritable, &empty),
+        (CapSet::Ambient, &empty),
+    ];
+    for (set, expected) in sets {
+        if !caps::read(None, set).is_ok_and(|now| now == *expected) {
+            return wrong("a capability set");
+        }
+    }
+    if !prctl::no_new_privs() || prctl::dumpable() { wrong("no_new_privs or dumpable") } else { Ok(()) }
+}
+
+/// One sentence for each way in which the privileges can have been lost on the way.
+fn unprivileged(permitted: &HashSet<Capability>) -> Failure {
+    let failure = |message: String| Failure::new(Code::NotPrivileged, "xsk-helper", message);
+    if prctl::no_new_privs() && permitted.is_empty() {
+        return failure("the helper has no privileges because its caller runs under no_new_privs".into())
+            .hint("use the system socket (systemctl enable --now xsk-helper.socket), or start it without no_new_privs");
+    }
+    if permitted.is_empty() {
+        return failure("the helper has no privileges: this copy of it is not setuid root and has no file capabilities, or its file system is mounted nosuid".into())
+            .hint("as root: chown root:xsk FILE && chmod 4750 FILE, or use the system socket");
+    }
+    let missing: Vec<String> =
+        KEPT.iter().filter(|cap| !permitted.contains(cap)).map(ToString::to_string).collect();
+    failure(format!("the helper lacks {}", missing.join(", ")))
+        .hint("add what is missing to AmbientCapabilities= of the unit, or to the file's capabilities")
+}

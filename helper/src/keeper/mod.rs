@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is left of a helper once the sockets are handed over: a process without a capability that waits for
+//! the end of the lease, tells the client what happens to the interface, and cleans up.
+
+mod filter;
+mod watch;
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use xsk_proto::{Code, Event, EventKind, Refused, Reply};
+
+use crate::audit::{Line, What};
+use crate::error::Failure;
+use crate::grant::{Grant, Lease};
+use crate::isolation;
+use crate::serve::caller::Caller;
+use crate::serve::connection::{Connection, Incoming};
+use crate::sys::process;
+use watch::{News, Watch};
+
+/// A client has nothing to say on a lease's connection; one that says more than this ends the lease.
+const MESSAGES: u32 = 8;
+
+/// Why a lease ended, as the log has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Closed,
+    Revoked,
+    Interface,
+    Talkative,
+}
+
+impl End {
+    const fn word(self) -> &'static str {
+        match self {
+            End::Closed => "closed",
+            End::Revoked => "revoked",
+            End::Interface => "interface-gone",
+            End::Talkative => "too-many-messages",
+        }
+    }
+}
+
+/// A lease and what tells of its end.
+struct Keeper {
+    connection: Connection,
+    lease: Lease,
+    watch: Watch,
+    signals: SignalFd,
+    messages: u32,
+}
+
+/// Keeps the lease to its end, and ends the process.
+pub(crate) fn keep(connection: Connection, (grant, caller): (Grant, Caller)) {
+    let since = Instant::now();
+    let Grant { mut lease, granted, sockets, promiscuity } = grant;
+    drop(sockets);
+    let end = match set_up(&connection, &granted) {
+        Err(failure) => {
+            log_failure(&failure);
+            End::Closed
+        }
+        Ok((watch, signals)) => {
+            drop(granted);
+            process::trim_memory();
+            let mut keeper = Keeper { connection, lease, watch, signals, messages: 0 };
+            let end = keeper.wait();
+            lease = keeper.lease;
+            end
+        }
+    };
+    let ended = lease.end();
+    drop(promiscuity);
+    log_end(&caller, &lease, end, since);
+    if let Err(failure) = ended {
+        log_failure(&failure);
+    }
+    process::exit_now(0);
+}
+
+/// Everything that has to be opened, and then the fifth stage of isolation.
+fn set_up(connection: &Connection, granted: &xsk_proto::Granted) -> Result<(Watch, SignalFd), Failure> {
+    let failed = |step| move |error: nix::errno::Errno| Failure::internal(step, error);
+    let watch = Watch::open(granted).map_err(|error| Failure::internal("listening to rtnetlink", error))?;
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGTERM);
+    mask.thread_block().map_err(failed("blocking SIGTERM"))?;
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .map_err(failed("making a signalfd"))?;
+    connection
+        .set_nonblocking()
+        .map_err(|error| Failure::internal("making the connection non-blocking", error))?;
+    isolation::renounce()?;
+    filter::install()?;
+    Ok((watch, signals))
+}
+
+impl Keeper {
+    fn wait(&mut self) -> End {
+        loop {
+            let (talk, signal, news) = self.poll();
+            if signal {
+                self.tell(EventKind::Revoked, "the lease was revoked; the queues receive nothing more");
+                return End::Revoked;
+            }
+            if news {
+                if let Some(end) = self.news() {
+                    return end;
+                }
+            }
+            if talk {
+                if let Some(end) = self.drain() {
+                    return end;
+                }
+            }
+        }
+    }
+
+    /// Which of connection, signals and netlink has something.
+    fn poll(&self) -> (bool, bool, bool) {
+        let mut set = [
+            PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.watch.as_fd(), PollFlags::POLLIN),
+        ];
+        // An error is an interruption: then nothing is ready, and it is asked again.
+        if poll(&mut set, PollTimeout::NONE).is_err() {
+            return (false, false, false);
+        }
+        let ready = set.map(|fd| fd.any().unwrap_or(false));
+        (ready[0], ready[1], ready[2])
+    }
+
+    /// Always reads what is there: a client that sent its own end of the connection through it would otherwise
+    /// keep its lease for ever.
+    fn drain(&mut self) -> Option<End> {
+        loop {
+            match self.connection.receive() {
+                Ok(Incoming::Silence) => return None,
+                Ok(Incoming::Closed) | Err(_) => return Some(End::Closed),
+                Ok(Incoming::Message(_)) => {
+                    self.messages += 1;
+                    if self.messages > MESSAGES {
+                        return Some(End::Talkative);
+                    }
+                    self.say(&Reply::Refused(out_of_place()));
+                }
+            }
+        }
+    }
+
+    fn news(&mut self) -> Option<End> {
+        let (kind, text) = match self.watch.read() {
+            News::Nothing => return None,
+            News::Event(kind, text) => (kind, text),
+        };
+        self.tell(kind, &text);
+        let over = matches!(kind, EventKind::InterfaceGone | EventKind::InterfaceMoved);
+        over.then_some(End::Interface)
+    }
+
+    fn tell(&self, kind: EventKind, text: &str) {
+        Line::new(What::Event)
+            .with("lease", self.lease.number)
+            .with("uid", self.lease.uid)
+            .with("event", text)
+            .log();
+        self.say(&Reply::Event(Event { kind, text: text.to_owned() }));
+    }
+
+    /// A client that does not read misses it: the connection never blocks.
+    fn say(&self, reply: &Reply) {
+        let _ = self.connection.send(reply);
+    }
+}
+
+fn out_of_place() -> Refused {
+    Refused {
+        code: Code::BadState,
+        object: "connection".to_owned(),
+        message: "this connection is a lease; nothing more can be asked for on it".to_owned(),
+        hint: "open another connection".to_owned(),
+    }
+}
+
+fn log_failure(failure: &Failure) {
+    let refused = failure.refused();
+    Line::new(What::Error)
+        .with("code", refused.code)
+        .with("object", &refused.object)
+        .with("error", &refused.message)
+        .log();
+}
+
+fn log_end(caller: &Caller, lease: &Lease, end: End, since: Instant) {
+    Line::new(What::End)
+        .with("uid", caller.uid)
+        .with("pid", caller.pid)
+        .with("lease", lease.number)
+        .with("ifindex", lease.key.ifindex)
+        .with("first_queue", lease.first_queue)
+        .with("queues", lease.queues)
+        .with("reason", end.word())
+        .with("seconds", since.elapsed().as_secs())
+        .log();
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The fixed places. No argument, variable or message of a caller's changes them.
+#![forbid(unsafe_code)]
+
+/// Everything of ours that lives until the next boot.
+pub(crate) const RUN: &str = "/run/xsk-helper";
+/// Lock files and the texts beside them; nobody but the service user gets in.
+pub(crate) const LEASES: &str = "/run/xsk-helper/leases";
+/// A bpffs of our own, one folder an interface.
+pub(crate) const BPF: &str = "/run/xsk-helper/bpf";
+/// The policy.
+pub(crate) const POLICY: &str = "/etc/xsk-helper/policy.toml";
+/// Further rules, read in the order of their names.
+pub(crate) const POLICY_FOLDER: &str = "policy.d";

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The decision: pure, so that every corner of it can be tested and fuzzed.
+#![forbid(unsafe_code)]
+
+use xsk_proto::{Mode, ModeRequest};
+
+use super::names::Names;
+use super::rule::{Policy, Principal, Rule};
+
+/// Who asks, and for what. The interface may not exist: the answer must not tell.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The uid, from the kernel.
+    pub uid: u32,
+    /// The primary group and all others, from the kernel.
+    pub groups: &'a [u32],
+    /// The interface's name.
+    pub ifname: &'a str,
+    /// The first queue.
+    pub first_queue: u32,
+    /// How many queues.
+    pub queues: u32,
+    /// The mode.
+    pub mode: ModeRequest,
+    /// Promiscuous mode.
+    pub promisc: bool,
+    /// Busy polling.
+    pub busy_poll: bool,
+}
+
+/// The rule that allows it, and the modes in which the program may be attached.
+#[derive(Debug, Clone)]
+pub struct Allowed<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// In the order in which they are to be tried.
+    pub modes: Vec<Mode>,
+}
+
+/// Why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// No rule allows this user to use this interface.
+    NoRule,
+    /// A deny rule names the user and the interface.
+    ByRule(String),
+    /// A deny rule has a name that nobody has, so nobody is served.
+    UnknownName {
+        /// The rule's file and line.
+        rule: String,
+        /// The name.
+        name: String,
+    },
+    /// The user may use the interface, and not so: what a rule would have to say.
+    Detail(String),
+}
+
+impl Policy {
+    /// Answers the question.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn decide(&self, question: &Question<'_>, names: &dyn Names) -> Result<Allowed<'_>, Denied> {
+        self.check_denied(question, names)?;
+        let mut first = Denied::NoRule;
+        for rule in self.allow.iter().filter(|rule| rule.covers(question.ifname)) {
+            if !concerns(rule, question, names) {
+                continue;
+            }
+            match within(rule, question) {
+                Ok(modes) => return Ok(Allowed { rule, modes }),
+                Err(detail) if first == Denied::NoRule => first = Denied::Detail(detail),
+                Err(_) => {}
+            }
+        }
+        Err(first)
+    }
+
+    /// Every name of every deny rule has to resolve: one that does not would silently let somebody in.
+    fn check_denied(&self, question: &Question<'_>, names: &dyn Names) -> Result<(), Denied> {
+        for rule in &self.deny {
+            let users = rule.users.iter().map(|user| resolve(user, |name| names.user(name)));
+            let groups = rule.groups.iter().map(|group| resolve(group, |name| names.group(name)));
+            for id in users.chain(groups) {
+                id.map_err(|name| Denied::UnknownName { rule: rule.label.clone(), name: name.to_owned() })?;
+            }
+        }
+        let denies = |rule: &&Rule| rule.covers(question.ifname) && concerns(rule, question, names);
+        self.deny.iter().find(denies).map_or(Ok(()), |rule| Err(Denied::ByRule(rule.label.clone())))
+    }
+}
+
+fn resolve(principal: &Principal, look_up: impl Fn(&str) -> Option<u32>) -> Result<u32, &str> {
+    match principal {
+        Principal::Number(number) => Ok(*number),
+        Principal::Name(name) => look_up(name).ok_or(name),
+    }
+}
+
+/// Whether the rule is about the user. A name that nobody has is about nobody.
+fn concerns(rule: &Rule, question: &Question<'_>, names: &dyn Names) -> bool {
+    rule.users.iter().any(|user| resolve(user, |name| names.user(name)) == Ok(question.uid))
+        || rule.groups.iter().any(|group| {
+            resolve(group, |name| names.group(name)).is_ok_and(|gid| question.groups.contains(&gid))
+        })
+}
+
+/// Whether the rule goes as far as the question.
+fn within(rule: &Rule, question: &Question<'_>) -> Result<Vec<Mode>, String> {
+    let (ifname, label) = (question.ifname, &rule.label);
+    let last = question.first_queue.saturating_add(question.queues).saturating_sub(1);
+    if question.queues > rule.max_queues {
+        return Err(format!("{label} allows {} queues of {ifname} at once", rule.max_queues));
+    }
+    if !rule.queues.contains(question.first_queue, question.queues) {
+        return Err(format!("{label} does not allow queues {} to {last} of {ifname}", question.first_queue));
+    }
+    if question.promisc && !rule.promisc {
+        return Err(format!("{label} does not allow promiscuous mode on {ifname} (promisc = true)"));
+    }
+    if question.busy_poll && !rule.busy_poll {
+        return Err(format!("{label} does not allow busy polling on {ifname} (busy_poll = true)"));
+    }
+    let wanted: &[Mode] = match question.mode {
+        ModeRequest::Auto => &[Mode::Native, Mode::Skb],
+        ModeRequest::Native => &[Mode::Native],
+        ModeRequest::Skb => &[Mode::Skb],
+    };
+    let modes: Vec<Mode> = wanted.iter().copied().filter(|mode| rule.modes.contains(mode)).collect();
+    if modes.is_empty() { Err(format!("{label} does not allow this mode on {ifname}")) } else { Ok(modes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fake;
+
+    impl Names for Fake {
+        fn user(&self, name: &str) -> Option<u32> {
+            [("alice", 1000), ("mallory", 1001)].into_iter().find(|(n, _)| *n == name).map(|(_, id)| id)
+        }
+
+        fn group(&self, name: &str) -> Option<u32> {
+            (name == "kvm").then_some(77)
+        }
+    }
+
+    fn decide(text: &str, uid: u32, groups: &[u32], ifname: &str) -> Result<String, Denied> {
+        let mut policy = Policy::default();
+        policy.add("p", text).unwrap();
+        let question = Question {
+            uid,
+            groups,
+            ifname,
+            first_queue: 0,
+            queues: 1,
+            mode: ModeRequest::Auto,
+            promisc: false,
+            busy_poll: false,
+        };
+        policy.decide(&question, &Fake).map(|allowed| allowed.rule.label.clone())
+    }
+
+    const POLICY: &str = "[[allow]]\nusers = [\"alice\", 4000000000]\ninterfaces = [\"eth*\"]\n\
+        [[allow]]\ngroups = [\"kvm\"]\ninterfaces = [\"eth2\"]\nqueues = \"1-2\"\n\
+        [[deny]]\nusers = [\"mallory\"]\ninterfaces = [\"*\"]\n";
+
+    #[test]
+    fn default_is_deny() {
+        assert_eq!(decide("", 0, &[0], "eth0"), Err(Denied::NoRule));
+        assert_eq!(decide(POLICY, 1002, &[1002], "eth1"), Err(Denied::NoRule));
+        assert_eq!(decide(POLICY, 1000, &[1000], "lo"), Err(Denied::NoRule));
+    }
+
+    #[test]
+    fn users_by_name_and_number() {
+        assert!(decide(POLICY, 1000, &[], "eth1").is_ok());
+        assert!(decide(POLICY, 4_000_000_000, &[], "eth1").is_ok());
+    }
+
+    #[test]
+    fn deny_wins() {
+        assert!(matches!(decide(POLICY, 1001, &[77], "eth2"), Err(Denied::ByRule(_))));
+        let first = "[[deny]]\nusers = [1000]\ninterfaces = [\"eth1\"]\n[[allow]]\nusers = [1000]\ninterfaces = [\"*\"]\n";
+        assert!(matches!(decide(first, 1000, &[], "eth1"), Err(Denied::ByRule(_))));
+        assert!(decide(first, 1000, &[], "eth2").is_ok());
+    }
+
+    #[test]
+    fn a_rule_that_falls_short_says_so() {
+        assert!(matches!(decide(POLICY, 1005, &[77], "eth2"), Err(Denied::Detail(_))));
+    }
+
+    #[test]
+    fn an_unknown_name_in_a_deny_rule_stops_everybody() {
+        let text = format!("{POLICY}[[deny]]\nusers = [\"nobody-here\"]\ninterfaces = [\"x\"]\n");
+        assert!(matches!(decide(&text, 1000, &[], "eth1"), Err(Denied::UnknownName { .. })));
+        let allow = format!("{POLICY}[[allow]]\nusers = [\"nobody-here\"]\ninterfaces = [\"*\"]\n");
+        assert!(decide(&allow, 1000, &[], "eth1").is_ok());
+    }
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Who may have what. Default deny; a deny rule wins whatever the order; whatever cannot be read, trusted or
+//! understood means that nobody is served.
+//!
+//! [`parse`] makes rules of text, [`decide`] answers a question by them: neither makes a system call. [`files`]
+//! reads what can be trusted, [`names`] asks the user database.
+
+pub mod decide;
+pub(crate) mod files;
+pub mod names;
+pub mod parse;
+mod queues;
+pub mod rule;
+
+pub use decide::{Allowed, Denied, Question};
+pub use names::Names;
+pub use parse::PolicyError;
+pub use rule::{Limits, Policy, Rule};

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One connection, from the first byte to the lease or the end.
+
+pub(crate) mod caller;
+pub(crate) mod connection;
+pub mod conversation;
+mod session;
+pub(crate) mod status;
+
+pub(crate) use session::{Terms, refuse, serve};

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Drives a conversation: receives, has it decided, does it, answers. With a grant the session ends and the
+//! keeper begins.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use xsk_proto::{Acquire, Code, Refused, Reply};
+
+use super::caller::{Caller, Entry};
+use super::connection::{Connection, Incoming};
+use super::conversation::{Action, Conversation};
+use super::status;
+use crate::admin::revoke;
+use crate::audit::{Line, What};
+use crate::error::Failure;
+use crate::grant::{self, Grant};
+use crate::keeper;
+use crate::leases::limits::{Kind, Limits, Slot};
+use crate::paths;
+use crate::policy::{Policy, PolicyError};
+
+/// How long a client may take with its side of things before the policy has a word in it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// On what terms a connection is served.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) entry: Entry,
+    /// The policy, where root named another one.
+    pub(crate) policy: Option<PathBuf>,
+}
+
+/// Everything that is known before the first byte is read.
+struct Session<'a> {
+    connection: &'a Connection,
+    caller: Caller,
+    policy: Policy,
+    limits: Limits,
+}
+
+/// Serves the connection to its end, the lease included.
+pub(crate) fn serve(connection: Connection, terms: &Terms) {
+    // Without it a client that never reads would hold the process; it is set again from the policy.
+    if connection.set_patience(PATIENCE).is_err() {
+        return;
+    }
+    match converse(&connection, terms) {
+        Ok(Some(grant)) => keeper::keep(connection, grant),
+        Ok(None) => {}
+        Err(failure) => refuse(&connection, &failure),
+    }
+}
+
+/// Tells the client; one that is gone already is told nothing.
+pub(crate) fn refuse(connection: &Connection, failure: &Failure) {
+    let _ = connection.send(&Reply::Refused(failure.refused().clone()));
+}
+
+fn converse(connection: &Connection, terms: &Terms) -> Result<Option<(Grant, Caller)>, Failure> {
+    let caller = Caller::of(connection, terms.entry)?;
+    let path = terms.policy.as_deref().unwrap_or(Path::new(paths::POLICY));
+    let policy = Policy::load_from(path).map_err(|error| log_policy(&error))?;
+    let limits = Limits::open().map_err(|error| Failure::internal("opening the users' lock file", error))?;
+    let _slot = take_connection(&limits, &caller, policy.limits.connections)?;
+    connection
+        .set_patience(policy.limits.idle)
+        .map_err(|error| Failure::internal("setting a time-out", error))?;
+    let session = Session { connection, caller, policy, limits };
+    let grant = session.run()?;
+    Ok(grant.map(|grant| (grant, session.caller)))
+}
+
+fn log_policy(error: &PolicyError) -> Failure {
+    Line::new(What::Error).with("policy", error).log();
+    Failure::new(Code::Policy, &error.place, "the policy cannot be used, so nobody is served")
+        .hint("as root: xsk-helper check-policy")
+}
+
+/// The slot goes with the process, which serves this connection alone.
+fn take_connection(limits: &Limits, caller: &Caller, most: u32) -> Result<Slot, Failure> {
+    let taken = limits.take(Kind::Connection, caller.uid, most);
+    taken.map_err(|error| Failure::internal("counting the user's connections", error))?.ok_or_else(|| {
+        let message = format!("uid {} has {most} connections, as many as the policy allows", caller.uid);
+        Failure::new(Code::Limit, "connections", message).hint("close one of them first")
+    })
+}
+
+impl Session<'_> {
+    /// Until the client is gone, is refused for good, or has a lease.
+    fn run(&self) -> Result<Option<Grant>, Failure> {
+        let mut conversation = Conversation::new(self.policy.limits.messages);
+        loop {
+            let packet = match self.connection.receive() {
+                Ok(Incoming::Message(packet)) => packet,
+                Ok(Incoming::Closed) | Err(_) => return Ok(None),
+                Ok(Incoming::Silence) => return Err(self.too_slow()),
+            };
+            let going_on = match conversation.next(packet) {
+                Action::Say(reply) => self.say(&reply),
+                Action::Status => self.status(),
+                Action::Check(acquire) => {
+                    self.answer(grant::check(acquire, &self.caller, &self.policy), Reply::Verdict)
+                }
+                Action::Revoke(which) => self
+                    .answer(revoke::by_client(&which, self.caller.uid), |leases| Reply::Revoked { leases }),
+                Action::Close(refused) => return self.close(refused),
+                Action::Grant(acquire) => match self.grant(acquire) {
+                    Ok(grant) => return Ok(grant),
+                    Err(failure) => self.refused(&failure),
+                },
+            };
+            if !going_on {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether the reply went off.
+    fn say(&self, reply: &Reply) -> bool {
+        self.connection.send(reply).is_ok()
+    }
+
+    fn answer<T>(&self, result: Result<T, Failure>, reply: impl Fn(T) -> Reply) -> bool {
+        match result {
+            Ok(value) => self.say(&reply(value)),
+            Err(failure) => self.refused(&failure),
+        }
+    }
+
+    fn status(&self) -> bool {
+        status::parts(&self.caller).into_iter().all(|part| self.say(&Reply::Status(part)))
+    }
+
+    /// A refusal that leaves the conversation open: the client may ask for something else, or again.
+    fn refused(&self, failure: &Failure) -> bool {
+        self.log_refusal(failure.refused());
+        self.say(&Reply::Refused(failure.refused().clone()))
+    }
+
+    fn close(&self, refused: Refused) -> Result<Option<Grant>, Failure> {
+        self.log_refusal(&refused);
+        self.say(&Reply::Refused(refused));
+        Ok(None)
+    }
+
+    fn too_slow(&self) -> Failure {
+        let seconds = self.policy.limits.idle.as_secs();
+        Failure::new(Code::Timeout, "connection", format!("nothing was said for {seconds} s"))
+            .hint("open another connection")
+    }
+
+    fn log_refusal(&self, refused: &Refused) {
+        Line::new(What::Refuse)
+            .with("uid", self.caller.uid)
+            .with("pid", self.caller.pid)
+            .with("code", refused.code)
+            .with("object", &refused.object)
+            .with("reason", &refused.message)
+            .log();
+    }
+
+    /// Grants and hands over. A client that is gone by then gets nothing, and nothing is left of it.
+    fn grant(&self, acquire: Acquire) -> Result<Option<Grant>, Failure> {
+        let mut grant = grant::grant(acquire, &self.caller, &self.policy, &self.limits)?;
+        let sockets = std::mem::take(&mut grant.sockets);
+        let reply = Reply::Granted(grant.granted.clone());
+        if self.connection.send_with(&reply, &sockets).is_err() {
+            drop(sockets);
+            grant.lease.end()?;
+            return Ok(None);
+        }
+        log_grant(&self.caller, &grant);
+        Ok(Some(grant))
+    }
+}
+
+fn log_grant(caller: &Caller, grant: &Grant) {
+    let granted = &grant.granted;
+    Line::new(What::Grant)
+        .with("uid", caller.uid)
+        .with("pid", caller.pid)
+        .with("lease", granted.lease)
+        .with("rule", &granted.rule)
+        .with("interface", &granted.ifname)
+        .with("ifindex", granted.ifindex)
+        .with("first_queue", granted.first_queue)
+        .with("queues", granted.queues)
+        .with("mode", granted.mode)
+        .with("confined_to_device", granted.confinement.device)
+        .with("confined_to_queue", granted.confinement.queue)
+        .with("promisc", granted.promisc)
+        .log();
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is leased, read from the kernel at this moment: locks say who holds what, slots what is occupied,
+//! links what program is where. The texts of [`crate::leases::record`] only add to a lease that its locks prove.
+
+use std::collections::BTreeMap;
+
+use xsk_bpf::Redirect;
+use xsk_proto::{Confinement, InterfaceStatus, LeaseStatus, Mode, StatusPart};
+
+use crate::grant::program;
+use crate::leases::key::Key;
+use crate::leases::record::Record;
+use crate::leases::table::{Holder, Table};
+use crate::netlink::Rtnetlink;
+use crate::netlink::link::Link;
+use crate::paths;
+use crate::serve::caller::Caller;
+use crate::sys::clock::boot_time;
+
+/// How many leases or interfaces go into one packet: each has well under 512 bytes.
+const AT_ONCE: usize = 64;
+
+/// The answer for a user, in packets: his own leases, and everybody's for root.
+pub(crate) fn parts(caller: &Caller) -> Vec<StatusPart> {
+    let uid = caller.uid;
+    let (mut interfaces, mut leases) = (Vec::new(), Vec::new());
+    let netlink = Rtnetlink::open().ok();
+    for key in keys() {
+        // An index of another namespace says nothing here.
+        let here = netlink.as_ref().filter(|_| key.netns == caller.netns);
+        let link = here.and_then(|netlink| netlink.link_by_index(key.ifindex).ok().flatten());
+        let holders = Table::open(key).and_then(|table| table.holders()).unwrap_or_default();
+        let occupied = interface(key, link.as_ref(), &holders);
+        let slots = occupied.as_ref().map(|(_, slots)| slots.clone());
+        let mut own = leases_of(key, link.as_ref(), &holders, slots.as_deref());
+        own.retain(|lease| uid == 0 || lease.uid == uid);
+        if let Some((status, _)) = occupied.filter(|_| uid == 0 || !own.is_empty()) {
+            interfaces.push(status);
+        }
+        leases.extend(own);
+    }
+    packets(&interfaces, &leases)
+}
+
+fn packets(interfaces: &[InterfaceStatus], leases: &[LeaseStatus]) -> Vec<StatusPart> {
+    let mut parts: Vec<StatusPart> = interfaces
+        .chunks(AT_ONCE)
+        .map(|chunk| StatusPart { interfaces: chunk.to_vec(), more: true, ..StatusPart::default() })
+        .chain(leases.chunks(AT_ONCE).map(|chunk| StatusPart {
+            leases: chunk.to_vec(),
+            more: true,
+            ..StatusPart::default()
+        }))
+        .collect();
+    match parts.last_mut() {
+        Some(last) => last.more = false,
+        None => parts.push(StatusPart::default()),
+    }
+    parts
+}
+
+/// Every interface that has a lock file or pins.
+pub(crate) fn keys() -> Vec<Key> {
+    let entries = std::fs::read_dir(paths::LEASES).into_iter().flatten().flatten();
+    let mut keys: Vec<Key> = entries.filter_map(|entry| Key::parse(entry.file_name().to_str()?)).collect();
+    for key in program::pinned() {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys.sort_by_key(|key| (key.netns.cookie(), key.ifindex));
+    keys
+}
+
+/// The program on an interface, and the occupied slots.
+fn interface(key: Key, link: Option<&Link>, holders: &[Holder]) -> Option<(InterfaceStatus, Vec<u32>)> {
+    let redirect = Redirect::open(&program::folder(key)).ok()?;
+    let info = redirect.link.info().ok()?;
+    let occupied = redirect.slots.occupied_of(&redirect.map).unwrap_or_default();
+    let attached = link.and_then(|link| link.xdp.iter().find(|program| program.prog_id == info.prog_id));
+    let held = |queue: &u32| holders.iter().any(|holder| holder.queue == *queue);
+    let status = InterfaceStatus {
+        ifname: link.filter(|_| attached.is_some()).map(|link| link.name.clone()).unwrap_or_default(),
+        ifindex: key.ifindex,
+        netns_cookie: key.netns.cookie(),
+        program_id: info.prog_id,
+        mode: attached.and_then(|program| program.mode).unwrap_or(Mode::Native),
+        orphans: occupied.iter().copied().filter(|queue| !held(queue)).collect(),
+    };
+    Some((status, occupied))
+}
+
+/// One lease a process that holds queues.
+fn leases_of(
+    key: Key,
+    link: Option<&Link>,
+    holders: &[Holder],
+    occupied: Option<&[u32]>,
+) -> Vec<LeaseStatus> {
+    let mut by_process: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+    for holder in holders {
+        by_process.entry((holder.pid, holder.uid)).or_default().push(holder.queue);
+    }
+    let name = link.map(|link| link.name.clone()).unwrap_or_default();
+    let lease = |((keeper, uid), queues): ((u32, u32), Vec<u32>)| {
+        let first_queue = queues.first().copied().unwrap_or_default();
+        let record =
+            Record::read(key, first_queue).filter(|record| record.keeper == keeper && record.uid == uid);
+        let idle =
+            queues.iter().copied().filter(|queue| occupied.is_some_and(|slots| !slots.contains(queue)));
+        LeaseStatus {
+            lease: record.as_ref().map_or(0, |record| record.lease),
+            ifname: name.clone(),
+            ifindex: key.ifindex,
+            netns_cookie: key.netns.cookie(),
+            first_queue,
+            queues: queues.len() as u32,
+            uid,
+            client: record.as_ref().map_or(0, |record| record.client),
+            keeper,
+            age: record.as_ref().map_or(0, |record| boot_time().as_secs().saturating_sub(record.since)),
+            rule: record.as_ref().map(|record| record.rule.clone()).unwrap_or_default(),
+            confinement: Confinement {
+                device: record.as_ref().is_some_and(|record| record.device),
+                queue: record.as_ref().is_some_and(|record| record.queue),
+            },
+            idle: idle.collect(),
+        }
+    };
+    by_process.into_iter().map(lease).collect()
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which of its few jobs a process was started for.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+use crate::error::Failure;
+use crate::isolation;
+use crate::isolation::entry::{self, Origin};
+use crate::isolation::service::{self, ServiceUser};
+use crate::serve::caller::Entry;
+use crate::serve::connection::Connection;
+use crate::serve::{self, Terms};
+use crate::sys::{process, sockets};
+use crate::{admin, audit, cli};
+
+/// The exit code for a program that is not set up right (sysexits.h, EX_CONFIG).
+const CONFIGURATION: u8 = 78;
+/// The exit code for an operation that is not permitted (EX_NOPERM).
+const DENIED: u8 = 77;
+/// The exit code for wrong usage (EX_USAGE).
+const USAGE: u8 = 64;
+
+/// Runs the program.
+pub fn start() -> ExitCode {
+    let origin = match entry::enter() {
+        Ok(origin) => origin,
+        Err(failure) => return fail(CONFIGURATION, &failure.to_string()),
+    };
+    if std::env::args_os().len() > 1 {
+        return if may_command(origin) {
+            admin::run(cli::parse())
+        } else {
+            fail(DENIED, "only root and the service user may give it arguments")
+        };
+    }
+    if !sockets::is_socket(std::io::stdin().as_fd(), libc::AF_UNIX, libc::SOCK_SEQPACKET) {
+        return fail(
+            USAGE,
+            "standard input is not a connection; xsk-client starts this program, see xsk-helper(8)",
+        );
+    }
+    serve_standard_input(origin)
+}
+
+fn fail(status: u8, message: &str) -> ExitCode {
+    eprintln!("xsk-helper: {message}");
+    ExitCode::from(status)
+}
+
+/// Asked before an argument is looked at.
+fn may_command(origin: Origin) -> bool {
+    origin.real_uid == 0 || ServiceUser::find().is_ok_and(|user| user.uid.as_raw() == origin.real_uid)
+}
+
+/// The bare invocation: one connection, and then its lease.
+fn serve_standard_input(origin: Origin) -> ExitCode {
+    let connection = Connection::new(process::take_standard_input());
+    match isolate(origin) {
+        Ok(terms) => {
+            serve::serve(connection, &terms);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            serve::refuse(&connection, &failure);
+            fail(CONFIGURATION, &failure.to_string())
+        }
+    }
+}
+
+/// The second to the fourth stage. With the service user as its real uid the process was started by a manager
+/// of services, which watches over it: there it stays the main process.
+fn isolate(origin: Origin) -> Result<Terms, Failure> {
+    let user = ServiceUser::find()?;
+    let service = origin.real_uid == user.uid.as_raw();
+    if service {
+        entry::leave_directory()?;
+    } else {
+        entry::detach()?;
+    }
+    isolation::prepare_folders()?;
+    service::enter(user)?;
+    let trusted = service || origin.real_uid == 0;
+    let stream: Option<OwnedFd> =
+        if trusted { std::io::stderr().as_fd().try_clone_to_owned().ok() } else { None };
+    audit::open(stream.map(Into::into));
+    let entry = if trusted { Entry::Trusted } else { Entry::Exec { real_uid: origin.real_uid } };
+    Ok(Terms { entry, policy: None })
+}

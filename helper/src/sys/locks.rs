@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Record locks over ranges of a file that has no bytes (fcntl(2), "Advisory record locking").
+//!
+//! These and not flock(2) or the open-file-description kind, because F_GETLK then answers two questions that
+//! the others leave open: which byte stands in the way, and the process that holds it. They go with the process
+//! that took them, whatever way it ends. They also go when that process closes any descriptor of the file, so a
+//! process opens each lock file once.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+use super::check;
+
+/// A range of a lock file, and who holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) start: u64,
+    pub(crate) len: u64,
+    /// As our process-id namespace numbers it; 0 for a process outside of it.
+    pub(crate) pid: u32,
+}
+
+fn record(kind: libc::c_int, start: u64, len: u64) -> libc::flock {
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: start as libc::off_t,
+        l_len: len as libc::off_t,
+        l_pid: 0,
+    }
+}
+
+/// Takes the range, or says that somebody has a part of it.
+pub(crate) fn try_lock(file: &File, start: u64, len: u64) -> io::Result<bool> {
+    let lock = record(libc::F_WRLCK, start, len);
+    // SAFETY: `lock` outlives the call, and the descriptor is open.
+    match check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) }) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EAGAIN)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives the range back.
+pub(crate) fn unlock(file: &File, start: u64, len: u64) -> io::Result<()> {
+    let lock = record(libc::F_UNLCK, start, len);
+    // SAFETY: `lock` outlives the call, and the descriptor is open.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) }).map(drop)
+}
+
+/// A lock of another process that overlaps the range; which one of several is the kernel's choice.
+pub(crate) fn holder(file: &File, start: u64, len: u64) -> io::Result<Option<Held>> {
+    let mut lock = record(libc::F_WRLCK, start, len);
+    // SAFETY: `lock` outlives the call, and the descriptor is open.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &mut lock) })?;
+    if i32::from(lock.l_type) == libc::F_UNLCK {
+        return Ok(None);
+    }
+    let pid = u32::try_from(lock.l_pid).unwrap_or(0);
+    Ok(Some(Held { start: lock.l_start as u64, len: lock.l_len as u64, pid }))
+}
