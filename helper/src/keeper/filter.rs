@@ -56,9 +56,9 @@ const BPF: &[u64] = &[
 
 /// The fcntl() commands: record locks, and what closing in debug builds of the standard library asks.
 const FCNTL: &[u64] = &[
-    libc::F_SETLK as u64, // gives a queue back, takes the interface's lock
-    libc::F_GETLK as u64, // who holds a queue
-    libc::F_GETFD as u64, // is it open
+    libc::F_SETLK as u64,         // gives a queue back, takes the interface's lock
+    libc::F_GETLK as u64,         // who holds a queue
+    libc::F_GETFD as u64,         // is it open
     libc::F_DUPFD_CLOEXEC as u64, // libbpf moves what it opened above the streams, and descriptor 0 is free by then
 ];
 

@@ -61,7 +61,13 @@ impl Conversation {
             return close(Code::BadState, "the greeting was sent twice", "send it once, first");
         }
         if hello.magic != MAGIC {
-            return close(Code::Malformed, "the greeting does not begin with XSKH", "is this an xsk client?");
+            return close(
+                Code::Unsupported,
+                &format!(
+                    "the greeting does not begin with XSKH, which versions {VERSION_MIN} to {VERSION_MAX} do"
+                ),
+                "is this an xsk client?",
+            );
         }
         if hello.min > VERSION_MAX || hello.max < VERSION_MIN || hello.min > hello.max {
             return close(

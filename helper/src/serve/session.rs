@@ -68,7 +68,11 @@ fn converse(connection: &Connection, terms: &Terms) -> Result<Option<(Grant, Cal
         .map_err(|error| Failure::internal("setting a time-out", error))?;
     let session = Session { connection, caller, policy, limits };
     let grant = session.run()?;
-    Ok(grant.map(|grant| (grant, session.caller)))
+    Ok(grant.map(|grant| {
+        // Closing the file would give the user's slots back, and they are the lease's too.
+        std::mem::forget(session.limits);
+        (grant, session.caller)
+    }))
 }
 
 fn log_policy(error: &PolicyError) -> Failure {
