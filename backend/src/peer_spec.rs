@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,10 +25,11 @@ Peers (a comma inside a value is written twice):
   pcap=FILE[,rotate=BYTES][,keep=N]
                            write what comes to a pcap file with nanoseconds; at BYTES (k, M, G)
                            begin a new one and keep N old ones as FILE.1, FILE.2, … (default 9)
-  stream=PATH[,server=on|off][,reconnect=SECONDS]
+  stream=PATH|fd:N[,server=on|off][,reconnect=SECONDS]
                            speak to a QEMU's -netdev stream over a unix socket; connects, again
                            each second while nobody is there, or listens with server=on;
-                           reconnect=0: end when the other side closes";
+                           reconnect=0: end when the other side closes; fd:N is a connected
+                           socket that was inherited, and its end is the end";
 
 /// A peer and its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,10 +107,22 @@ pub struct PcapSpec {
 pub struct StreamSpec {
     /// The unix socket.
     pub path: PathBuf,
+    /// `fd:N`: a connected socket that was inherited, instead of a path.
+    pub inherited: Option<RawFd>,
     /// Listen there, rather than connect.
     pub server: bool,
     /// Time between two attempts to connect; zero: end when the connection ends.
     pub reconnect: Option<Duration>,
+}
+
+impl PeerSpec {
+    /// The descriptor that has to be taken over, if there is one.
+    pub(crate) fn inherited(&self) -> Option<RawFd> {
+        match self {
+            Self::Stream(spec) => spec.inherited,
+            _ => None,
+        }
+    }
 }
 
 /// The part behind the name: what followed `=`, and the keys.
@@ -233,11 +247,21 @@ fn pcap(options: &mut Options) -> Result<PcapSpec, String> {
 fn stream(options: &mut Options) -> Result<StreamSpec, String> {
     let seconds =
         |text: &str| text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    Ok(StreamSpec {
-        path: options.needed("PATH")?.into(),
+    let path = options.needed("PATH")?;
+    let spec = StreamSpec {
+        inherited: path.strip_prefix("fd:").map(descriptor).transpose()?,
+        path: path.into(),
         server: options.take("server", switch)?.unwrap_or(false),
         reconnect: options.take("reconnect", seconds)?,
-    })
+    };
+    if spec.inherited.is_some() && (spec.server || spec.reconnect.is_some()) {
+        return Err("'stream=fd:N' goes with neither 'server' nor 'reconnect'".into());
+    }
+    Ok(spec)
+}
+
+fn descriptor(text: &str) -> Result<RawFd, String> {
+    text.parse().map_err(|_| format!("bad descriptor '{text}' of 'stream'"))
 }
 
 fn switch(text: &str) -> Option<bool> {
@@ -283,7 +307,7 @@ mod tests {
         assert_eq!((spec.size, spec.rate, spec.count, spec.dst), (60, None, None, [2, 0, 0, 0, 0, 1]));
         let pcap = PcapSpec { path: "x".into(), rotate: None, keep: 9 };
         assert_eq!(parse("pcap=x"), Ok(PeerSpec::Pcap(pcap)));
-        let stream = StreamSpec { path: "/run/x".into(), server: false, reconnect: None };
+        let stream = StreamSpec { path: "/run/x".into(), inherited: None, server: false, reconnect: None };
         assert_eq!(parse("stream=/run/x"), Ok(PeerSpec::Stream(stream)));
     }
 
@@ -303,7 +327,13 @@ mod tests {
         assert_eq!(spec.ip, Some(([1, 2, 3, 4], [1, 2, 3, 5])));
         let spec = PcapSpec { path: "a,b=c".into(), rotate: Some(10 << 20), keep: 2 };
         assert_eq!(parse("pcap=a,,b=c,rotate=10M,keep=2"), Ok(PeerSpec::Pcap(spec)));
-        let spec = StreamSpec { path: "s".into(), server: true, reconnect: Some(Duration::from_millis(500)) };
+        let spec = StreamSpec {
+            path: "s".into(),
+            inherited: None,
+            server: true,
+            reconnect: Some(Duration::from_millis(500)),
+        };
+        assert!(matches!(parse("stream=fd:7"), Ok(PeerSpec::Stream(StreamSpec { inherited: Some(7), .. }))));
         assert_eq!(parse("stream=s,server=on,reconnect=0.5"), Ok(PeerSpec::Stream(spec)));
     }
 
@@ -326,6 +356,8 @@ mod tests {
                 "bad value '99999999999999999999G' for 'rotate' of 'pcap'",
             ),
             ("stream=x,server=maybe", "bad value 'maybe' for 'server' of 'stream'"),
+            ("stream=fd:x", "bad descriptor 'x' of 'stream'"),
+            ("stream=fd:7,server=on", "'stream=fd:N' goes with neither 'server' nor 'reconnect'"),
             ("stream=x,reconnect=-1", "bad value '-1' for 'reconnect' of 'stream'"),
         ];
         for (text, message) in cases {

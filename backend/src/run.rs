@@ -20,7 +20,7 @@ use crate::queue::Queue;
 use crate::report::Report;
 use crate::setup;
 use crate::signals::{Arrived, Signals};
-use crate::source;
+use crate::source::{self, Taken};
 
 /// How often the interfaces are looked at: the kernel tells of a removed one by no event.
 const LOOK: Duration = Duration::from_millis(250);
@@ -32,7 +32,7 @@ type Worker = JoinHandle<Result<(), Error>>;
 /// # Errors
 /// Why it could not begin, or ended other than by request.
 pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
-    let netdevs = source::read(&cli.netdev)?;
+    let Taken { netdevs, peer } = source::read(&cli.netdev, cli.peer.inherited())?;
     let counts: Vec<_> = netdevs.iter().map(|(options, _)| options.queues).collect();
     setup::check(cli, &counts)?;
     let signals = Signals::listen()?;
@@ -41,7 +41,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
     for (options, inherited) in netdevs {
         ports.push(source::open(&options, inherited, &cli.helper)?);
     }
-    let (queues, rows) = setup::queues(cli, &mut ports, &control)?;
+    let (queues, rows) = setup::queues(cli, &mut ports, peer, &control)?;
     let report = Report::new(rows, cli.json);
     let leases = ports.into_iter().filter_map(|port| port.lease).collect();
     let workers = start(queues, &control)?;

@@ -2,6 +2,7 @@
 //! From ports to bound queues with their peers.
 #![forbid(unsafe_code)]
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use xsk_socket::{BindOptions, Bound, Config, CopyMode, Unbound};
@@ -35,6 +36,7 @@ impl Half {
 pub(crate) fn queues(
     cli: &Cli,
     ports: &mut [Port],
+    inherited: Option<OwnedFd>,
     control: &Arc<Control>,
 ) -> Result<(Vec<Queue>, Vec<Row>), Error> {
     let Some((port, second)) = ports.split_first_mut() else { return Ok((vec![], vec![])) };
@@ -44,7 +46,7 @@ pub(crate) fn queues(
         Some(second) => bind_all(cli, second)?.into_iter(),
         None => vec![].into_iter(),
     };
-    let made = peers::make(&cli.peer, station, halves.len())?;
+    let made = peers::make(&cli.peer, station, inherited, halves.len())?;
     let (mut queues, mut rows) = (vec![], vec![]);
     for (half, peer) in halves.into_iter().zip(made) {
         let (peer, other) = match others.next() {

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use xsk_client::netdev::{Netdev, Options, Place};
@@ -39,27 +39,38 @@ pub(crate) struct Port {
     pub lease: Option<Lease>,
 }
 
-/// Reads the netdevs and takes over the descriptors that they name. To be called before anything else is opened.
+/// The descriptors of a command line.
+pub(crate) struct Taken {
+    /// Each netdev with its sockets, where it names them.
+    pub(crate) netdevs: Vec<(Options, Vec<OwnedFd>)>,
+    /// The peer's.
+    pub(crate) peer: Option<OwnedFd>,
+}
+
+/// Reads the netdevs and takes over the descriptors that they and the peer name. To be called before anything else
+/// is opened.
 ///
 /// # Errors
 /// QEMU's sentences for what QEMU refuses.
-pub(crate) fn read(texts: &[String]) -> Result<Vec<(Options, Vec<OwnedFd>)>, Error> {
+pub(crate) fn read(texts: &[String], peer: Option<RawFd>) -> Result<Taken, Error> {
     let options = texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
     let mut numbers = Vec::new();
     for options in &options {
         let sockets = options.sockets().map_err(|error| usage(&options.ifname, error.to_string()))?;
         numbers.push(sockets.unwrap_or_default());
     }
-    let mut inherited = sys::adopt(&numbers.concat()).map_err(|(number, error)| {
-        usage("sock-fds", format!("descriptor {number} cannot be used: {error}"))
-            .hint("let xsk-client run start this program, or leave out sock-fds and inhibit")
-    })?;
-    let mut result = Vec::new();
+    let mut inherited =
+        sys::adopt(&[numbers.concat(), Vec::from_iter(peer)].concat()).map_err(|(number, error)| {
+            usage("sock-fds", format!("descriptor {number} cannot be used: {error}"))
+                .hint("let xsk-client run start this program, or leave out sock-fds and inhibit")
+        })?;
+    let peer = peer.and_then(|_| inherited.pop());
+    let mut netdevs = Vec::new();
     for (options, numbers) in options.into_iter().zip(numbers) {
         let rest = inherited.split_off(numbers.len());
-        result.push((options, std::mem::replace(&mut inherited, rest)));
+        netdevs.push((options, std::mem::replace(&mut inherited, rest)));
     }
-    Ok(result)
+    Ok(Taken { netdevs, peer })
 }
 
 fn usage(object: &str, message: String) -> Error {
@@ -155,7 +166,7 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        read(&[text.to_owned()]).unwrap_err().to_string()
+        read(&[text.to_owned()], None).map(|_| ()).unwrap_err().to_string()
     }
 
     #[test]

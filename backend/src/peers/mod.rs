@@ -10,7 +10,7 @@ mod pcap;
 mod reflect;
 pub mod stream;
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +94,12 @@ pub struct Station {
 ///
 /// # Errors
 /// A file or a socket path cannot be opened.
-pub fn make(spec: &PeerSpec, station: Station, queues: usize) -> Result<Vec<Box<dyn Peer>>, Error> {
+pub fn make(
+    spec: &PeerSpec,
+    station: Station,
+    inherited: Option<OwnedFd>,
+    queues: usize,
+) -> Result<Vec<Box<dyn Peer>>, Error> {
     match spec {
         PeerSpec::Discard | PeerSpec::Forward => Ok(each(queues, |_| discard::Discard)),
         PeerSpec::Reflect => Ok(each(queues, |_| reflect::Reflect)),
@@ -105,7 +110,7 @@ pub fn make(spec: &PeerSpec, station: Station, queues: usize) -> Result<Vec<Box<
             Ok(each(queues, |_| pcap::Pcap::new(Arc::clone(&file))))
         }
         PeerSpec::Stream(spec) => {
-            let link = stream::Link::open(spec)?;
+            let link = stream::Link::open(spec, inherited)?;
             Ok(each(queues, |at| stream::Stream::new(Arc::clone(&link), at == 0)))
         }
     }

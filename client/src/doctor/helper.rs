@@ -10,24 +10,22 @@ const BPFFS: &str = "/run/xsk-helper/bpf";
 /// include/uapi/linux/magic.h.
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
 
-pub(super) fn findings(endpoint: &Endpoint, ifname: Option<&str>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    match status(endpoint) {
+/// The findings, and the ids of the programs that are the helper's.
+pub(super) fn findings(endpoint: &Endpoint, ifname: Option<&str>) -> (Vec<Finding>, Vec<u32>) {
+    let status = match status(endpoint) {
+        Ok(status) => status,
         // The rest would say the same once more.
-        Err(error) => return vec![Finding::of("helper", error), bpffs()],
-        Ok(status) => {
-            let count = status.leases.len();
-            findings.push(Finding::ok("helper", format!("it answers; {count} leases to be seen")));
-        }
-    }
-    findings.push(bpffs());
+        Err(error) => return (vec![Finding::of("helper", error), bpffs()], Vec::new()),
+    };
+    let answers = format!("it answers; leases that you can see: {}", status.leases.len());
+    let mut findings = vec![Finding::ok("helper", answers), bpffs()];
     if let Some(ifname) = ifname {
         match check(endpoint, &Request::new(ifname)) {
             Ok(verdict) => findings.extend(judged(ifname, &verdict)),
             Err(error) => findings.push(Finding::of("policy", error)),
         }
     }
-    findings
+    (findings, status.interfaces.iter().map(|interface| interface.program_id).collect())
 }
 
 fn judged(ifname: &str, verdict: &Verdict) -> Vec<Finding> {

@@ -13,14 +13,20 @@ use crate::{Error, Kind};
 /// A frame of 4096 bytes less XDP's headroom, less an Ethernet header.
 const MAX_MTU: u32 = 4096 - 256 - 14;
 
-pub(super) fn findings(ifname: &str) -> Vec<Finding> {
+/// Looks at `ifname`; `ours` are the programs of the helper.
+pub(super) fn findings(ifname: &str, ours: &[u32]) -> Vec<Finding> {
     if let Err(error) = IfName::parse(ifname) {
         let kind = Kind::Refused(Code::BadName);
         return vec![Finding::fail("interface", kind, format!("{ifname}: {error}"), "ip link")];
     }
     match link::by_name(ifname) {
         Ok(link) => {
-            vec![state(ifname, &link), queues(ifname, &link), mtu(ifname, &link), program(ifname, &link)]
+            vec![
+                state(ifname, &link),
+                queues(ifname, &link),
+                mtu(ifname, &link),
+                program(ifname, &link, ours),
+            ]
         }
         Err(Errno::NODEV) => {
             let kind = Kind::Refused(Code::NoSuchInterface);
@@ -83,15 +89,18 @@ fn mtu(ifname: &str, link: &Link) -> Finding {
     )
 }
 
-fn program(ifname: &str, link: &Link) -> Finding {
+fn program(ifname: &str, link: &Link, ours: &[u32]) -> Finding {
     match link.program {
         0 => Finding::ok("program", "no XDP program is on it"),
+        id if ours.contains(&id) => {
+            Finding::ok("program", format!("XDP program {id} is on it, the helper's"))
+        }
         id => Finding::note(
             "program",
-            format!("XDP program {id} is on it; unless it is the helper's, it has to go"),
             format!(
-                "sudo bpftool prog show id {id}; xsk-client status; sudo ip link set dev {ifname} xdp off"
+                "XDP program {id} is on it, and it is not known to be the helper's; another one's has to go"
             ),
+            format!("sudo bpftool prog show id {id}; sudo ip link set dev {ifname} xdp off"),
         ),
     }
 }

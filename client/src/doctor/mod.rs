@@ -61,9 +61,10 @@ impl Finding {
 /// Looks at everything, and ends with the status of the worst.
 pub(crate) fn run(args: &DoctorArgs) -> Outcome {
     let mut findings = vec![host::kernel(), host::confinement()];
-    findings.extend(helper::findings(&args.endpoint.endpoint(), args.ifname.as_deref()));
+    let (of_helper, ours) = helper::findings(&args.endpoint.endpoint(), args.ifname.as_deref());
+    findings.extend(of_helper);
     if let Some(ifname) = &args.ifname {
-        findings.extend(interface::findings(ifname));
+        findings.extend(interface::findings(ifname, &ours));
     }
     findings.push(host::memlock(&args.qemu));
     findings.push(host::qemu(&args.qemu));

@@ -2,8 +2,6 @@
 //! The locked memory of a QEMU that runs: with too little of it netdev_add would not fail, it would take the
 //! guest down (see the sibling module of `run`).
 
-use serde_json::json;
-
 use super::qmp::Qmp;
 use crate::sys::limits;
 use crate::{Error, Kind};
@@ -11,10 +9,10 @@ use crate::{Error, Kind};
 const QUEUE: u64 = 32 << 20;
 
 /// Refuses where QEMU could not lock the memory of `queues` more queues. What cannot be found out is let pass.
-pub(super) fn check(qmp: &mut Qmp, queues: u32) -> Result<(), Error> {
+pub(super) fn check(qmp: &Qmp, network: &str, queues: u32) -> Result<(), Error> {
     let Some(pid) = limits::peer(qmp.socket()) else { return Ok(()) };
     let Some(limit) = limits::memlock_of(pid) else { return Ok(()) };
-    let need = QUEUE * (u64::from(queues) + in_use(qmp)?);
+    let need = QUEUE * (u64::from(queues) + in_use(network));
     if limit >= need || limits::holds_ipc_lock(pid) {
         return Ok(());
     }
@@ -28,7 +26,6 @@ pub(super) fn check(qmp: &mut Qmp, queues: u32) -> Result<(), Error> {
 }
 
 /// How many af-xdp queues QEMU has already; each is a line of `info network`.
-fn in_use(qmp: &mut Qmp) -> Result<u64, Error> {
-    let text = qmp.run("human-monitor-command", json!({ "command-line": "info network" }))?;
-    Ok(text.as_str().unwrap_or_default().lines().filter(|line| line.contains("type=af-xdp")).count() as u64)
+fn in_use(network: &str) -> u64 {
+    network.lines().filter(|line| line.contains("type=af-xdp")).count() as u64
 }

@@ -32,7 +32,10 @@ pub(crate) fn attach(args: &AttachArgs) -> Outcome {
     let options = netdev.options();
     let id = options.id.clone().unwrap_or_default();
     let mut qmp = Qmp::connect(&args.qmp)?;
-    memory::check(&mut qmp, options.queues)?;
+    let network = qmp.run("human-monitor-command", json!({ "command-line": "info network" }))?;
+    let network = network.as_str().unwrap_or_default();
+    check_id(network, &id)?;
+    memory::check(&qmp, network, options.queues)?;
     let mut request = Request::from(options);
     if args.promisc {
         request = request.promisc();
@@ -50,6 +53,22 @@ pub(crate) fn attach(args: &AttachArgs) -> Outcome {
         lease.granted.mode
     );
     Ok(0)
+}
+
+/// An id that QEMU has would be refused by netdev_add, after getfd had replaced the lease of the netdev that has
+/// it.
+fn check_id(network: &str, id: &str) -> Result<(), Error> {
+    let name =
+        |line: &str| line.trim_start_matches([' ', '\\']).split_once(": ").map(|(name, _)| name.to_owned());
+    if network.lines().filter_map(name).any(|name| name == id) {
+        return Err(Error::new(
+            Kind::Usage,
+            id,
+            format!("Duplicate ID '{id}': QEMU has that netdev already"),
+        )
+        .hint(format!("choose another id, or: xsk-client detach --qmp PATH {id}")));
+    }
+    Ok(())
 }
 
 fn counted(queues: usize) -> String {
@@ -163,4 +182,26 @@ pub(crate) fn detach(args: &DetachArgs) -> Outcome {
     })?;
     println!("{}: gone from QEMU, and its lease is over", args.id);
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_qemu_has_is_refused() {
+        let network = "dev-n0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56\r\n \\ n0: \
+                       index=0,type=af-xdp,af-xdp0 to ve0\r\nn2: index=0,type=af-xdp,af-xdp0 to ve2\r\n";
+        assert!(check_id(network, "n0").is_err() && check_id(network, "n2").is_err());
+        assert!(check_id(network, "n1").is_ok() && check_id("", "n0").is_ok());
+    }
+
+    #[test]
+    fn a_card_has_typed_values() {
+        let device = device_json("virtio-net-pci,mac=52:54:00:12:34:56,mq=on,vectors=10", "n0").unwrap();
+        let expected = json!({ "driver": "virtio-net-pci", "mac": "52:54:00:12:34:56", "mq": true, "vectors": 10,
+                               "netdev": "n0", "id": "dev-n0" });
+        assert_eq!(device, expected);
+        assert!(device_json("mq=on", "n0").is_err());
+    }
 }

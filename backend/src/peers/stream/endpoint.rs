@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -21,11 +22,18 @@ pub(super) enum Endpoint {
     Server { listener: Arc<UnixListener>, path: PathBuf },
     /// Ours to connect to, not before `next`.
     Client { path: PathBuf, next: Instant, every: Duration },
+    /// A connection that was there from the start, until it is taken.
+    Inherited(Option<UnixStream>),
 }
 
 impl Endpoint {
-    pub(super) fn open(spec: &StreamSpec) -> Result<Self, Error> {
+    pub(super) fn open(spec: &StreamSpec, inherited: Option<OwnedFd>) -> Result<Self, Error> {
         let path = spec.path.clone();
+        if let Some(stream) = inherited.map(UnixStream::from) {
+            let failed = |error: io::Error| Error::io(path.display().to_string(), "take over", error);
+            stream.peer_addr().and_then(|_| stream.set_nonblocking(true)).map_err(failed)?;
+            return Ok(Self::Inherited(Some(stream)));
+        }
         if !spec.server {
             let every = spec.reconnect.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(10));
             return Ok(Self::Client { path, next: Instant::now(), every });
@@ -40,6 +48,7 @@ impl Endpoint {
     /// A connection, if there is one to be had now.
     pub(super) fn connection(&mut self) -> io::Result<Option<UnixStream>> {
         match self {
+            Self::Inherited(stream) => Ok(stream.take()),
             Self::Server { listener, .. } => match listener.accept() {
                 Ok((stream, _)) => {
                     stream.set_nonblocking(true)?;
@@ -59,7 +68,7 @@ impl Endpoint {
     /// How long until it is worth asking again; nothing for a server, whose listener can be polled.
     pub(super) fn within(&self) -> Option<Duration> {
         match self {
-            Self::Server { .. } => None,
+            Self::Server { .. } | Self::Inherited(_) => None,
             Self::Client { next, .. } => Some(next.saturating_duration_since(Instant::now())),
         }
     }

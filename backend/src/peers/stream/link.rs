@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,9 +30,10 @@ impl Link {
     /// Listens, or prepares to connect.
     ///
     /// # Errors
-    /// The path cannot be listened at.
-    pub fn open(spec: &StreamSpec) -> Result<Arc<Self>, Error> {
-        let endpoint = Endpoint::open(spec)?;
+    /// The path cannot be listened at, or the inherited descriptor is no connection.
+    pub fn open(spec: &StreamSpec, inherited: Option<OwnedFd>) -> Result<Arc<Self>, Error> {
+        let once = inherited.is_some() || spec.reconnect == Some(Duration::ZERO);
+        let endpoint = Endpoint::open(spec, inherited)?;
         let name = spec.path.display().to_string();
         let state = State {
             name,
@@ -41,7 +43,7 @@ impl Link {
             sent: 0,
             inbound: Deframer::new(),
             unread: false,
-            once: spec.reconnect == Some(Duration::ZERO),
+            once,
             ended: false,
         };
         Ok(Arc::new(Self { state: Mutex::new(state) }))
@@ -89,7 +91,7 @@ impl State {
     pub(super) fn waiting(&self) -> Waiting {
         let listener = match &self.endpoint {
             Endpoint::Server { listener, .. } => Some(Arc::clone(listener)),
-            Endpoint::Client { .. } => None,
+            Endpoint::Client { .. } | Endpoint::Inherited(_) => None,
         };
         let within = if self.connection.is_some() { None } else { self.endpoint.within() };
         let unsent = self.sent < self.out.len();
