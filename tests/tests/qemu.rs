@@ -2,12 +2,13 @@
 //! A real QEMU with a real guest (iPXE), started by an ordinary uid, gets a DHCP lease and reads a file by TFTP.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use caps::Capability;
 use xsk_tests::lab::dnsmasq::BOOT_FILE;
 use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::{Cmd, Lab, SOON, Veth, firmware, packet, qemu};
+use xsk_tests::lab::{Cmd, Lab, SOON, Veth, packet};
 use xsk_tests::{lab, skip};
 
 /// TCG on a busy machine is slow; iPXE alone needs some 15 s.
@@ -17,11 +18,12 @@ const BOOT: Duration = Duration::from_secs(120);
 const SCRIPT: &str = "#!ipxe\necho the lab was here\nsleep 600\n";
 
 /// QEMU with one network card, behind `run`.
-fn guest(run: Cmd, qemu: &std::path::Path, netdev: &str) -> Cmd {
+fn guest(run: Cmd, (qemu, firmware): &(PathBuf, PathBuf), netdev: &str) -> Cmd {
     run.arg("--")
         .arg(qemu)
         .args(["-M", "pc", "-accel", "tcg", "-m", "256", "-nodefaults", "-display", "none", "-vga", "none"])
-        .args(["-serial", "stdio", "-L", firmware(qemu).to_str().unwrap()])
+        .args(["-serial", "stdio", "-L"])
+        .arg(firmware)
         .args(["-netdev", netdev])
         .args(["-device", "virtio-net-pci-non-transitional,netdev=n0,romfile=pxe-virtio.rom,bootindex=0"])
 }
@@ -47,8 +49,8 @@ fn boots(lab: &Lab, veth: &Veth, guest: Cmd) {
 #[test]
 fn an_ipxe_guest_gets_a_lease_and_a_file() {
     let lab = lab!();
-    let qemu = match qemu() {
-        Ok(path) => path,
+    let qemu = match lab.qemu() {
+        Ok(paths) => paths,
         Err(why) => skip!("{why}"),
     };
     let veth = lab.veth(1);
@@ -60,15 +62,15 @@ fn an_ipxe_guest_gets_a_lease_and_a_file() {
 #[test]
 fn a_guest_on_one_queue_leaves_the_other_to_the_host() {
     let lab = lab!();
-    let qemu = match qemu() {
-        Ok(path) => path,
+    let qemu = match lab.qemu() {
+        Ok(paths) => paths,
         Err(why) => skip!("{why}"),
     };
     let veth = lab.veth(2);
     lab.allow(&veth.ifname);
     lab.steer(&veth, 1);
     let run = lab.client("run").ambient(&[Capability::CAP_IPC_LOCK]);
-    let guest = guest(run, &qemu, "af-xdp,id=n0,ifname=eth1,start-queue=1,mode=skb");
+    let guest = guest(run, &qemu, "af-xdp,id=n0,ifname=eth1,start-queue=1");
     let mut dnsmasq = lab.dnsmasq(&veth, SCRIPT);
     let running = guest.start();
     dnsmasq.says("DHCPACK", BOOT);
@@ -83,15 +85,16 @@ fn a_guest_on_one_queue_leaves_the_other_to_the_host() {
 #[test]
 fn a_quit_of_qemu_ends_the_lease() {
     let lab = lab!();
-    let qemu = match qemu() {
-        Ok(path) => path,
+    let qemu = match lab.qemu() {
+        Ok(paths) => paths,
         Err(why) => skip!("{why}"),
     };
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
     let run = lab.client("run").ambient(&[Capability::CAP_IPC_LOCK]);
-    let mut running = guest(run, &qemu, "af-xdp,id=n0,ifname=eth1").start();
-    running.says("iPXE", BOOT);
+    let mut dnsmasq = lab.dnsmasq(&veth, SCRIPT);
+    let running = guest(run, &qemu, "af-xdp,id=n0,ifname=eth1").start();
+    dnsmasq.says("DHCPDISCOVER", BOOT);
     assert!(lab.xdp(&veth.ifname).is_some());
     running.signal(nix::sys::signal::Signal::SIGTERM);
     running.finish(SOON);

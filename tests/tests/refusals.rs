@@ -10,6 +10,7 @@ use serde_json::Value;
 use xsk_tests::lab;
 use xsk_tests::lab::foreign::{NATIVE, Way};
 use xsk_tests::lab::link::ip;
+use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::{Cmd, HELPER, Lab, SOCKET, SOON};
 
 /// Runs `run … -- echo started` for this netdev; it has to fail with 125, this code, and these words in the
@@ -67,7 +68,7 @@ fn no_such_interface() {
     refused(run(&lab), "af-xdp,id=n0,ifname=eth9", "no-such-interface", &["eth9"], &["ip"]);
     refused(run(&lab), "af-xdp,id=n0,ifname=a%d", "bad-name", &["%"], &[]);
     ip(&["link", "property", "add", "dev", "eth1", "altname", "alt1"]);
-    refused(run(&lab), "af-xdp,id=n0,ifname=alt1", "bad-name", &["alt1"], &["eth1"]);
+    refused(run(&lab), "af-xdp,id=n0,ifname=alt1", "bad-name", &["alt1"], &["ip link"]);
     lab.nothing_left("eth1", &[]);
 }
 
@@ -109,10 +110,11 @@ fn a_stranger_in_the_slot_is_busy_too() {
     let lab = lab!();
     lab.veth(1);
     lab.allow("*");
-    // A socket that outlives its lease.
+    // A killed keeper takes its lock along and leaves the socket in its slot.
     let (wire, helper) = lab.exec(&lab.user);
     let grant = wire.get("eth1", 0, 1).unwrap();
     helper.finish(SOON).ok();
+    Process::new(grant.granted.keeper).kill();
     drop(wire);
     lab.no_helpers_but(&[]);
     refused(run(&lab), ETH1, "busy", &["eth1", "0"], &[]);
@@ -131,7 +133,7 @@ fn mode_not_supported_by_the_driver() {
         run(&lab),
         "af-xdp,id=n0,ifname=mv1,mode=native",
         "mode-unsupported",
-        &["mv1", "EOPNOTSUPP"],
+        &["mv1", "os error 95"],
         &["skb"],
     );
     lab.nothing_left("mv1", &[]);
@@ -147,7 +149,13 @@ fn a_foreign_program() {
     lab.allow("*");
     let stranger = lab.stranger("eth1", Way::Netlink, NATIVE);
     let before = lab.xdp("eth1").unwrap();
-    refused(run(&lab), ETH1, "foreign-program", &["eth1", &before.id.to_string()], &["ip link set"]);
+    refused(
+        run(&lab),
+        ETH1,
+        "foreign-program",
+        &["eth1", &before.id.to_string()],
+        &["bpftool", &before.id.to_string()],
+    );
     assert_eq!(lab.xdp("eth1"), Some(before));
     drop(stranger);
     lab.nothing_left("eth1", &[]);
@@ -221,10 +229,12 @@ fn a_policy_that_cannot_be_read() {
     let lab = lab!();
     lab.veth(1);
     lab.policy("[[allow]\n");
-    refused(run(&lab), ETH1, "policy", &["policy.toml:1"], &["check-policy"]);
+    let error = refused(run(&lab), ETH1, "policy", &["nobody is served"], &["check-policy"]);
+    assert_eq!(error["object"], format!("{}:1", lab::POLICY));
     lab.allow("*");
     std::fs::set_permissions(lab::POLICY, std::fs::Permissions::from_mode(0o666)).unwrap();
-    refused(run(&lab), ETH1, "policy", &["policy.toml"], &["chmod"]);
+    let error = refused(run(&lab), ETH1, "policy", &["nobody is served"], &["check-policy"]);
+    assert_eq!(error["object"], lab::POLICY);
     lab.nothing_left("eth1", &[]);
 }
 

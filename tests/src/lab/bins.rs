@@ -3,6 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use nix::mount::{MsFlags, mount};
+
+use super::Lab;
+
 /// The folder of the test executable's profile (`target/debug` or `target/release`).
 fn profile_dir() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
@@ -26,10 +30,7 @@ pub(super) fn find(name: &str) -> Result<PathBuf, String> {
 }
 
 /// The QEMU with af-xdp: `XSK_QEMU`, or else what `make qemu` left in its cache.
-///
-/// # Errors
-/// A sentence for [`crate::skip!`].
-pub fn qemu() -> Result<PathBuf, String> {
+fn qemu() -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("XSK_QEMU") {
         return Ok(path.into());
     }
@@ -38,10 +39,23 @@ pub fn qemu() -> Result<PathBuf, String> {
     built.ok_or_else(|| "no QEMU with af-xdp: make qemu (or set XSK_QEMU)".into())
 }
 
-/// The folder with the firmware that belongs to `qemu`.
-pub fn firmware(qemu: &Path) -> PathBuf {
-    let beside = qemu.parent().and_then(Path::parent).map(|dir| dir.join("share/qemu"));
-    beside.filter(|dir| dir.is_dir()).unwrap_or_else(|| "/usr/share/qemu".into())
+impl Lab {
+    /// The QEMU with af-xdp, at a place where every user can execute it, and the folder with its firmware.
+    ///
+    /// # Errors
+    /// A sentence for [`crate::skip!`].
+    pub fn qemu(&self) -> Result<(PathBuf, PathBuf), String> {
+        let built = qemu()?;
+        let (name, prefix) = (built.file_name().unwrap(), built.parent().and_then(Path::parent).unwrap());
+        let here = self.path("qemu");
+        if !here.exists() {
+            std::fs::create_dir(&here).unwrap();
+            mount(Some(prefix), &here, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+        }
+        let firmware = here.join("share/qemu");
+        assert!(firmware.is_dir(), "there is no firmware beside {}", built.display());
+        Ok((here.join("bin").join(name), firmware))
+    }
 }
 
 fn caches() -> Vec<PathBuf> {

@@ -70,7 +70,8 @@ impl Lab {
 
     /// From now on what the peer sends arrives on this queue alone.
     pub fn steer(&self, veth: &Veth, queue: u32) {
-        for n in 0..veth.queues {
+        // The kernel has no such setting where there is nothing to choose.
+        for n in (0..veth.queues).filter(|_| veth.queues > 1) {
             let path = format!("{}/class/net/{}/queues/tx-{n}/xps_cpus", super::space::PEER_SYS, veth.peer);
             let cpus = std::fs::read_to_string("/sys/devices/system/cpu/present").unwrap();
             let last: u32 = cpus.trim().rsplit('-').next().unwrap().parse().unwrap();

@@ -21,7 +21,7 @@ pub mod wire;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-pub use bins::{firmware, qemu, target_dir};
+pub use bins::target_dir;
 pub use command::{Cmd, Done, Running};
 pub use link::Veth;
 pub use skip::{figure as say_figure, say as say_skipped};
@@ -126,7 +126,13 @@ impl Lab {
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if is_folder { folders.push(entry.path()) } else { found.push(entry.path()) }
+                // The kernel itself puts `maps.debug` and `progs.debug` there; nobody else can use a dot.
+                let is_kernels = entry.file_name().as_encoded_bytes().contains(&b'.');
+                match (is_folder, is_kernels) {
+                    (true, _) => folders.push(entry.path()),
+                    (false, false) => found.push(entry.path()),
+                    (false, true) => {}
+                }
             }
         }
         found
@@ -137,7 +143,8 @@ impl Lab {
     pub fn nothing_left(&self, ifname: &str, but: &[u32]) {
         self.no_helpers_but(but);
         self.no_program(ifname);
-        wait_until(SOON, "the pins to be removed", || self.pins().is_empty());
+        let gone = wait::wait_quietly(SOON, || self.pins().is_empty());
+        assert!(gone, "pins are left: {:?}", self.pins());
     }
 
     /// Waits until no helper runs any more but those in `but`.

@@ -5,11 +5,11 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::chown;
 use std::path::PathBuf;
+use std::process::Command;
 
 use caps::Capability;
 use nix::mount::{MsFlags, mount};
 use nix::sys::resource::Resource;
-use nix::unistd::Group;
 
 use super::wire::{self, Wire};
 use super::{Cmd, DIR, HELPER, Lab, Running, SOCKET, User, bins, sys, user};
@@ -21,13 +21,14 @@ pub const SERVICE_CAPS: [Capability; 3] =
 impl Lab {
     /// Installs the helper at [`HELPER`], owned by root and the group `xsk`, with these mode bits.
     pub fn install_helper(&self, mode: u32) {
-        let dir = self.path("bin");
-        fs::create_dir_all(&dir).unwrap();
-        let _ = fs::remove_file(HELPER);
-        fs::copy(bins::find("xsk-helper").unwrap(), HELPER).unwrap();
-        let group = Group::from_name(user::GROUP).unwrap().unwrap();
-        chown(HELPER, Some(0), Some(group.gid.as_raw())).unwrap();
-        sys::chmod(HELPER.as_ref(), mode);
+        fs::create_dir_all(self.path("bin")).unwrap();
+        // By a process of its own: a descriptor open for writing here would go along with any fork of another test,
+        // and a file that is open for writing cannot be executed.
+        let mode = format!("{mode:o}");
+        let options = ["--owner=root", "--group", user::GROUP, "--mode", &mode];
+        let built = bins::find("xsk-helper").unwrap();
+        let done = Command::new("install").args(options).arg(built).arg(HELPER).output().unwrap();
+        assert!(done.status.success(), "install: {}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// One of our programs, where every user can execute it, whatever the modes above the build folder.
