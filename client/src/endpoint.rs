@@ -2,6 +2,7 @@
 //! Where the helper is: behind the system's socket, or a file to run. The file is tried only where the socket
 //! is absent, never after a refusal: a "no" of the system's helper is final.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,9 @@ pub(crate) struct Link {
 struct Started {
     child: Child,
     path: PathBuf,
+    /// What it wrote to its standard error. The protocol says what a person needs to know; this is for a helper
+    /// that ends before it can say anything.
+    errors: Option<File>,
 }
 
 impl Drop for Started {
@@ -95,8 +99,13 @@ fn open_socket(path: &Path) -> Result<Link, Errno> {
 
 fn start(mut command: Command, path: &Path, patience: Duration) -> Result<Link, Error> {
     let (near, far) = packet::pair().map_err(|errno| Error::system("socketpair", errno))?;
+    let mut errors = None;
+    // pkexec talks to the person.
     if path != Path::new("pkexec") {
-        command.env_clear();
+        let file = process::scratch().map_err(|error| Error::system("memfd_create", error))?;
+        let copy = file.try_clone().map_err(|error| Error::system("dup", error))?;
+        command.env_clear().stderr(copy);
+        errors = Some(file);
     }
     let child = process::spawn(&mut command, far).map_err(|error| not_started(path, &error))?;
     // The command holds a copy of the helper's end; with it open no end of the connection would ever be seen.
@@ -105,7 +114,7 @@ fn start(mut command: Command, path: &Path, patience: Duration) -> Result<Link, 
         socket: near,
         deadline: Instant::now() + patience,
         name: path.display().to_string(),
-        started: Some(Started { child, path: path.to_owned() }),
+        started: Some(Started { child, path: path.to_owned(), errors }),
     })
 }
 
@@ -131,6 +140,7 @@ impl Link {
     pub(crate) fn ended(self) -> Error {
         let Some(mut started) = self.started else { return mends::hung_up(&self.name) };
         let status = process::reap(&mut started.child, Instant::now() + PARTING);
-        mends::helper_ended(&started.path, status)
+        let said = started.errors.as_mut().and_then(process::last_line);
+        mends::helper_ended(&started.path, status, said)
     }
 }

@@ -59,8 +59,20 @@ pub(crate) fn helper_barred(path: &Path) -> Error {
     if mode & 0o111 == 0 {
         return error(format!("{name} is not executable")).hint(format!("chmod 4750 {name}"));
     }
-    error(format!("{name} may be run by group {} only, and you are not in it", meta.gid()))
-        .hint(format!("usermod -aG {} $USER, and log in again", meta.gid()))
+    let group = group_name(meta.gid());
+    error(format!("{name} may be run by group {group} only, and you are not in it"))
+        .hint(format!("sudo usermod -aG {group} $USER, and log in again"))
+}
+
+/// The name of a group of this machine, or its number.
+fn group_name(gid: u32) -> String {
+    let name = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(gid)).then(|| name.to_owned())
+    };
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    groups.lines().find_map(name).unwrap_or_else(|| gid.to_string())
 }
 
 /// The system's helper closed the connection.
@@ -70,7 +82,7 @@ pub(crate) fn hung_up(name: &str) -> Error {
 }
 
 /// A helper that we started ended before it had answered.
-pub(crate) fn helper_ended(path: &Path, status: Option<ExitStatus>) -> Error {
+pub(crate) fn helper_ended(path: &Path, status: Option<ExitStatus>, said: Option<String>) -> Error {
     let name = path.display().to_string();
     let error = |message: String| Error::new(Kind::Unreachable, name.clone(), message);
     // pkexec(1): 126 dismissed, 127 not authorized or not run.
@@ -90,7 +102,8 @@ pub(crate) fn helper_ended(path: &Path, status: Option<ExitStatus>) -> Error {
         Some((_, Some(signal))) => format!("was killed by signal {signal}"),
         _ => "closed the connection".into(),
     };
-    error(format!("{name} {how} before it answered")).hint("journalctl -e -t xsk-helper")
+    let said = said.map(|line| format!(": {line}")).unwrap_or_default();
+    error(format!("{name} {how} before it answered{said}")).hint("journalctl -e -t xsk-helper")
 }
 
 /// Why the file at `path` cannot have had privileges, where that is so.
@@ -113,4 +126,15 @@ fn unprivileged(path: &Path) -> Option<Error> {
     error(format!("{name} has no privileges: it is neither setuid root nor has it file capabilities"))?
         .hint(format!("make install, or: chown root:xsk {name} && chmod 4750 {name}"))
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_have_names() {
+        assert_eq!(group_name(0), "root");
+        assert_eq!(group_name(4_000_000), "4000000");
+    }
 }

@@ -5,6 +5,7 @@
 mod common;
 
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use common::{Peer, granted, helper, plain_socket, refused, xdp_socket};
@@ -205,6 +206,9 @@ fn each_way_to_have_no_helper_has_its_sentence() {
     let file = folder.join("plain");
     std::fs::write(&file, "").unwrap();
     let shown = file.display();
+    let broken = folder.join("broken");
+    std::fs::write(&broken, "#!/bin/sh\necho no library >&2; exit 3\n").unwrap();
+    std::fs::set_permissions(&broken, PermissionsExt::from_mode(0o755)).unwrap();
     let missing = folder.join("missing");
     let cases = [
         (Endpoint::Socket(missing.clone()), format!("there is no socket at {}", missing.display())),
@@ -212,6 +216,10 @@ fn each_way_to_have_no_helper_has_its_sentence() {
         (Endpoint::Helper(missing.clone()), format!("{} is not installed", missing.display())),
         (Endpoint::Helper(file.clone()), format!("{shown} is not executable")),
         (Endpoint::Helper("/bin/false".into()), "/bin/false exited with status 1 before it answered".into()),
+        (
+            Endpoint::Helper(broken.clone()),
+            format!("{} exited with status 3 before it answered: no library", broken.display()),
+        ),
     ];
     for (endpoint, message) in cases {
         let error = acquire(&endpoint, &Request::new("eth1")).unwrap_err();

@@ -268,4 +268,56 @@ fn what_has_its_sockets_is_left_alone() {
     let netdev = "af-xdp,id=n,ifname=eth1,inhibit=on,sock-fds=9";
     let output = run(&fake, &["--", "echo", "-netdev", netdev]);
     assert_eq!(text(&output.stdout), format!("-netdev {netdev}\n"));
+    assert!(text(&output.stderr).contains("warning: sock-fds: descriptor 9 is not open"));
+}
+
+/// A QEMU without af-xdp: the backend gets the sockets and the lease, QEMU one end of a stream and nothing else,
+/// and the backend ends when QEMU does.
+#[test]
+fn a_qemu_without_af_xdp_gets_a_stream() {
+    let Some((fake, thread)) = generous("stream", 1) else { return };
+    let folder = fake.path.parent().unwrap().to_owned();
+    let script = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, format!("#!/bin/bash\n{text}")).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    script(
+        "qemu-system-x86_64",
+        "[ \"$2\" = help ] && { echo hubport; exit; }\necho \"$@\"\nls /proc/self/fd | tr '\\n' ' '",
+    );
+    script("xsk-backend", "echo $PPID \"$@\" >$0.args\nfd=${4##*:}\ncat <&$fd\necho over >$0.end");
+    let client = folder.join("xsk-client");
+    std::fs::copy(CLIENT, &client).unwrap();
+    let json = "{'type':'af-xdp','id':'n0','ifname':'eth1','queues':2}";
+    let mut command = Command::new(&client);
+    command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
+    command.arg("run").arg("--socket").arg(&fake.path);
+    let direct = command.args(["--", "qemu-system-x86_64", "-netdev", json]).output().unwrap();
+    assert_eq!(direct.status.code(), Some(125));
+    assert!(text(&direct.stderr).contains("try: xsk-client run --backend stream -- COMMAND..."));
+
+    let mut command = Command::new(&client);
+    command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
+    command.arg("run").arg("--socket").arg(&fake.path).args(["--backend", "stream", "--"]);
+    let output = command.args(["qemu-system-x86_64", "-netdev", json, "-S"]).output().unwrap();
+    assert!(text(&output.stderr).contains("has no af-xdp: its netdev becomes a stream to xsk-backend"));
+    let out = text(&output.stdout);
+    let (arguments, open) = out.split_once('\n').unwrap();
+    let fd = arguments
+        .strip_prefix("-netdev stream,id=n0,addr.type=fd,addr.str=")
+        .unwrap()
+        .strip_suffix(" -S")
+        .unwrap();
+    let anyway = Command::new("sh").args(["-c", "ls /proc/self/fd"]).output().unwrap();
+    assert_eq!(open.split_whitespace().count(), text(&anyway.stdout).lines().count() + 1, "{out}");
+    assert!(open.split_whitespace().any(|word| word == fd), "{out}");
+
+    thread.join().unwrap();
+    let backend = std::fs::read_to_string(folder.join("xsk-backend.args")).unwrap();
+    let (_, arguments) = backend.split_once(' ').unwrap();
+    let expected = "--netdev af-xdp,id=n0,ifname=eth1,mode=skb,queues=2,start-queue=0,inhibit=on,sock-fds=";
+    assert!(arguments.starts_with(expected), "{backend}");
+    assert!(arguments.contains(" --peer stream=fd:"), "{backend}");
+    assert_eq!(std::fs::read_to_string(folder.join("xsk-backend.end")).unwrap(), "over\n");
 }

@@ -2,6 +2,7 @@
 //! `xsk-client run`: everything that could go wrong is looked at before the exec, in the order of what it
 //! costs; only then sockets are acquired; then this process becomes the command.
 
+mod given;
 mod guest;
 mod memory;
 mod plan;
@@ -73,6 +74,7 @@ enum Ready {
 fn prepare(args: &RunArgs) -> Result<Ready, Failure> {
     let plan = Plan::make(args)?;
     let program = probe::find(&plan.command).map_err(|(program, error)| not_run(&program, &error))?;
+    given::check(&plan.given, &program)?;
     let streamed = through_stream(args.backend, &plan, &program)?;
     if args.dry_run {
         plan.print(streamed);

@@ -34,6 +34,8 @@ enum Where {
 pub(super) struct Plan {
     pub(super) command: Vec<OsString>,
     pub(super) targets: Vec<Target>,
+    /// The netdevs that have their sockets already.
+    pub(super) given: Vec<Found>,
 }
 
 impl Target {
@@ -76,12 +78,10 @@ impl Target {
 
 impl Plan {
     pub(super) fn make(args: &RunArgs) -> Result<Self, Error> {
-        let mut targets = Vec::new();
-        for found in netdev::find(&args.command).map_err(|error| usage("command", &error.to_string()))? {
-            if !found.netdev.options().complete() {
-                targets.push(Where::Argument(found));
-            }
-        }
+        let found = netdev::find(&args.command).map_err(|error| usage("command", &error.to_string()))?;
+        let (given, wanting): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|found| found.netdev.options().complete());
+        let mut targets: Vec<Where> = wanting.into_iter().map(Where::Argument).collect();
         for text in &args.acquire {
             targets.push(Where::Variable(read_acquire(text)?));
         }
@@ -89,7 +89,7 @@ impl Plan {
         check_chosen("--promisc", &args.promisc, &targets)?;
         check_chosen("--busy-poll", &args.busy_poll, &targets)?;
         let targets = targets.into_iter().map(|place| with_request(place, args)).collect();
-        Ok(Self { command: args.command.clone(), targets })
+        Ok(Self { command: args.command.clone(), targets, given })
     }
 
     /// Prints the command as it would be started, with words in the place of what only a lease tells.

@@ -30,7 +30,7 @@ pub(crate) fn find(command: &[OsString]) -> Result<Program, (OsString, io::Error
 }
 
 /// Whether a word names a QEMU system emulator.
-fn is_qemu(word: &OsStr) -> bool {
+pub(super) fn is_qemu(word: &OsStr) -> bool {
     let name = Path::new(word).file_name().unwrap_or_default().as_bytes();
     name.starts_with(b"qemu-system-") || name == b"qemu-kvm" || name == b"kvm"
 }

@@ -1,17 +1,45 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a descriptor is, where it stands in the table, and whether it survives an exec.
 
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
-use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 
 /// The lowest number that is handed to a program: 0 to 2 are its streams, and 0 means "none" to libxdp 1.5.
 const LOWEST: i32 = 3;
 
 /// Whether `fd` is an AF_XDP socket.
-pub(crate) fn is_af_xdp(fd: &OwnedFd) -> bool {
+pub(crate) fn is_af_xdp(fd: &impl AsFd) -> bool {
     sockopt::socket_domain(fd).is_ok_and(|family| family == AddressFamily::XDP)
+}
+
+/// Why a descriptor that the caller gave us is no socket for QEMU.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// It is one of the three streams.
+    Stream,
+    /// There is no such descriptor.
+    Closed,
+    /// It does not survive an exec.
+    ClosedOnExec,
+    /// It is something else.
+    NotAfXdp,
+}
+
+/// Looks at the descriptor `number`, which need not exist.
+pub(crate) fn misfit(number: RawFd) -> Option<Misfit> {
+    if number < LOWEST {
+        return Some(Misfit::Stream);
+    }
+    // SAFETY: the borrow does not outlive this function; where the number is not open, the calls fail with EBADF.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    match fcntl_getfd(fd) {
+        Err(_) => Some(Misfit::Closed),
+        Ok(flags) if flags.contains(FdFlags::CLOEXEC) => Some(Misfit::ClosedOnExec),
+        Ok(_) if !is_af_xdp(&fd) => Some(Misfit::NotAfXdp),
+        Ok(_) => None,
+    }
 }
 
 /// The same descriptor, numbered 3 or more.
@@ -63,6 +91,16 @@ mod tests {
     fn a_unix_socket_is_no_af_xdp_socket() {
         let (a, _b) = crate::sys::packet::pair().unwrap();
         assert!(!is_af_xdp(&a));
+    }
+
+    #[test]
+    fn each_misfit_is_told_apart() {
+        let (a, _b) = crate::sys::packet::pair().unwrap();
+        assert_eq!(misfit(0), Some(Misfit::Stream));
+        assert_eq!(misfit(900_000), Some(Misfit::Closed));
+        assert_eq!(misfit(a.as_raw_fd()), Some(Misfit::ClosedOnExec));
+        inherit(&a).unwrap();
+        assert_eq!(misfit(a.as_raw_fd()), Some(Misfit::NotAfXdp));
     }
 
     #[test]

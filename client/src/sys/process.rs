@@ -2,7 +2,8 @@
 //! Starting other programs: the helper, a process that is nobody's child, and the one that we become.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::fs::{Access, AtFlags, CWD, MemfdFlags, accessat, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::setsid;
 
@@ -22,6 +23,21 @@ const REAP: Duration = Duration::from_millis(2);
 /// Starts `command` with `stdin` as its standard input and nothing on its standard output.
 pub(crate) fn spawn(command: &mut Command, stdin: OwnedFd) -> io::Result<Child> {
     command.stdin(Stdio::from(stdin)).stdout(Stdio::null()).spawn()
+}
+
+/// A file without a name, for what a program writes to its standard error: unlike a pipe it takes everything, and
+/// at any time, so nobody has to read it.
+pub(crate) fn scratch() -> io::Result<File> {
+    Ok(memfd_create("xsk-client", MemfdFlags::CLOEXEC)?.into())
+}
+
+/// The last line that was written to a file.
+pub(crate) fn last_line(file: &mut File) -> Option<String> {
+    file.rewind().ok()?;
+    let mut bytes = Vec::new();
+    file.take(1 << 16).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
 }
 
 /// Takes the exit status of `child` once it has one, and gives up at the deadline.
@@ -126,7 +142,7 @@ mod tests {
         command.args(["-c", "echo $PPID"]).stdout(Stdio::from(far));
         spawn_detached(&mut command, &[]).unwrap();
         drop(command);
-        let text = io::read_to_string(std::fs::File::from(near)).unwrap();
+        let text = io::read_to_string(File::from(near)).unwrap();
         assert_ne!(text.trim(), std::process::id().to_string());
     }
 }
