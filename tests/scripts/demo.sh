@@ -67,7 +67,7 @@ names() {
     echo "${decoded:-none}"
 }
 
-row() { printf '  %-22s %-12s %-38s %s\n' "$@"; }
+row() { printf '  %-30s %-12s %-38s %s\n' "$@"; }
 
 # holder WHO PID
 holder() {
@@ -76,28 +76,27 @@ holder() {
 }
 
 # The helper is privileged for some milliseconds: whatever it shows meanwhile, written down.
+# Each status is read in one piece, so that a line never mixes two moments.
 watch_helper() {
-    local dir name key value uid permitted
+    local dir name text
+    local pattern='Uid:[[:space:]]+[0-9]+[[:space:]]+([0-9]+).*CapPrm:[[:space:]]+([0-9a-f]+)'
+    pattern+='[[:space:]]+CapEff:[[:space:]]+([0-9a-f]+)'
     while :; do
         for dir in /proc/[0-9]*; do
             { read -r name <"$dir/comm"; } 2>/dev/null && [ "$name" = xsk-helper ] || continue
-            uid='' permitted=''
-            while read -r key value; do
-                case $key in
-                Uid:) read -r _ uid _ <<<"$value" ;;
-                CapPrm:) permitted=$value ;;
-                CapEff:) echo "$uid $permitted $value" ;;
-                esac
-            done 2>/dev/null <"$dir/status"
+            { IFS= read -r -d '' text <"$dir/status"; } 2>/dev/null || true
+            [[ $text =~ $pattern ]] && echo "${dir#/proc/} ${BASH_REMATCH[*]:1}"
         done
     done >"$BOX/seen" 2>/dev/null
 }
 
 show_helper() {
-    local uid permitted effective
-    while read -r uid permitted effective; do
-        row "xsk-helper, at work" "$(id -nu "$uid")" "$(names "$permitted")" "$(names "$effective")"
-    done < <(awk 'NF == 3 && $2 !~ /^0*$/ && !seen[$0]++' "$BOX/seen")
+    local pid uid permitted effective
+    [ -s "$BOX/seen" ] || echo "  (xsk-helper at work was too quick to be read this time)"
+    while read -r pid uid permitted effective; do
+        row "xsk-helper, at work (pid $pid)" "$(id -nu "$uid")" "$(names "$permitted")" \
+            "$(names "$effective")"
+    done < <(awk 'NF == 4 && $3 !~ /^0*$/ && !seen[$0]++' "$BOX/seen")
 }
 
 # ---- what is on the interface -------------------------------------------------------------
@@ -106,7 +105,8 @@ program() { ip -d link show dev eth1 | sed -n 's/.*\(prog\/xdp id.*\)/\1/p'; }
 
 keepers() { pgrep -u _xsk-helper || true; }
 
-pins() { find /run/xsk-helper/bpf -type f 2>/dev/null || true; }
+# In folders of their own; the kernel itself puts two files into every bpffs.
+pins() { find /run/xsk-helper/bpf -mindepth 2 -type f "$@" 2>/dev/null || true; }
 
 clean() { [ -z "$(program)" ] && [ -z "$(keepers)" ] && [ -z "$(pins)" ]; }
 
@@ -120,10 +120,12 @@ until_true() {
     done
 }
 
-attached() {
-    kill -0 "$BACKEND" 2>/dev/null || failed "the backend did not start:"
-    [ -n "$(program)" ] && [ "$(cat "/proc/$BACKEND/comm")" = xsk-backend ]
+ready() {
+    ! gone || failed "the backend did not start:"
+    grep -q '^ready:' "$BOX/backend.log"
 }
+
+gone() { ! kill -0 "$BACKEND" 2>/dev/null; }
 
 # ---- the demonstration --------------------------------------------------------------------
 
@@ -137,10 +139,14 @@ start_backend() {
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin setpriv --reuid 65534 --regid 65534 --groups xsk \
         --inh-caps=-all --ambient-caps=-all -- "${command[@]}" >"$BOX/backend.log" 2>&1 </dev/null &
     BACKEND=$!
-    until_true 10 attached || failed "no program came onto eth1 within 10 s:"
+    until_true 10 ready || failed "the backend was not ready within 10 s:"
     kill "$WATCHER"
     wait "$WATCHER" 2>/dev/null || true
+    sed 's/^/  /' "$BOX/backend.log"
 }
+
+# plain PID: without a single capability.
+plain() { [ "$(status "$1" CapPrm)$(status "$1" CapEff)$(status "$1" CapAmb)" = "$(printf '%048d' 0)" ]; }
 
 show_holders() {
     local keeper
@@ -148,16 +154,17 @@ show_holders() {
     show_helper
     for keeper in $(keepers); do
         holder "xsk-helper, keeper" "$keeper"
+        plain "$keeper" || failed "the keeper has capabilities:"
     done
     holder xsk-backend "$BACKEND"
-    [ "$(status "$BACKEND" CapPrm)$(status "$BACKEND" CapEff)" = "$(printf '%032d' 0)" ] &&
-        [ "$(status "$BACKEND" Uid)" = 65534 ] || failed "the backend is not a plain user:"
+    plain "$BACKEND" || failed "the backend has capabilities:"
+    [ "$(status "$BACKEND" Uid)" = 65534 ] || failed "the backend does not run as nobody:"
 }
 
 show_program() {
     echo "  $(program)"
     ! command -v bpftool >/dev/null || bpftool net show dev eth1 | sed -n '/^xdp/,/^$/s/^/  /p'
-    find /run/xsk-helper/bpf -type f -printf '  pinned: %p (%u, %m)\n'
+    pins -printf '  pinned: %p (%u, %m)\n'
 }
 
 ping_it() {
@@ -167,13 +174,16 @@ ping_it() {
         failed "not every ping was answered:"
 }
 
-stop_backend() {
-    kill -INT "$BACKEND"
-    until_true 10 gone || failed "the backend did not end within 10 s:"
-    sed 's/^/  /' "$BOX/backend.log"
+# It says them when asked, by SIGUSR1, and at its end.
+show_counters() {
+    local before
+    before=$(wc -l <"$BOX/backend.log")
+    kill -"$1" "$BACKEND"
+    until_true 10 "$2" || failed "the backend did not act upon SIG$1:"
+    tail -n +"$((before + 1))" "$BOX/backend.log" | sed 's/^/  /'
 }
 
-gone() { ! kill -0 "$BACKEND" 2>/dev/null; }
+counted() { [ "$(wc -l <"$BOX/backend.log")" -gt "$before" ]; }
 
 show_clean() {
     until_true 5 clean || failed "something stayed behind: program '$(program)', keepers '$(keepers)', pins '$(pins)'"
@@ -195,8 +205,10 @@ demo() {
     show_program
     title "$PINGS pings from the other end"
     ping_it
-    title "The backend ends; its counters"
-    stop_backend
+    title "The counters of the backend"
+    show_counters USR1 counted
+    title "Ctrl-C for the backend"
+    show_counters INT gone
     title "The interface, afterwards"
     show_clean
     title "Done in $SECONDS s: $PINGS pings answered by an ordinary user, nothing left behind"
