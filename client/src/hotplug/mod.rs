@@ -170,9 +170,13 @@ pub(crate) fn detach(args: &DetachArgs) -> Outcome {
     let device = args.device.clone().unwrap_or_else(|| device_id(&args.id));
     match qmp.run("device_del", json!({ "id": device })) {
         Ok(_) => qmp.wait_deleted(&device, Duration::from_secs(args.wait))?,
+        // An earlier detach gave up waiting; the guest may still let it go.
+        Err(error) if error.message.contains("in the process of unplug") => {
+            qmp.wait_deleted(&device, Duration::from_secs(args.wait))?;
+        }
         // Without --device the card is a guess, and there may be none.
-        Err(error) if args.device.is_some() => return Err(error),
-        Err(_) => {}
+        Err(_) if args.device.is_none() && qmp.not_found() => {}
+        Err(error) => return Err(error),
     }
     let removed = qmp.run("netdev_del", json!({ "id": args.id }));
     let closed = qmp.run("closefd", json!({ "fdname": lease_name(&args.id) }));

@@ -27,6 +27,8 @@ pub(super) struct Qmp {
     path: String,
     unread: Vec<u8>,
     events: VecDeque<Value>,
+    /// The class of the last error, of which QEMU tells a few apart.
+    class: String,
 }
 
 impl Qmp {
@@ -37,7 +39,8 @@ impl Qmp {
             Error::new(Kind::Qmp, &shown, format!("cannot connect to {shown}: {error}"))
                 .hint(format!("start QEMU with: -qmp unix:{shown},server=on,wait=off"))
         })?;
-        let mut qmp = Self { stream, path: shown, unread: Vec::new(), events: VecDeque::new() };
+        let mut qmp =
+            Self { stream, path: shown, unread: Vec::new(), events: VecDeque::new(), class: String::new() };
         let greeting = qmp.line(Instant::now() + PATIENCE)?;
         if greeting.get("QMP").is_none() {
             return Err(qmp.failed("it does not speak QMP"));
@@ -70,12 +73,18 @@ impl Qmp {
             if answer.get("event").is_some() {
                 self.events.push_back(answer);
             } else if let Some(error) = answer.get("error") {
+                self.class = error.get("class").and_then(Value::as_str).unwrap_or_default().to_owned();
                 let text = error.get("desc").and_then(Value::as_str).unwrap_or("no reason given");
                 return Err(Error::new(Kind::Qmp, command, format!("QEMU refused {command}: {text}")));
             } else {
                 return Ok(answer.get_mut("return").map(Value::take).unwrap_or_default());
             }
         }
+    }
+
+    /// Whether the last refusal was about a device that QEMU does not have.
+    pub(super) fn not_found(&self) -> bool {
+        self.class == "DeviceNotFound"
     }
 
     /// Waits until the guest has let `device` go.
