@@ -7,10 +7,11 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/scripts/common.sh
 
-MINUTES=${1:-1}
-[[ $MINUTES =~ ^[0-9]+$ ]] || die "usage: fuzz.sh [MINUTES] [TARGET...]"
+MINUTES=${1:-${MINUTES:-1}}
+[[ $MINUTES =~ ^[1-9][0-9]*$ ]] || die "usage: fuzz.sh [MINUTES] [TARGET...]"
 shift || true
-[ $# -gt 0 ] || set -- $(sed -n 's/^name = "\(.*\)"$/\1/p' fuzz/Cargo.toml | tail -n +2)
+mapfile -t targets < <(sed -n 's/^name = "\(.*\)"$/\1/p' fuzz/Cargo.toml | tail -n +2)
+[ $# -gt 0 ] || set -- "${targets[@]}"
 
 LOG=$(mktemp)
 trap 'rm -f "$LOG"' EXIT
@@ -25,10 +26,12 @@ step "building the targets" quietly cargo fuzz build --fuzz-dir fuzz
 status=0
 for target; do
     mkdir -p "fuzz/corpus/$target"
+    words=()
+    [ ! -e "fuzz/dictionaries/$target.dict" ] || words=("-dict=fuzz/dictionaries/$target.dict")
     # A packet is at most 64 KiB; more is refused before it is decoded.
     cargo fuzz run --fuzz-dir fuzz "$target" "fuzz/corpus/$target" "fuzz/corpus-seeds/$target" -- \
         -max_total_time=$((MINUTES * 60)) -max_len=70000 -rss_limit_mb=512 -timeout=5 -print_final_stats=1 \
-        >"$LOG" 2>&1 </dev/null || status=$?
+        "${words[@]}" >"$LOG" 2>&1 </dev/null || status=$?
     if [ "$status" -ne 0 ]; then
         tail -n 40 "$LOG" >&2
         die "$target found something; the input is in fuzz/artifacts/$target"

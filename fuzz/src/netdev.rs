@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The netdev grammar: what is rewritten reads back as what was meant, and nothing else of a command changes.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use xsk_client::netdev::{Mode, Netdev, Place, find, replace};
+
+/// A first byte that chooses, and then an option string, or the arguments of a command by line.
+pub fn netdev(input: &[u8]) {
+    let Some((choice, text)) = input.split_first() else { return };
+    let place = match choice {
+        b'n' => Place::Netdev,
+        b'c' => Place::Nic,
+        b'o' => Place::Net,
+        b'b' => Place::Backend,
+        _ => return command(text),
+    };
+    let text = OsStr::from_bytes(text);
+    if let Ok(Some(netdev)) = Netdev::parse(text, place) {
+        option(&netdev, place);
+    }
+}
+
+fn descriptors(netdev: &Netdev) -> Vec<i32> {
+    (10..).take(netdev.options().queues.min(64) as usize).collect()
+}
+
+fn option(netdev: &Netdev, place: Place) {
+    let options = netdev.options();
+    let verdict = netdev.check();
+    let sockets = descriptors(netdev);
+    let text = netdev.with_sockets(Mode::Skb, &sockets);
+    let again = Netdev::parse(&text, place);
+    let Ok(Some(again)) = &again else { panic!("{netdev:?} became {text:?}: {again:?}") };
+    let now = again.options();
+    assert_eq!(
+        (&now.id, &now.ifname, now.queues),
+        (&options.id, &options.ifname, options.queues),
+        "{text:?}"
+    );
+    assert_eq!((now.start_queue, now.force_copy), (options.start_queue, options.force_copy), "{text:?}");
+    assert!(now.inhibit && now.mode == Some(Mode::Skb), "{text:?}");
+    if options.queues <= 64 {
+        assert_eq!(now.sockets(), Ok(Some(sockets)), "{text:?}");
+        assert!(verdict.is_err() || options.complete() || again.check().is_ok(), "{text:?}");
+    }
+}
+
+fn command(text: &[u8]) {
+    let before: Vec<OsString> =
+        text.split(|byte| *byte == b'\n').map(|line| OsStr::from_bytes(line).to_owned()).collect();
+    let Ok(found) = find(&before) else { return };
+    let mut after = before.clone();
+    for one in &found {
+        let text = one.netdev.with_sockets(Mode::Native, &descriptors(&one.netdev));
+        replace(&mut after, one.index, one.argument(&text));
+    }
+    for (index, (old, new)) in before.iter().zip(&after).enumerate() {
+        let meant = found.iter().any(|one| one.index == index);
+        assert!(meant || old == new, "argument {index} became {new:?}");
+    }
+    let again = find(&after);
+    let places = |list: &[xsk_client::netdev::Found]| list.iter().map(|one| one.index).collect::<Vec<_>>();
+    assert_eq!(again.as_deref().map(places), Ok(places(&found)), "{after:?}");
+}
