@@ -5,6 +5,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use rustix::process::Resource;
+use rustix::thread::CapabilitySet;
 use xsk_socket::{BindOptions, Bound, Config, CopyMode, Unbound};
 
 use crate::cli::Cli;
@@ -16,6 +18,9 @@ use crate::peers::{self, Forward, Peer, Station};
 use crate::queue::Queue;
 use crate::report::Row;
 use crate::source::Port;
+
+/// The fewest frames that a queue is begun with.
+const LEAST: u32 = 112;
 
 /// A bound socket with what is reported about it.
 struct Half {
@@ -41,9 +46,11 @@ pub(crate) fn queues(
 ) -> Result<(Vec<Queue>, Vec<Row>), Error> {
     let Some((port, second)) = ports.split_first_mut() else { return Ok((vec![], vec![])) };
     let station = Station { mac: port.mac, ifindex: port.ifindex };
-    let halves = bind_all(cli, port)?;
+    let queues = port.sockets.len() + second.iter().map(|port| port.sockets.len()).sum::<usize>();
+    let share = share(cli, queues);
+    let halves = bind_all(cli, share, port)?;
     let mut others = match second.first_mut() {
-        Some(second) => bind_all(cli, second)?.into_iter(),
+        Some(second) => bind_all(cli, share, second)?.into_iter(),
         None => vec![].into_iter(),
     };
     let made = peers::make(&cli.peer, station, inherited, halves.len())?;
@@ -73,15 +80,25 @@ fn forward(other: Half) -> (Box<dyn Peer>, Option<Row>) {
     (Box::new(peer), Some(other.row))
 }
 
-fn bind_all(cli: &Cli, port: &mut Port) -> Result<Vec<Half>, Error> {
+fn bind_all(cli: &Cli, share: u32, port: &mut Port) -> Result<Vec<Half>, Error> {
     let sockets = std::mem::take(&mut port.sockets);
     let numbered = (port.first_queue..).zip(sockets);
-    numbered.map(|(queue, socket)| bind(cli, port, queue, socket)).collect()
+    numbered.map(|(queue, socket)| bind(cli, share, port, queue, socket)).collect()
 }
 
-fn bind(cli: &Cli, port: &Port, queue: u32, socket: Unbound) -> Result<Half, Error> {
+/// The frames that each of `queues` may have, so that the first ones do not take what the last one needs: an even
+/// share of the locked-memory limit, which CAP_IPC_LOCK makes moot.
+fn share(cli: &Cli, queues: usize) -> u32 {
+    let moot =
+        rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
+    let limit = rustix::process::getrlimit(Resource::Memlock).current.filter(|_| !moot).unwrap_or(u64::MAX);
+    let frames = limit / u64::from(cli.frame_size) / queues.max(1) as u64;
+    cli.frames.min(u32::try_from(frames).unwrap_or(u32::MAX)).max(cli.frames.min(LEAST))
+}
+
+fn bind(cli: &Cli, share: u32, port: &Port, queue: u32, socket: Unbound) -> Result<Half, Error> {
     let failed = |error| Error::socket(format!("{} queue {queue}", port.ifname), &error);
-    let ready = socket.prepare(&memory(cli)).map_err(failed)?;
+    let ready = socket.prepare(&memory(cli, share)).map_err(failed)?;
     let frames = ready.frames();
     if frames < cli.frames as usize {
         eprintln!(
@@ -105,10 +122,10 @@ fn bind(cli: &Cli, port: &Port, queue: u32, socket: Unbound) -> Result<Half, Err
 }
 
 /// A generator needs frames to send and few to receive; for everybody else a quarter is kept for sending.
-fn memory(cli: &Cli) -> Config {
-    let config = Config::default().frames(cli.frames).frame_size(cli.frame_size);
+fn memory(cli: &Cli, frames: u32) -> Config {
+    let config = Config::default().frames(frames).frame_size(cli.frame_size);
     match cli.peer {
-        PeerSpec::Generate(_) => config.tx_reserve(cli.frames * 3 / 4),
+        PeerSpec::Generate(_) => config.tx_reserve(frames * 3 / 4),
         _ => config,
     }
 }
