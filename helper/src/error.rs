@@ -19,7 +19,13 @@ impl Failure {
 
     /// A system call that should not have failed.
     pub(crate) fn internal(step: &str, error: impl Display) -> Self {
-        Self::new(Code::Internal, "xsk-helper", format!("{step}: {error}"))
+        let message = format!("{step}: {error}");
+        // EMFILE and ENFILE in the C library's words: nothing is broken, and the next request may find room.
+        if message.contains("Too many open files") {
+            return Self::new(Code::Busy, "xsk-helper", message)
+                .hint("the helper has no descriptors left: try again");
+        }
+        Self::new(Code::Internal, "xsk-helper", message)
             .hint("see the helper's log: journalctl -t xsk-helper")
     }
 

@@ -14,7 +14,7 @@ use crate::cli;
 use crate::error::Failure;
 use crate::leases::key::Key;
 use crate::leases::table::{Holder, Table};
-use crate::netlink::Rtnetlink;
+use crate::netlink::Netlink;
 use crate::serve::status::keys;
 use crate::sys::pidfd;
 
@@ -78,7 +78,7 @@ fn user(name: &str) -> Result<u32, Failure> {
 
 fn index(name: &str) -> Result<u32, Failure> {
     let failed = |error| Failure::internal("asking the kernel about the interface", error);
-    let found = Rtnetlink::open().and_then(|netlink| netlink.link_by_name(name)).map_err(failed)?;
+    let found = Netlink::route().and_then(|netlink| netlink.link_by_name(name)).map_err(failed)?;
     found.map(|link| link.ifindex).ok_or_else(|| {
         Failure::new(Code::NoSuchInterface, name, "there is no such interface").hint("list them: ip link")
     })

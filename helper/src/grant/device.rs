@@ -6,7 +6,7 @@ use std::io;
 use xsk_proto::{Code, IfName, Warning, WarningKind};
 
 use crate::error::Failure;
-use crate::netlink::Rtnetlink;
+use crate::netlink::Netlink;
 use crate::netlink::link::Link;
 use crate::netlink::surroundings::{has_upper, queues_in_sysfs};
 use crate::sys::ethtool;
@@ -19,7 +19,7 @@ const ETHERNET_HEADER: u32 = 14;
 /// An interface that exists.
 pub(crate) struct Device {
     pub(crate) link: Link,
-    netlink: Rtnetlink,
+    netlink: Netlink,
 }
 
 fn failed(name: &str) -> impl Fn(io::Error) -> Failure + '_ {
@@ -29,7 +29,7 @@ fn failed(name: &str) -> impl Fn(io::Error) -> Failure + '_ {
 impl Device {
     /// Looks the name up; it has to be the primary one, since the policy's patterns are about those.
     pub(crate) fn find(name: &IfName) -> Result<Self, Failure> {
-        let netlink = Rtnetlink::open().map_err(failed(name.as_str()))?;
+        let netlink = Netlink::route().map_err(failed(name.as_str()))?;
         let found = netlink.link_by_name(name.as_str()).map_err(failed(name.as_str()))?;
         let link = found.ok_or_else(|| {
             Failure::new(Code::NoSuchInterface, name.as_str(), format!("there is no interface '{name}'"))

@@ -54,7 +54,8 @@ impl Lease {
         Ok(Self { key, number, uid, first_queue, queues, linger, table, taken: Vec::new(), objects: None })
     }
 
-    fn range(&self) -> std::ops::Range<u32> {
+    /// Its queues.
+    pub(crate) fn range(&self) -> std::ops::Range<u32> {
         self.first_queue..self.first_queue + self.queues
     }
 

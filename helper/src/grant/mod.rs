@@ -3,6 +3,7 @@
 //! the claim under the interface's lock, and nothing half-made if that fails.
 
 mod device;
+mod handover;
 mod lease;
 mod options;
 pub(crate) mod program;
@@ -172,6 +173,10 @@ fn claim(request: &Request, allowed: &Allowed<'_>, caller: &Caller) -> Result<Gr
             device.refresh()?;
             occupy(lease, idle, request, allowed, &device, &sockets)
         })?;
+    if let Err(failure) = handover::wait(&device.link, lease.range()) {
+        lease.end()?;
+        return Err(failure);
+    }
     let granted = describe(request, allowed, &device, attachment, &lease, confinement);
     record(&lease, caller, &granted, request.options.memlock);
     Ok(Grant { lease, granted, sockets, promiscuity })

@@ -212,7 +212,7 @@ fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, St
     let mut reason = String::new();
     let mut refused = None;
     for mode in wanted.modes {
-        if *mode == Mode::Native && wanted.link.bond {
+        if *mode == Mode::Native && wanted.link.kind == "bond" {
             reason = "a bond delivers nothing to AF_XDP in native mode".to_owned();
             continue;
         }

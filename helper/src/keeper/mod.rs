@@ -17,6 +17,7 @@ use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::grant::{Grant, Lease};
 use crate::isolation;
+use crate::leases::limits::Limits;
 use crate::serve::caller::Caller;
 use crate::serve::connection::{Connection, Incoming};
 use crate::sys::process;
@@ -54,8 +55,16 @@ struct Keeper {
     messages: u32,
 }
 
+/// What a keeper takes over from the session.
+pub(crate) struct Kept {
+    pub(crate) grant: Grant,
+    pub(crate) caller: Caller,
+    /// The file under the user's slots, one of which is the lease's: closing it would give them back.
+    pub(crate) limits: Limits,
+}
+
 /// Keeps the lease to its end, and ends the process.
-pub(crate) fn keep(connection: Connection, (grant, caller): (Grant, Caller)) {
+pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits }: Kept) -> ! {
     let since = Instant::now();
     let Grant { mut lease, granted, sockets, promiscuity } = grant;
     drop(sockets);
@@ -74,7 +83,7 @@ pub(crate) fn keep(connection: Connection, (grant, caller): (Grant, Caller)) {
         }
     };
     let ended = lease.end();
-    drop(promiscuity);
+    drop((promiscuity, limits));
     log_end(&caller, &lease, end, since);
     if let Err(failure) = ended {
         log_failure(&failure);

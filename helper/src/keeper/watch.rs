@@ -7,14 +7,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use xsk_proto::{EventKind, Granted};
 
-use crate::netlink::Rtnetlink;
+use crate::netlink::Netlink;
 use crate::netlink::link::Link;
-use crate::netlink::monitor::{Message, Monitor};
+use crate::netlink::monitor::{Event, Monitor};
 
 /// What is known of the interface, and where news of it come from.
 pub(crate) struct Watch {
     monitor: Monitor,
-    netlink: Rtnetlink,
+    netlink: Netlink,
     ifindex: u32,
     prog_id: u32,
     name: String,
@@ -31,7 +31,7 @@ pub(crate) enum News {
 impl Watch {
     pub(crate) fn open(granted: &Granted) -> io::Result<Self> {
         let monitor = Monitor::open(granted.ifindex)?;
-        let netlink = Rtnetlink::open()?;
+        let netlink = Netlink::route()?;
         let up = netlink.link_by_index(granted.ifindex)?.is_some_and(|link| link.up);
         Ok(Self {
             monitor,
@@ -47,12 +47,12 @@ impl Watch {
     /// Reads one message; the next is there at the next poll.
     pub(crate) fn read(&mut self) -> News {
         match self.monitor.read() {
-            Ok(Message::None) => News::Nothing,
-            Ok(Message::Changed(link)) => self.compare(&link),
-            Ok(Message::Gone { moved: false }) => {
+            Ok(Event::None) => News::Nothing,
+            Ok(Event::Changed(link)) => self.compare(&link),
+            Ok(Event::Gone { moved: false }) => {
                 News::Event(EventKind::InterfaceGone, format!("the interface {} was removed", self.name))
             }
-            Ok(Message::Gone { moved: true }) => News::Event(
+            Ok(Event::Gone { moved: true }) => News::Event(
                 EventKind::InterfaceMoved,
                 format!("the interface {} was moved to another network namespace", self.name),
             ),

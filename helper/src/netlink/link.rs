@@ -1,15 +1,42 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One interface: what it is called, how large it is, and what XDP program is on it.
+//! One interface: what it is called, how large it is, and what XDP program is on it
+//! (include/uapi/linux/if_link.h, rtnetlink.h).
 
 use std::io;
 
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{
-    InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, LinkXdp, XdpAttached,
-};
 use xsk_proto::Mode;
 
-use super::{Ask, Rtnetlink};
+use super::Netlink;
+use super::wire::{self, Message, Request};
+
+const RTM_NEWLINK: u16 = 16;
+pub(super) const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+/// `struct ifinfomsg`: family, type, index at 4, flags at 8, change.
+const IFINFOMSG: usize = 16;
+const IFF_UP: u32 = 1;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_EXT_MASK: u16 = 29;
+const RTEXT_FILTER_SKIP_STATS: u32 = 8;
+const IFLA_NUM_TX_QUEUES: u16 = 31;
+const IFLA_NUM_RX_QUEUES: u16 = 32;
+const IFLA_XDP: u16 = 43;
+const IFLA_NEW_NETNSID: u16 = 45;
+const IFLA_NEW_IFINDEX: u16 = 49;
+
+const IFLA_XDP_ATTACHED: u16 = 2;
+const IFLA_XDP_PROG_ID: u16 = 4;
+const IFLA_XDP_DRV_PROG_ID: u16 = 5;
+const IFLA_XDP_SKB_PROG_ID: u16 = 6;
+const IFLA_XDP_HW_PROG_ID: u16 = 7;
+const XDP_ATTACHED_DRV: u8 = 1;
+const XDP_ATTACHED_SKB: u8 = 2;
 
 /// An interface as the kernel describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,7 +50,8 @@ pub(crate) struct Link {
     pub(crate) queues_allocated: u32,
     /// The bridge, bond or team that it is a part of.
     pub(crate) master: Option<u32>,
-    pub(crate) bond: bool,
+    /// What kind of virtual device it is; empty for hardware.
+    pub(crate) kind: String,
     pub(crate) xdp: Vec<Attached>,
 }
 
@@ -35,76 +63,85 @@ pub(crate) struct Attached {
     pub(crate) mode: Option<Mode>,
 }
 
-impl Rtnetlink {
+impl Netlink {
     /// The interface of this name; the kernel finds it by an altname too, so the answer's name may be another.
     /// `None` where there is none.
     pub(crate) fn link_by_name(&self, name: &str) -> io::Result<Option<Link>> {
-        self.link(LinkAttribute::IfName(name.to_owned()), 0)
+        self.link(Request::new(RTM_GETLINK, 0, &[0; IFINFOMSG]).with_text(IFLA_IFNAME, name))
     }
 
     /// The interface of this index. `None` where there is none.
     pub(crate) fn link_by_index(&self, ifindex: u32) -> io::Result<Option<Link>> {
-        self.link(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]), ifindex)
+        let mut fixed = [0; IFINFOMSG];
+        fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+        self.link(Request::new(RTM_GETLINK, 0, &fixed))
     }
 
-    fn link(&self, attribute: LinkAttribute, ifindex: u32) -> io::Result<Option<Link>> {
-        let mut request = LinkMessage::default();
-        request.header.index = ifindex;
-        request.attributes.push(attribute);
-        match self.ask(RouteNetlinkMessage::GetLink(request), Ask::One) {
-            Ok(answers) => Ok(answers.into_iter().find_map(|answer| match answer {
-                RouteNetlinkMessage::NewLink(message) => Some(describe(message)),
-                _ => None,
-            })),
+    fn link(&self, request: Request) -> io::Result<Option<Link>> {
+        let mut found = None;
+        let answer = |message: Message<'_>| found = found.take().or_else(|| describe(&message));
+        match self.ask(request.with_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS), answer) {
+            Ok(()) => Ok(found),
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
+/// Whether the message says that the interface left for another namespace, as far as the kernel knows
+/// (net/core/dev.c, `__dev_change_net_namespace`).
+pub(super) fn moved(message: &Message<'_>) -> bool {
+    message.attributes(IFINFOMSG).any(|(kind, _)| matches!(kind, IFLA_NEW_NETNSID | IFLA_NEW_IFINDEX))
+}
+
 /// Reads a link message, an answer or an event.
-pub(crate) fn describe(message: LinkMessage) -> Link {
-    let mut link = Link {
-        ifindex: message.header.index,
-        up: message.header.flags.contains(LinkFlags::Up),
-        ..Link::default()
-    };
-    for attribute in message.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => link.name = name,
-            LinkAttribute::Address(bytes) => link.mac = bytes.try_into().unwrap_or_default(),
-            LinkAttribute::Mtu(mtu) => link.mtu = mtu,
-            LinkAttribute::NumRxQueues(n) | LinkAttribute::NumTxQueues(n) => {
-                link.queues_allocated = link.queues_allocated.max(n);
+pub(super) fn describe(message: &Message<'_>) -> Option<Link> {
+    if !matches!(message.kind, RTM_NEWLINK | RTM_DELLINK) {
+        return None;
+    }
+    let ifindex = wire::u32_at(message.body, 4)?;
+    let up = wire::u32_at(message.body, 8)? & IFF_UP != 0;
+    let mut link = Link { ifindex, up, ..Link::default() };
+    for (kind, value) in message.attributes(IFINFOMSG) {
+        match kind {
+            IFLA_IFNAME => link.name = wire::text(value),
+            IFLA_ADDRESS => link.mac = value.try_into().unwrap_or_default(),
+            IFLA_MTU => link.mtu = wire::u32_at(value, 0)?,
+            IFLA_NUM_RX_QUEUES | IFLA_NUM_TX_QUEUES => {
+                link.queues_allocated = link.queues_allocated.max(wire::u32_at(value, 0)?);
             }
-            LinkAttribute::Controller(master) => link.master = Some(master),
-            LinkAttribute::LinkInfo(info) => link.bond = info.contains(&LinkInfo::Kind(InfoKind::Bond)),
-            LinkAttribute::Xdp(xdp) => link.xdp = programs(&xdp),
+            IFLA_MASTER => link.master = wire::u32_at(value, 0),
+            IFLA_LINKINFO => link.kind = device_kind(value),
+            IFLA_XDP => link.xdp = programs(value),
             _ => {}
         }
     }
-    link
+    Some(link)
 }
 
-/// One program is told by its mode and id; several, each by an attribute of its own.
-fn programs(xdp: &[LinkXdp]) -> Vec<Attached> {
-    let mut mode = None;
-    for attribute in xdp {
-        if let LinkXdp::Attached(attached) = attribute {
-            mode = Some(*attached);
-        }
-    }
-    let found = xdp.iter().filter_map(|attribute| match (attribute, mode) {
-        (LinkXdp::DrvProgId(id), _) => Some((*id, Some(Mode::Native))),
-        (LinkXdp::SkbProgId(id), _) => Some((*id, Some(Mode::Skb))),
-        (LinkXdp::HwProgId(id), _) => Some((*id, None)),
-        (LinkXdp::ProgId(id), Some(XdpAttached::Driver)) => Some((*id, Some(Mode::Native))),
-        (LinkXdp::ProgId(id), Some(XdpAttached::SocketBuffer)) => Some((*id, Some(Mode::Skb))),
-        (LinkXdp::ProgId(id), Some(XdpAttached::Hardware)) => Some((*id, None)),
+fn device_kind(info: &[u8]) -> String {
+    let mut attributes = wire::attributes(info);
+    attributes.find(|(kind, _)| *kind == IFLA_INFO_KIND).map_or(String::new(), |(_, value)| wire::text(value))
+}
+
+/// A single program is told by its mode and id; several, each by an attribute of its own.
+fn programs(xdp: &[u8]) -> Vec<Attached> {
+    let attached = wire::attributes(xdp).find(|(kind, _)| *kind == IFLA_XDP_ATTACHED);
+    let single = match attached.and_then(|(_, value)| value.first()) {
+        Some(&XDP_ATTACHED_DRV) => Some(Mode::Native),
+        Some(&XDP_ATTACHED_SKB) => Some(Mode::Skb),
         _ => None,
-    });
+    };
     let mut programs: Vec<Attached> = Vec::new();
-    for (prog_id, mode) in found.filter(|(id, _)| *id != 0) {
+    for (kind, value) in wire::attributes(xdp) {
+        let mode = match kind {
+            IFLA_XDP_DRV_PROG_ID => Some(Mode::Native),
+            IFLA_XDP_SKB_PROG_ID => Some(Mode::Skb),
+            IFLA_XDP_HW_PROG_ID => None,
+            IFLA_XDP_PROG_ID => single,
+            _ => continue,
+        };
+        let Some(prog_id) = wire::u32_at(value, 0).filter(|id| *id != 0) else { continue };
         if !programs.iter().any(|program| program.prog_id == prog_id) {
             programs.push(Attached { prog_id, mode });
         }

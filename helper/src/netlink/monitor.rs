@@ -4,22 +4,25 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkMessage};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use nix::sys::socket::{SockFlag, SockProtocol};
 
-use super::link::{Link, describe};
+use super::Netlink;
+use super::link::{Link, RTM_DELLINK, describe, moved};
+use super::wire;
 use crate::sys::sockets;
 
 /// RTMGRP_LINK (include/uapi/linux/rtnetlink.h).
 const LINK_GROUP: u32 = 1;
 
 /// A subscription to the events of one interface.
-pub(crate) struct Monitor(Socket);
+#[derive(Debug)]
+pub(crate) struct Monitor {
+    netlink: Netlink,
+    ifindex: u32,
+}
 
 /// An event.
-pub(crate) enum Message {
+pub(crate) enum Event {
     /// Nothing that concerns the interface.
     None,
     /// The interface as it is now.
@@ -30,49 +33,30 @@ pub(crate) enum Message {
 
 impl Monitor {
     pub(crate) fn open(ifindex: u32) -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
-        socket.set_non_blocking(true)?;
-        sockets::filter_link_events(socket.as_fd(), ifindex)?;
-        socket.bind(&SocketAddr::new(0, LINK_GROUP))?;
-        Ok(Self(socket))
+        let netlink = Netlink::open(SockProtocol::NetlinkRoute, LINK_GROUP, SockFlag::SOCK_NONBLOCK)?;
+        sockets::filter_link_events(netlink.as_fd(), ifindex)?;
+        Ok(Self { netlink, ifindex })
     }
 
     /// Reads one event.
     ///
     /// # Errors
     /// ENOBUFS where events were lost.
-    pub(crate) fn read(&self) -> io::Result<Message> {
-        let (datagram, from) = match self.0.recv_from_full() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Message::None),
-            other => other?,
-        };
-        if from.port_number() != 0 {
-            return Ok(Message::None);
+    pub(crate) fn read(&self) -> io::Result<Event> {
+        let mut buffer = [0; 8192];
+        let Some(datagram) = self.netlink.news(&mut buffer)? else { return Ok(Event::None) };
+        let Some(message) = wire::messages(datagram).next() else { return Ok(Event::None) };
+        // What came before the filter was in place may be about any interface.
+        match describe(&message).filter(|link| link.ifindex == self.ifindex) {
+            Some(_) if message.kind == RTM_DELLINK => Ok(Event::Gone { moved: moved(&message) }),
+            Some(link) => Ok(Event::Changed(link)),
+            None => Ok(Event::None),
         }
-        let message =
-            NetlinkMessage::<RouteNetlinkMessage>::deserialize(&datagram).map_err(io::Error::other)?;
-        Ok(match message.payload {
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => {
-                Message::Changed(describe(link))
-            }
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) => {
-                Message::Gone { moved: moved(&link) }
-            }
-            _ => Message::None,
-        })
     }
-}
-
-/// The kernel says where to, if it knows (net/core/dev.c, `__dev_change_net_namespace`).
-fn moved(link: &LinkMessage) -> bool {
-    let says = |attribute: &LinkAttribute| {
-        matches!(attribute, LinkAttribute::NewNetnsId(_) | LinkAttribute::NewIfIndex(_))
-    };
-    link.attributes.iter().any(says)
 }
 
 impl AsFd for Monitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.netlink.as_fd()
     }
 }

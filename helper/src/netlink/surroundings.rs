@@ -4,45 +4,50 @@
 use std::io;
 use std::path::Path;
 
-use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMessage};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage, address::AddressMessage};
+use super::Netlink;
+use super::wire::{self, Message, NLM_F_DUMP, Request};
 
-use super::{Ask, Rtnetlink};
+const RTM_GETADDR: u16 = 22;
+/// `struct ifaddrmsg`: family, prefix length, flags, scope at 3, index at 4.
+const IFADDRMSG: usize = 8;
+const RT_SCOPE_LINK: u8 = 253;
 
-impl Rtnetlink {
+const RTM_GETROUTE: u16 = 26;
+/// `struct rtmsg`: family at 0, destination's prefix length at 1, table at 4.
+const RTMSG: usize = 12;
+const RT_TABLE_MAIN: u8 = 254;
+const RTA_OIF: u16 = 4;
+
+impl Netlink {
     /// Whether the host has addresses on the interface, link-local ones aside.
     pub(crate) fn has_addresses(&self, ifindex: u32) -> io::Result<bool> {
-        /// RT_SCOPE_LINK (include/uapi/linux/rtnetlink.h).
-        const LINK: u8 = 253;
-        let mut request = AddressMessage::default();
-        request.header.index = ifindex;
-        let answers = self.ask(RouteNetlinkMessage::GetAddress(request), Ask::Dump)?;
-        Ok(answers.iter().any(|answer| match answer {
-            RouteNetlinkMessage::NewAddress(address) => u8::from(address.header.scope) < LINK,
-            _ => false,
-        }))
+        let mut fixed = [0; IFADDRMSG];
+        fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+        let mut found = false;
+        let mut answer = |message: Message<'_>| {
+            let here = wire::u32_at(message.body, 4) == Some(ifindex);
+            found |= here && message.body.get(3).is_some_and(|scope| *scope < RT_SCOPE_LINK);
+        };
+        self.ask(Request::new(RTM_GETADDR, NLM_F_DUMP, &fixed), &mut answer)?;
+        Ok(found)
     }
 
     /// Whether a default route of the main table leaves by the interface.
     pub(crate) fn has_default_route(&self, ifindex: u32) -> io::Result<bool> {
-        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-            let mut request = RouteMessage::default();
-            request.header.address_family = family;
-            request.header.table = RouteHeader::RT_TABLE_MAIN;
-            request.attributes.push(RouteAttribute::Oif(ifindex));
-            let answers = self.ask(RouteNetlinkMessage::GetRoute(request), Ask::Dump)?;
-            if answers.iter().any(|answer| is_default(answer, ifindex)) {
-                return Ok(true);
-            }
+        let mut found = false;
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            let mut fixed = [0; RTMSG];
+            fixed[0] = family as u8;
+            fixed[4] = RT_TABLE_MAIN;
+            let request = Request::new(RTM_GETROUTE, NLM_F_DUMP, &fixed).with_u32(RTA_OIF, ifindex);
+            self.ask(request, |message| {
+                let everything = message.body.get(1) == Some(&0);
+                let leaves = |(kind, value)| kind == RTA_OIF && wire::u32_at(value, 0) == Some(ifindex);
+                found |= everything && message.attributes(RTMSG).any(leaves);
+            })?;
         }
-        Ok(false)
+        Ok(found)
     }
-}
-
-/// Checked here too: before 4.20 the kernel does not filter dumps.
-fn is_default(answer: &RouteNetlinkMessage, ifindex: u32) -> bool {
-    let RouteNetlinkMessage::NewRoute(route) = answer else { return false };
-    route.header.destination_prefix_length == 0 && route.attributes.contains(&RouteAttribute::Oif(ifindex))
 }
 
 /// Whether another device stands on the interface (a VLAN, a macvlan, a bridge …), as far as /sys shows this

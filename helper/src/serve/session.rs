@@ -15,7 +15,7 @@ use crate::admin::revoke;
 use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::grant::{self, Grant};
-use crate::keeper;
+use crate::keeper::{self, Kept};
 use crate::leases::limits::{Kind, Limits, Slot};
 use crate::paths;
 use crate::policy::{Policy, PolicyError};
@@ -46,9 +46,12 @@ pub(crate) fn serve(connection: Connection, terms: &Terms) {
         return;
     }
     match converse(&connection, terms) {
-        Ok(Some(grant)) => keeper::keep(connection, grant),
+        Ok(Some(kept)) => keeper::keep(connection, kept),
         Ok(None) => {}
-        Err(failure) => refuse(&connection, &failure),
+        Err(failure) => {
+            log_refusal(None, failure.refused());
+            refuse(&connection, &failure);
+        }
     }
 }
 
@@ -57,7 +60,7 @@ pub(crate) fn refuse(connection: &Connection, failure: &Failure) {
     let _ = connection.send(&Reply::Refused(failure.refused().clone()));
 }
 
-fn converse(connection: &Connection, terms: &Terms) -> Result<Option<(Grant, Caller)>, Failure> {
+fn converse(connection: &Connection, terms: &Terms) -> Result<Option<Kept>, Failure> {
     let caller = Caller::of(connection, terms.entry)?;
     let path = terms.policy.as_deref().unwrap_or(Path::new(paths::POLICY));
     let policy = Policy::load_from(path).map_err(|error| log_policy(&error))?;
@@ -68,11 +71,7 @@ fn converse(connection: &Connection, terms: &Terms) -> Result<Option<(Grant, Cal
         .map_err(|error| Failure::internal("setting a time-out", error))?;
     let session = Session { connection, caller, policy, limits };
     let grant = session.run()?;
-    Ok(grant.map(|grant| {
-        // Closing the file would give the user's slots back, and they are the lease's too.
-        std::mem::forget(session.limits);
-        (grant, session.caller)
-    }))
+    Ok(grant.map(|grant| Kept { grant, caller: session.caller, limits: session.limits }))
 }
 
 fn log_policy(error: &PolicyError) -> Failure {
@@ -138,12 +137,12 @@ impl Session<'_> {
 
     /// A refusal that leaves the conversation open: the client may ask for something else, or again.
     fn refused(&self, failure: &Failure) -> bool {
-        self.log_refusal(failure.refused());
+        log_refusal(Some(&self.caller), failure.refused());
         self.say(&Reply::Refused(failure.refused().clone()))
     }
 
     fn close(&self, refused: Refused) -> Result<Option<Grant>, Failure> {
-        self.log_refusal(&refused);
+        log_refusal(Some(&self.caller), &refused);
         self.say(&Reply::Refused(refused));
         Ok(None)
     }
@@ -152,16 +151,6 @@ impl Session<'_> {
         let seconds = self.policy.limits.idle.as_secs();
         Failure::new(Code::Timeout, "connection", format!("nothing was said for {seconds} s"))
             .hint("open another connection")
-    }
-
-    fn log_refusal(&self, refused: &Refused) {
-        Line::new(What::Refuse)
-            .with("uid", self.caller.uid)
-            .with("pid", self.caller.pid)
-            .with("code", refused.code)
-            .with("object", &refused.object)
-            .with("reason", &refused.message)
-            .log();
     }
 
     /// Grants and hands over. A client that is gone by then gets nothing, and nothing is left of it.
@@ -177,6 +166,15 @@ impl Session<'_> {
         log_grant(&self.caller, &grant);
         Ok(Some(grant))
     }
+}
+
+/// `caller` is not known where the refusal is that he cannot be.
+fn log_refusal(caller: Option<&Caller>, refused: &Refused) {
+    let mut line = Line::new(What::Refuse);
+    if let Some(caller) = caller {
+        line = line.with("uid", caller.uid).with("pid", caller.pid);
+    }
+    line.with("code", refused.code).with("object", &refused.object).with("reason", &refused.message).log();
 }
 
 fn log_grant(caller: &Caller, grant: &Grant) {

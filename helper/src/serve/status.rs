@@ -11,7 +11,7 @@ use crate::grant::program;
 use crate::leases::key::Key;
 use crate::leases::record::Record;
 use crate::leases::table::{Holder, Table};
-use crate::netlink::Rtnetlink;
+use crate::netlink::Netlink;
 use crate::netlink::link::Link;
 use crate::paths;
 use crate::serve::caller::Caller;
@@ -24,7 +24,7 @@ const AT_ONCE: usize = 64;
 pub(crate) fn parts(caller: &Caller) -> Vec<StatusPart> {
     let uid = caller.uid;
     let (mut interfaces, mut leases) = (Vec::new(), Vec::new());
-    let netlink = Rtnetlink::open().ok();
+    let netlink = Netlink::route().ok();
     for key in keys() {
         // An index of another namespace says nothing here.
         let here = netlink.as_ref().filter(|_| key.netns == caller.netns);

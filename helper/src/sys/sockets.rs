@@ -3,7 +3,7 @@
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::check;
 
@@ -30,11 +30,24 @@ pub(crate) fn xdp_socket() -> io::Result<OwnedFd> {
 }
 
 fn set_int(socket: BorrowedFd<'_>, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    set_int_at(socket, libc::SOL_SOCKET, option, value)
+}
+
+fn set_int_at(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     let pointer: *const libc::c_int = &value;
     let len = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: `value` outlives the call, and `len` is its size.
-    check(unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, pointer.cast(), len) })
-        .map(drop)
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, pointer.cast(), len) }).map(drop)
+}
+
+/// Has rtnetlink check requests, and filter dumps by what they say.
+pub(crate) fn set_strict_netlink(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_int_at(socket, libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, 1)
 }
 
 /// Pins the socket to an interface by its index: nobody without CAP_NET_RAW can change that.
@@ -54,9 +67,13 @@ pub(crate) fn set_busy_poll(socket: BorrowedFd<'_>, option: BusyPollOption, valu
 
 /// The errno of bind(2) for an interface and a queue. On a socket without rings it always fails.
 pub(crate) fn bind_errno(socket: BorrowedFd<'_>, ifindex: u32, queue: u32) -> i32 {
+    bind_with(socket, ifindex, queue, 0)
+}
+
+fn bind_with(socket: BorrowedFd<'_>, ifindex: u32, queue: u32, flags: u16) -> i32 {
     let address = libc::sockaddr_xdp {
         sxdp_family: libc::AF_XDP as u16,
-        sxdp_flags: 0,
+        sxdp_flags: flags,
         sxdp_ifindex: ifindex,
         sxdp_queue_id: queue,
         sxdp_shared_umem_fd: 0,
@@ -166,4 +183,57 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let fd = check(unsafe { libc::accept4(listener.as_raw_fd(), address, len, libc::SOCK_CLOEXEC) })?;
     // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The errno of a bind(2) in zero-copy mode, on a driver that has none: EBUSY while another socket is bound to
+/// the queue, and EOPNOTSUPP, with nothing kept, when it is free (net/xdp/xsk_buff_pool.c, `xp_assign_dev`).
+pub(crate) fn zero_copy_bind_errno(ifindex: u32, queue: u32) -> io::Result<i32> {
+    let socket = xdp_socket()?;
+    // The kernel takes a UMEM of one page that is writable and stays where it is.
+    let page = Page::new()?;
+    let umem = libc::xdp_umem_reg {
+        addr: page.0 as u64,
+        len: PAGE as u64,
+        chunk_size: PAGE as u32,
+        headroom: 0,
+        flags: 0,
+        tx_metadata_len: 0,
+    };
+    let pointer: *const libc::xdp_umem_reg = &umem;
+    // Kernels before 6.8 know the structure without its last member, and all of them that shorter size.
+    let len = std::mem::offset_of!(libc::xdp_umem_reg, tx_metadata_len) as libc::socklen_t;
+    // SAFETY: `umem` outlives the call, `len` is at most its size, and the page that it names stays mapped
+    // until after the socket is closed.
+    check(unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_XDP, libc::XDP_UMEM_REG, pointer.cast(), len)
+    })?;
+    for ring in [libc::XDP_UMEM_FILL_RING, libc::XDP_UMEM_COMPLETION_RING, libc::XDP_RX_RING] {
+        set_int_at(socket.as_fd(), libc::SOL_XDP, ring, 1)?;
+    }
+    let errno = bind_with(socket.as_fd(), ifindex, queue, libc::XDP_ZEROCOPY);
+    drop(socket);
+    drop(page);
+    Ok(errno)
+}
+
+const PAGE: usize = 4096;
+
+/// A page of memory of its own.
+struct Page(*mut libc::c_void);
+
+impl Page {
+    fn new() -> io::Result<Self> {
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping at an address of the kernel's choice touches nobody's memory.
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, protection, flags, -1, 0) };
+        if page == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self(page)) }
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, of this size, and nothing points into it any more.
+        unsafe { libc::munmap(self.0, PAGE) };
+    }
 }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A queue whose last socket was just closed answers EBUSY to bind(2) for some 20 ms more, and QEMU does not
+//! try twice. So the sockets are handed over when the queue is free by the kernel's own word: from netdev
+//! netlink where it tells (Linux 6.15), by a bind that cannot succeed where the driver has no zero-copy mode,
+//! and elsewhere after a pause that is long enough.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use caps::Capability::CAP_NET_RAW;
+use xsk_proto::Code;
+
+use crate::error::Failure;
+use crate::netlink::link::Link;
+use crate::netlink::queues::Netdev;
+use crate::sys::{privilege, sockets};
+
+/// The kernel takes 16 to 36 ms; more means that somebody is bound to stay.
+const PATIENCE: Duration = Duration::from_millis(500);
+const STEP: Duration = Duration::from_millis(2);
+/// Where nothing tells.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Kinds of device that never had a zero-copy mode, for kernels that do not tell.
+const COPY_ONLY: [&str; 6] = ["veth", "macvlan", "ipvlan", "dummy", "bond", "tun"];
+
+/// Waits until no socket is bound to any of the queues.
+pub(crate) fn wait(link: &Link, queues: std::ops::Range<u32>) -> Result<(), Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    let netdev = Netdev::open().ok().flatten();
+    for queue in queues {
+        while bound(netdev.as_ref(), link, queue)? {
+            if Instant::now() >= deadline {
+                return Err(still_bound(&link.name, queue));
+            }
+            sleep(STEP);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a socket is bound to the queue, as far as it can be told without binding one.
+fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<bool, Failure> {
+    let failed = |error| Failure::internal("asking netdev netlink about the queue", error);
+    if let Some(told) = netdev.map_or(Ok(None), |netdev| netdev.bound(link.ifindex, queue)).map_err(failed)? {
+        return Ok(told);
+    }
+    let zero_copy = match netdev {
+        Some(netdev) => netdev.zero_copy(link.ifindex).map_err(failed)?,
+        None => !COPY_ONLY.contains(&link.kind.as_str()),
+    };
+    if zero_copy {
+        sleep(PAUSE);
+        return Ok(false);
+    }
+    let errno = privilege::with(&[CAP_NET_RAW], || sockets::zero_copy_bind_errno(link.ifindex, queue))
+        .map_err(|error| Failure::internal("raising CAP_NET_RAW", error))?
+        .map_err(|error| Failure::internal("making a scratch socket", error))?;
+    Ok(errno == libc::EBUSY)
+}
+
+fn still_bound(name: &str, queue: u32) -> Failure {
+    Failure::new(
+        Code::Busy,
+        name,
+        format!("an AF_XDP socket that no lease accounts for is bound to queue {queue} of {name}"),
+    )
+    .hint("it is free as soon as whoever has that socket closes it; ss --xdp -p shows him")
+}
