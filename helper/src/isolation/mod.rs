@@ -8,7 +8,7 @@
 //! 3. [`folders::prepare`], only as root. *After it*: the folders under `/run/xsk-helper` exist, belong to the
 //!    service user, and `bpf` is a bpffs.
 //! 4. [`service::enter`]. *After it*: the service user in all uids and gids, no other group, the permitted set
-//!    exactly [`service::KEPT`] at most, effective, inheritable, ambient and bounding sets empty,
+//!    [`service::KEPT`] and what optional features need, effective, inheritable, ambient and bounding sets empty,
 //!    no_new_privs, not dumpable: each read back. From here on locks may be taken.
 //! 5. [`renounce`], once the sockets are handed over. *After it*: no capability in any set, no stream, and only
 //!    the system calls of a keeper.

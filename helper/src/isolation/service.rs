@@ -15,9 +15,13 @@ use xsk_proto::Code;
 /// The user that the helper runs as.
 pub(crate) const NAME: &str = "_xsk-helper";
 
-/// What may stay in the permitted set, as far as it was there.
+/// What every grant needs, and so has to be there.
 pub(crate) const KEPT: [Capability; 3] =
     [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
+
+/// What single features need, kept where it is there and the feature can be used: CAP_PERFMON to load the bind
+/// guard, CAP_SYS_RESOURCE to raise a user's memlock.
+const OPTIONAL: [Capability; 2] = [Capability::CAP_PERFMON, Capability::CAP_SYS_RESOURCE];
 
 /// The service user as the system's user database has it.
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +52,9 @@ pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
     let at =
         |step: &'static str| move |error: &dyn std::fmt::Display| Failure::internal(step, error.to_string());
     let permitted = caps::read(None, CapSet::Permitted).map_err(|e| at("reading the capabilities")(&e))?;
-    let kept: HashSet<Capability> = KEPT.into_iter().filter(|cap| permitted.contains(cap)).collect();
-    if kept.len() < KEPT.len() {
+    let kept: HashSet<Capability> =
+        KEPT.into_iter().chain(OPTIONAL).filter(|cap| permitted.contains(cap)).collect();
+    if KEPT.iter().any(|cap| !kept.contains(cap)) {
         return Err(unprivileged(&permitted));
     }
     empty_bounding_set(&permitted).map_err(|e| at("emptying the bounding set")(&e))?;
@@ -63,6 +68,12 @@ pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
     prctl::set_no_new_privs().map_err(|e| at("setting no_new_privs")(&e))?;
     prctl::set_not_dumpable().map_err(|e| at("setting PR_SET_DUMPABLE")(&e))?;
     read_back(user, &kept)
+}
+
+/// Gives up an optional capability for good, once it is known that nothing will need it.
+pub(crate) fn give_up(cap: Capability) -> Result<(), Failure> {
+    caps::drop(None, CapSet::Permitted, cap)
+        .map_err(|error| Failure::internal("giving up a capability", error))
 }
 
 /// Needs CAP_SETPCAP; without it the set is left, and no_new_privs makes it moot.
