@@ -41,7 +41,7 @@ fn an_ordinary_uid_answers_pings() {
     assert_eq!(lab.pings(veth.ip, 20), 20);
     let keepers = lab.keepers(&[]);
     assert_eq!(keepers.len(), 1, "{keepers:?}");
-    assert_eq!(keepers[0].caps(), Caps::NONE);
+    assert_eq!(keepers[0].settled().caps(), Caps::NONE);
     running.signal(Signal::SIGTERM);
     let done = running.finish(SOON).ok();
     assert!(done.stdout.contains("rx "), "no counters: {}", done.stdout);

@@ -69,6 +69,12 @@ impl Process {
         !matches!(self.status("State").bytes().next(), None | Some(b'Z' | b'X'))
     }
 
+    /// Waits until a keeper has taken its last step into isolation: the sockets are handed over before it.
+    pub fn settled(self) -> Self {
+        super::wait_until(super::SOON, "the keeper's seccomp list", || self.status("Seccomp") == "2");
+        self
+    }
+
     /// Whether this is the test itself.
     pub fn is_self(self) -> bool {
         self.pid == std::process::id()

@@ -60,6 +60,9 @@ pub(super) fn prepare(command: &mut Command, entry: Entry) {
 }
 
 fn enter(entry: &Entry, parent: u32) -> io::Result<()> {
+    // What the test itself was started with does not go on to its children.
+    // SAFETY: takes numbers only.
+    cvt(unsafe { libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) })?;
     if let Some(fd) = entry.netns {
         // SAFETY: the descriptor belongs to the lab, which outlives the start of its children.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };

@@ -11,7 +11,7 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, connect,
     recvmsg, sendmsg, socket, socketpair,
 };
-use xsk_proto::{Acquire, Code, Granted, Hello, ModeRequest, Refused, Reply, Request, codec};
+use xsk_proto::{Acquire, Code, Granted, Hello, ModeRequest, Refused, Reply, Request, StatusPart, codec};
 
 use super::{User, sys, wait};
 
@@ -119,6 +119,14 @@ impl Wire {
     /// # Errors
     /// Those of recvmsg(2), and a time-out.
     pub fn receive(&self) -> io::Result<Packet> {
+        match self.receive_once() {
+            // The other side closed without reading everything; what it had said comes after that.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => self.receive_once(),
+            other => other,
+        }
+    }
+
+    fn receive_once(&self) -> io::Result<Packet> {
         if !self.readable(ANSWER) {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -217,8 +225,27 @@ impl Wire {
     /// The helper's refusal.
     #[track_caller]
     pub fn get(&self, ifname: &str, first: u32, queues: u32) -> Result<Grant, Refused> {
+        self.say(&Request::Hello(Hello::default()));
+        match self.reply().0 {
+            Reply::Welcome { .. } => self.ask(acquire(ifname, first, queues)),
+            Reply::Refused(refused) => Err(refused),
+            other => panic!("not a welcome: {other:?}"),
+        }
+    }
+
+    /// Greets and asks what is leased; all parts of the answer as one.
+    #[track_caller]
+    pub fn status(&self) -> StatusPart {
         self.greet();
-        self.ask(acquire(ifname, first, queues))
+        self.say(&Request::Status);
+        let mut all = StatusPart { more: true, ..StatusPart::default() };
+        while all.more {
+            let Reply::Status(part) = self.reply().0 else { panic!("not a status") };
+            all.interfaces.extend(part.interfaces);
+            all.leases.extend(part.leases);
+            all.more = part.more;
+        }
+        all
     }
 
     /// Greets, asks, and expects a refusal with this code.
