@@ -142,26 +142,7 @@ impl Loaded {
     }
 }
 
+/// libbpf-rs does not give the errno that it wraps, but libbpf leaves it where every C library does.
 fn at(step: Step) -> impl Fn(libbpf_rs::Error) -> Error {
-    // libbpf-rs shows the errno in its text, and gives no other way to it.
-    move |error| Error { step, errno: errno_of(&format!("{error:#}")) }
-}
-
-/// The last "os error N" of a text, 0 where there is none.
-fn errno_of(text: &str) -> i32 {
-    let digits = text.rsplit("os error ").next().unwrap_or_default();
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    digits[..end].parse().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_errno_is_found() {
-        let error = libbpf_rs::Error::from_raw_os_error(24);
-        assert_eq!(at(Step::Load)(error), Error { step: Step::Load, errno: 24 });
-        assert_eq!(errno_of("no number at all"), 0);
-    }
+    move |_| Error::new(step, &std::io::Error::last_os_error())
 }

@@ -5,11 +5,12 @@
 mod device;
 mod handover;
 mod lease;
+mod memlock;
 mod options;
 pub(crate) mod program;
 mod sockets;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use xsk_proto::{
     Acquire, BusyPoll, Code, Confinement, Granted, IfName, MAX_QUEUES, Memlock, Verdict, Warning, WarningKind,
@@ -19,6 +20,7 @@ use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::leases::key::Key;
 use crate::leases::limits::{Kind, Limits, Slot};
+use crate::leases::memlock::Declarations;
 use crate::leases::record::Record;
 use crate::policy::names::System;
 use crate::policy::rule::Confine;
@@ -35,8 +37,16 @@ pub(crate) struct Grant {
     pub(crate) lease: Lease,
     pub(crate) granted: Granted,
     pub(crate) sockets: Vec<OwnedFd>,
+    /// What the lease has beside its queues, for as long as it lasts.
+    pub(crate) extras: Extras,
+}
+
+/// Each is in force as long as it is held.
+pub(crate) struct Extras {
     /// Keeps the interface in promiscuous mode.
-    pub(crate) promiscuity: Option<OwnedFd>,
+    _promiscuity: Option<OwnedFd>,
+    /// Counts what the consumer will lock.
+    _declarations: Option<Declarations>,
 }
 
 /// A request whose every word is valid.
@@ -134,6 +144,7 @@ fn check_confinement(
 /// Grants the request, or leaves everything as it was.
 pub(crate) fn grant(
     acquire: Acquire,
+    connection: impl AsFd,
     caller: &Caller,
     policy: &Policy,
     limits: &Limits,
@@ -141,7 +152,7 @@ pub(crate) fn grant(
     let request = Request::check(acquire)?;
     let allowed = request.allowed(policy, caller)?;
     let slot = take_slot(limits, caller, allowed.rule.max_leases)?;
-    let grant = claim(&request, &allowed, caller);
+    let grant = claim(&request, &allowed, connection, caller);
     if grant.is_err() {
         limits.give_back(slot);
     }
@@ -158,7 +169,12 @@ fn take_slot(limits: &Limits, caller: &Caller, most: u32) -> Result<Slot, Failur
 }
 
 /// What the policy allows, as far as the interface and the kernel can give it.
-fn claim(request: &Request, allowed: &Allowed<'_>, caller: &Caller) -> Result<Grant, Failure> {
+fn claim(
+    request: &Request,
+    allowed: &Allowed<'_>,
+    connection: impl AsFd,
+    caller: &Caller,
+) -> Result<Grant, Failure> {
     let Acquire { first_queue, queues, .. } = request.acquire;
     let mut device = Device::find(&request.name)?;
     device.check_queues(&request.name, first_queue, queues)?;
@@ -173,13 +189,19 @@ fn claim(request: &Request, allowed: &Allowed<'_>, caller: &Caller) -> Result<Gr
             device.refresh()?;
             occupy(lease, idle, request, allowed, &device, &sockets)
         })?;
-    if let Err(failure) = handover::wait(&device.link, lease.range()) {
-        lease.end()?;
-        return Err(failure);
-    }
-    let granted = describe(request, allowed, &device, attachment, &lease, confinement);
+    let finished = handover::wait(&device.link, lease.range())
+        .and_then(|()| memlock::declare(connection, caller, request.options.memlock, allowed.rule.memlock));
+    let (memlock, declarations) = match finished {
+        Ok(finished) => finished,
+        Err(failure) => {
+            lease.end()?;
+            return Err(failure);
+        }
+    };
+    let granted = Granted { memlock, ..describe(request, allowed, &device, attachment, &lease, confinement) };
     record(&lease, caller, &granted, request.options.memlock);
-    Ok(Grant { lease, granted, sockets, promiscuity })
+    let extras = Extras { _promiscuity: promiscuity, _declarations: declarations };
+    Ok(Grant { lease, granted, sockets, extras })
 }
 
 /// Under the interface's lock, with the queues taken: the program, the slots, promiscuous mode.

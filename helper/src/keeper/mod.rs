@@ -66,7 +66,7 @@ pub(crate) struct Kept {
 /// Keeps the lease to its end, and ends the process.
 pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits }: Kept) -> ! {
     let since = Instant::now();
-    let Grant { mut lease, granted, sockets, promiscuity } = grant;
+    let Grant { mut lease, granted, sockets, extras } = grant;
     drop(sockets);
     let end = match set_up(&connection, &granted) {
         Err(failure) => {
@@ -83,7 +83,7 @@ pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits }: Kept)
         }
     };
     let ended = lease.end();
-    drop((promiscuity, limits));
+    drop((extras, limits));
     log_end(&caller, &lease, end, since);
     if let Err(failure) = ended {
         log_failure(&failure);

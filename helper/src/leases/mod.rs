@@ -5,6 +5,7 @@
 
 pub(crate) mod key;
 pub(crate) mod limits;
+pub(crate) mod memlock;
 pub(crate) mod record;
 pub(crate) mod table;
 

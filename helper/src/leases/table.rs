@@ -92,21 +92,10 @@ impl Table {
         locks::unlock(&self.file, range(queue) | u64::from(uid), 1)
     }
 
-    /// Every queue that another process holds, in order. F_GETLK answers with any lock in a range, so the
-    /// ranges before and after it are asked in turn.
+    /// Every queue that another process holds, in order.
     pub(crate) fn holders(&self) -> io::Result<Vec<Holder>> {
-        let mut found = Vec::new();
-        let mut ranges = vec![(QUEUE, END)];
-        while let Some((from, to)) = ranges.pop() {
-            if from >= to {
-                continue;
-            }
-            if let Some(held) = locks::holder(&self.file, from, to - from)? {
-                ranges.push((from, held.start));
-                ranges.push((held.start + held.len.max(1), to));
-                found.push(Holder::from(held));
-            }
-        }
+        let mut found: Vec<Holder> =
+            locks::holders(&self.file, QUEUE, END)?.into_iter().map(Holder::from).collect();
         found.sort_by_key(|holder| holder.queue);
         Ok(found)
     }

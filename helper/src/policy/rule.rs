@@ -20,6 +20,13 @@ pub struct Policy {
     pub limits: Limits,
 }
 
+impl Policy {
+    /// Whether any rule has a user's RLIMIT_MEMLOCK raised.
+    pub fn raises_memlock(&self) -> bool {
+        self.allow.iter().any(|rule| rule.memlock > 0)
+    }
+}
+
 /// A user or a group, by name or by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use caps::Capability;
 use xsk_proto::{Acquire, Code, Refused, Reply};
 
 use super::caller::{Caller, Entry};
@@ -15,6 +16,7 @@ use crate::admin::revoke;
 use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::grant::{self, Grant};
+use crate::isolation::service;
 use crate::keeper::{self, Kept};
 use crate::leases::limits::{Kind, Limits, Slot};
 use crate::paths;
@@ -64,6 +66,9 @@ fn converse(connection: &Connection, terms: &Terms) -> Result<Option<Kept>, Fail
     let caller = Caller::of(connection, terms.entry)?;
     let path = terms.policy.as_deref().unwrap_or(Path::new(paths::POLICY));
     let policy = Policy::load_from(path).map_err(|error| log_policy(&error))?;
+    if !policy.raises_memlock() {
+        service::give_up(Capability::CAP_SYS_RESOURCE)?;
+    }
     let limits = Limits::open().map_err(|error| Failure::internal("opening the users' lock file", error))?;
     let _slot = take_connection(&limits, &caller, policy.limits.connections)?;
     connection
@@ -155,7 +160,7 @@ impl Session<'_> {
 
     /// Grants and hands over. A client that is gone by then gets nothing, and nothing is left of it.
     fn grant(&self, acquire: Acquire) -> Result<Option<Grant>, Failure> {
-        let mut grant = grant::grant(acquire, &self.caller, &self.policy, &self.limits)?;
+        let mut grant = grant::grant(acquire, self.connection, &self.caller, &self.policy, &self.limits)?;
         let sockets = std::mem::take(&mut grant.sockets);
         let reply = Reply::Granted(grant.granted.clone());
         if self.connection.send_with(&reply, &sockets).is_err() {

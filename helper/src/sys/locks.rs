@@ -60,3 +60,21 @@ pub(crate) fn holder(file: &File, start: u64, len: u64) -> io::Result<Option<Hel
     let pid = u32::try_from(lock.l_pid).unwrap_or(0);
     Ok(Some(Held { start: lock.l_start as u64, len: lock.l_len as u64, pid }))
 }
+
+/// Every lock of another process between two bytes. F_GETLK answers with any lock in a range, so the ranges
+/// before and after it are asked in turn.
+pub(crate) fn holders(file: &File, from: u64, to: u64) -> io::Result<Vec<Held>> {
+    let mut found = Vec::new();
+    let mut ranges = vec![(from, to)];
+    while let Some((from, to)) = ranges.pop() {
+        if from >= to {
+            continue;
+        }
+        if let Some(held) = holder(file, from, to - from)? {
+            ranges.push((from, held.start));
+            ranges.push((held.start + held.len.max(1), to));
+            found.push(held);
+        }
+    }
+    Ok(found)
+}

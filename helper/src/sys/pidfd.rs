@@ -2,7 +2,7 @@
 //! Processes by descriptor, which stays the same process whatever becomes of its number.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::check;
 
@@ -21,4 +21,44 @@ pub(crate) fn terminate(process: &OwnedFd) -> io::Result<()> {
     let ret =
         unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGTERM, none, 0u32) };
     check(ret as libc::c_int).map(drop)
+}
+
+/// SO_PEERPIDFD (include/uapi/asm-generic/socket.h), younger than the C library's headers.
+const SO_PEERPIDFD: libc::c_int = 77;
+
+/// The process at the other end of a connection; `None` before Linux 6.5.
+pub(crate) fn of_peer(connection: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+    let mut fd: libc::c_int = -1;
+    let mut len = size_of::<libc::c_int>() as libc::socklen_t;
+    let pointer: *mut libc::c_int = &mut fd;
+    let (socket, level) = (connection.as_raw_fd(), libc::SOL_SOCKET);
+    // SAFETY: `fd` and `len` outlive the call, and `len` is the size of `fd`.
+    match check(unsafe { libc::getsockopt(socket, level, SO_PEERPIDFD, pointer.cast(), &mut len) }) {
+        // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
+        Ok(_) => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) })),
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the process runs: then its number is still its own.
+pub(crate) fn alive(process: &OwnedFd) -> bool {
+    let mut set = libc::pollfd { fd: process.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry, which outlives the call.
+    unsafe { libc::poll(&mut set, 1, 0) == 0 }
+}
+
+/// Raises the memlock limits of a process to `bytes`, never lowering one; returns the soft limit that it has
+/// then. Wants CAP_SYS_RESOURCE.
+pub(crate) fn raise_memlock(pid: u32, bytes: u64) -> io::Result<u64> {
+    let mut now = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    let pid = pid as libc::pid_t;
+    // SAFETY: `now` outlives the call, and no new limit is given.
+    check(unsafe { libc::prlimit64(pid, libc::RLIMIT_MEMLOCK, std::ptr::null(), &mut now) })?;
+    let wanted = libc::rlimit64 { rlim_cur: now.rlim_cur.max(bytes), rlim_max: now.rlim_max.max(bytes) };
+    if (wanted.rlim_cur, wanted.rlim_max) != (now.rlim_cur, now.rlim_max) {
+        // SAFETY: `wanted` outlives the call, and no old limit is asked for.
+        check(unsafe { libc::prlimit64(pid, libc::RLIMIT_MEMLOCK, &wanted, std::ptr::null_mut()) })?;
+    }
+    Ok(wanted.rlim_cur)
 }
