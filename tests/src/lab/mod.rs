@@ -2,6 +2,7 @@
 //! One test's own host: made by [`Lab::new`], gone with [`Drop`], which also proves that no process stayed.
 
 pub mod afxdp;
+pub mod bare;
 mod bins;
 pub mod command;
 pub mod dnsmasq;

@@ -287,3 +287,21 @@ pub(super) fn bind_to_ifindex(fd: BorrowedFd<'_>, ifindex: u32) -> io::Result<()
         )
     })
 }
+
+/// An empty XSKMAP with this many slots.
+pub(super) fn make_xskmap(slots: u32) -> io::Result<OwnedFd> {
+    use libbpf_rs::libbpf_sys as bpf;
+    let (kind, name, none) = (bpf::BPF_MAP_TYPE_XSKMAP, c"bare".as_ptr(), std::ptr::null());
+    // SAFETY: takes numbers, a literal and no options.
+    owned(unsafe { bpf::bpf_map_create(kind, name, 4, 4, slots, none) })
+}
+
+/// Puts a socket into a free slot of an XSKMAP.
+pub(super) fn put_socket(map: &OwnedFd, slot: u32, socket: BorrowedFd<'_>) -> io::Result<()> {
+    use libbpf_rs::libbpf_sys as bpf;
+    let value = socket.as_raw_fd();
+    let (key, value) = ((&raw const slot).cast(), (&raw const value).cast());
+    // SAFETY: key and value are live and have the four bytes that the map was made for.
+    let done = unsafe { bpf::bpf_map_update_elem(map.as_raw_fd(), key, value, u64::from(bpf::BPF_NOEXIST)) };
+    if done < 0 { Err(io::Error::from_raw_os_error(-done)) } else { Ok(()) }
+}

@@ -130,7 +130,16 @@ impl Wire {
         if !self.readable(ANSWER) {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        let mut bytes = vec![0; xsk_proto::MAX_REPLY + 1];
+        self.take(xsk_proto::MAX_REPLY + 1)
+    }
+
+    /// The descriptors of a short packet that is there already.
+    pub fn receive_now(&self) -> Vec<OwnedFd> {
+        self.take(64).unwrap().fds
+    }
+
+    fn take(&self, room: usize) -> io::Result<Packet> {
+        let mut bytes = vec![0; room];
         let mut control = nix::cmsg_space!([RawFd; 253]);
         let (length, fds) = {
             let mut parts = [IoSliceMut::new(&mut bytes)];
@@ -230,6 +239,18 @@ impl Wire {
             Reply::Welcome { .. } => self.ask(acquire(ifname, first, queues)),
             Reply::Refused(refused) => Err(refused),
             other => panic!("not a welcome: {other:?}"),
+        }
+    }
+
+    /// As [`get`](Self::get), with both requests sent at once, as `xsk-client` does.
+    #[track_caller]
+    pub fn get_at_once(&self, ifname: &str, first: u32, queues: u32) -> Grant {
+        self.say(&Request::Hello(Hello::default()));
+        self.say(&Request::Acquire(acquire(ifname, first, queues)));
+        self.reply();
+        match self.reply() {
+            (Reply::Granted(granted), sockets) => Grant { granted, sockets },
+            (other, _) => panic!("not a grant: {other:?}"),
         }
     }
 

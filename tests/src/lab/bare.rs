@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The least that any grant has to do, as system calls alone: what the benchmarks compare with.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+use super::wire::Wire;
+use super::{afxdp, sys};
+
+/// An XSKMAP and a connection to hand sockets over.
+#[derive(Debug)]
+pub struct Bare {
+    map: OwnedFd,
+    near: Wire,
+    far: Wire,
+    ifindex: u32,
+}
+
+impl Bare {
+    /// Prepares everything that is not part of a grant.
+    pub fn new(ifindex: u32) -> Self {
+        let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
+        let (near, far) = pair.unwrap();
+        Self { map: sys::make_xskmap(4).unwrap(), near: near.into(), far: far.into(), ifindex }
+    }
+
+    /// A socket, pinned, in the map, and handed over.
+    pub fn grant(&self) -> OwnedFd {
+        let socket = xsk_socket::Unbound::create().unwrap().into_fd();
+        afxdp::pin_by_index(&socket, self.ifindex).unwrap();
+        sys::put_socket(&self.map, 0, socket.as_fd()).unwrap();
+        self.near.send_with(b"granted", &[socket.as_raw_fd()]).unwrap();
+        self.far.receive_now().remove(0)
+    }
+}
