@@ -51,7 +51,8 @@ impl Config {
         self
     }
 
-    /// How many frames the fill ring never gets, so that there is always one to send. Default: a quarter.
+    /// How many frames the fill ring never gets, so that there is always one to send. Default: a quarter. It
+    /// shrinks with the frames.
     #[must_use]
     pub fn tx_reserve(mut self, frames: u32) -> Self {
         self.tx_reserve = Some(frames);
@@ -65,8 +66,8 @@ impl Config {
 
     /// The next smaller configuration to try, if there is one.
     pub(crate) fn halved(&self) -> Option<Self> {
-        let half = self.frames / 2;
-        (half >= self.min_frames.max(2)).then(|| Self { frames: half, ..self.clone() })
+        let (frames, tx_reserve) = (self.frames / 2, self.tx_reserve.map(|frames| frames / 2));
+        (frames >= self.min_frames.max(2)).then(|| Self { frames, tx_reserve, ..self.clone() })
     }
 
     pub(crate) fn shift(&self) -> u32 {
@@ -164,6 +165,8 @@ mod tests {
             next = config.halved();
         }
         assert_eq!(tried, [1000, 500, 250]);
+        let config = Config::default().frames(400).min_frames(2).tx_reserve(300);
+        assert_eq!(config.halved().and_then(|half| half.halved()).map(|quarter| quarter.reserve()), Some(75));
         assert_eq!(Config::default().frames(64).min_frames(64).halved(), None);
     }
 

@@ -29,11 +29,13 @@ pub enum Error {
     Config(String),
     /// The UMEM does not fit in the limit of locked memory.
     #[error(
-        "locking {needed} bytes for the UMEM was refused: the limit is {}, and it counts all of this user's \
-         processes; run `ulimit -l {}` (KiB) first, or put `LimitMEMLOCK={needed}` in the systemd unit, or \
-         `* hard memlock {}` in /etc/security/limits.conf, or choose fewer frames",
-        limit.map_or("unlimited".to_owned(), |limit| format!("{limit} bytes")), needed.div_ceil(1024),
-        needed.div_ceil(1024)
+        "locking {needed} bytes for the UMEM was refused: the limit is {}{}; run `ulimit -l {}` (KiB) first, or put \
+         `LimitMEMLOCK={}` in the systemd unit, or `* hard memlock {}` in /etc/security/limits.conf, or choose \
+         fewer frames",
+        limit.map_or("unlimited".to_owned(), |limit| format!("{limit} bytes")),
+        if *limit >= Some(*needed) { ", and this user's processes have locked the most of it" } else { "" },
+        sufficient(*needed, *limit).div_ceil(1024), sufficient(*needed, *limit),
+        sufficient(*needed, *limit).div_ceil(1024)
     )]
     Memlock {
         /// Bytes of the smallest UMEM that was tried.
@@ -100,8 +102,30 @@ pub enum Error {
     },
 }
 
+/// The limit with which the UMEM fits: the charge is for all processes of the user together, so one that is large
+/// enough by itself has to grow.
+fn sufficient(needed: u64, limit: Option<u64>) -> u64 {
+    match limit {
+        Some(limit) if limit >= needed => limit.saturating_add(needed),
+        _ => needed,
+    }
+}
+
 impl Error {
     pub(crate) fn os(step: &'static str, errno: Errno) -> Self {
         Self::Os { step, source: errno.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    #[test]
+    fn the_limit_to_set_counts_what_other_processes_have() {
+        let alone = Error::Memlock { needed: 4 << 20, limit: Some(1 << 20) }.to_string();
+        assert!(alone.contains("the limit is 1048576 bytes; run `ulimit -l 4096`"), "{alone}");
+        let shared = Error::Memlock { needed: 4 << 20, limit: Some(8 << 20) }.to_string();
+        assert!(shared.contains("have locked the most of it; run `ulimit -l 12288`"), "{shared}");
     }
 }

@@ -3,7 +3,7 @@
 //! back (from `reflect`, say) are recognised and counted.
 //!
 //! After the headers each frame carries 24 bytes, numbers in network order: `XSKG`, the queue's place (4 bytes), the
-//! sequence number from 0 (8), and the time of making in nanoseconds since the generator began (8); then zeros.
+//! sequence number from 0 (8), and the time of its batch in nanoseconds since the generator began (8); then zeros.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -49,9 +49,8 @@ impl Generate {
         Self { template, stamp_at, start, pace, next: 0, end: spec.count.map(share) }
     }
 
-    fn stamp(&mut self) {
+    fn stamp(&mut self, nanoseconds: u64) {
         let at = self.stamp_at + 8;
-        let nanoseconds = self.start.elapsed().as_nanos() as u64;
         self.template[at..at + 8].copy_from_slice(&self.next.to_be_bytes());
         self.template[at + 8..at + 16].copy_from_slice(&nanoseconds.to_be_bytes());
     }
@@ -60,9 +59,9 @@ impl Generate {
         frame.get(self.stamp_at..self.stamp_at + 8) == self.template.get(self.stamp_at..self.stamp_at + 8)
     }
 
-    fn due(&mut self) -> u64 {
+    fn due(&mut self, now: Instant) -> u64 {
         let left = self.end.map_or(u64::MAX, |end| end - self.next);
-        let allowed = self.pace.as_mut().map_or(u64::MAX, |pace| pace.due(Instant::now()));
+        let allowed = self.pace.as_mut().map_or(u64::MAX, |pace| pace.due(now));
         left.min(allowed).min(BATCH as u64)
     }
 }
@@ -75,8 +74,11 @@ impl Peer for Generate {
 
     fn supply(&mut self, socket: &mut Bound, _counters: &Counters) -> Result<Moved, Error> {
         let mut moved = Moved::default();
-        for _ in 0..self.due() {
-            self.stamp();
+        // One reading of the clock a batch: it would be a good part of what a frame costs.
+        let now = Instant::now();
+        let nanoseconds = now.duration_since(self.start).as_nanos() as u64;
+        for _ in 0..self.due(now) {
+            self.stamp(nanoseconds);
             match socket.send(&self.template) {
                 Ok(()) => moved.add(self.template.len()),
                 Err(xsk_socket::Refused::NoRoom) => break,
@@ -162,7 +164,7 @@ mod tests {
     fn a_frame_carries_queue_and_sequence() {
         let mut generator = Generate::new(&spec(), STATION, 3, 4);
         generator.next = 0x0102;
-        generator.stamp();
+        generator.stamp(7);
         let frame = &generator.template;
         assert_eq!(frame.len(), 60);
         assert_eq!(frame[..14], [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 7, 0x88, 0xb5]);
