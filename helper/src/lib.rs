@@ -24,6 +24,7 @@ mod keeper;
 mod leases;
 mod listen;
 mod netlink;
+mod netns;
 mod paths;
 pub mod policy;
 pub mod serve;

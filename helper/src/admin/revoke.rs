@@ -6,62 +6,62 @@ use std::collections::BTreeSet;
 use std::io;
 
 use nix::unistd::User;
-use xsk_proto::{Code, Revoke};
+use xsk_proto::{Code, IfName, Revoke};
 
 use super::as_service;
 use crate::audit::{Line, What};
 use crate::cli;
 use crate::error::Failure;
-use crate::leases::key::Key;
+use crate::leases::key::{Key, Netns};
 use crate::leases::table::{Holder, Table};
 use crate::netlink::Netlink;
+use crate::netns;
+use crate::serve::caller::Caller;
 use crate::serve::status::keys;
 use crate::sys::pidfd;
 
 /// Which leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Choice {
-    ifindex: Option<u32>,
+    interface: Option<Key>,
     queue: Option<u32>,
     uid: Option<u32>,
 }
 
 impl Choice {
     fn covers(self, key: Key, holder: Holder) -> bool {
-        let same = |wanted: Option<u32>, found: u32| wanted.is_none_or(|wanted| wanted == found);
-        same(self.ifindex, key.ifindex) && same(self.queue, holder.queue) && same(self.uid, holder.uid)
+        self.interface.is_none_or(|wanted| wanted == key)
+            && self.queue.is_none_or(|wanted| wanted == holder.queue)
+            && self.uid.is_none_or(|wanted| wanted == holder.uid)
     }
 }
 
-/// For a client: his own leases, or anybody's where he is root.
-pub(crate) fn by_client(request: &Revoke, uid: u32) -> Result<u32, Failure> {
+/// For a client: his own leases, or anybody's where he is root. Whether there is such an interface, or whether
+/// somebody else has a lease on it, is none of another user's business: he gets the same answer.
+pub(crate) fn by_client(request: &Revoke, caller: &Caller) -> Result<u32, Failure> {
     let given = |number: u32| (number != Revoke::ANY).then_some(number);
-    let user = given(request.user);
-    if uid != 0 && user.is_some_and(|user| user != uid) {
-        let message = format!("uid {uid} may not revoke the leases of uid {}", request.user);
-        return Err(
-            Failure::new(Code::NotAllowed, "lease", message).hint("ask the administrator: xsk-helper revoke")
-        );
-    }
-    let ifindex = if request.ifname.is_empty() { None } else { Some(index(&request.ifname)?) };
-    let choice =
-        Choice { ifindex, queue: given(request.queue), uid: if uid == 0 { user } else { Some(uid) } };
-    let ended = end(choice)?;
-    if ended == 0 && uid != 0 && end_would_concern_others(choice)? {
-        let message = format!("uid {uid} has no lease there; somebody else has");
-        return Err(
-            Failure::new(Code::NotAllowed, "lease", message).hint("ask the administrator: xsk-helper revoke")
-        );
-    }
-    Ok(ended)
+    let root = caller.uid == 0;
+    let uid = if root { given(request.user) } else { Some(caller.uid) };
+    let of_another = given(request.user).is_some_and(|user| Some(user) != uid);
+    let interface = match interface(&request.ifname, caller.netns) {
+        Err(failure) if !root && failure.code() == Code::NoSuchInterface => return Err(not_his(caller.uid)),
+        found => found?,
+    };
+    let ended = if of_another { 0 } else { end(Choice { interface, queue: given(request.queue), uid })? };
+    if ended == 0 && !root { Err(not_his(caller.uid)) } else { Ok(ended) }
+}
+
+fn not_his(uid: u32) -> Failure {
+    Failure::new(Code::NotAllowed, "lease", format!("uid {uid} has no such lease"))
+        .hint("see your leases: xsk-client status; the administrator can revoke others': xsk-helper revoke")
 }
 
 /// For root at a shell.
 pub(crate) fn by_command(arguments: &cli::Revoke) -> Result<(), Failure> {
     let uid = arguments.user.as_deref().map(user).transpose()?;
     as_service()?;
-    let ifindex = arguments.ifname.as_deref().map(index).transpose()?;
-    let ended = end(Choice { ifindex, queue: arguments.queue, uid })?;
+    let interface = interface(arguments.ifname.as_deref().unwrap_or_default(), netns::own()?)?;
+    let ended = end(Choice { interface, queue: arguments.queue, uid })?;
     println!("{ended} leases revoked; their holders can still send until they close their sockets");
     Ok(())
 }
@@ -76,16 +76,21 @@ fn user(name: &str) -> Result<u32, Failure> {
     }
 }
 
-fn index(name: &str) -> Result<u32, Failure> {
+/// The interface of a name; none for an empty one.
+fn interface(name: &str, netns: Netns) -> Result<Option<Key>, Failure> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let name = IfName::parse(name).map_err(|error| {
+        Failure::new(Code::BadName, "interface", error.to_string()).hint("see the names: ip link")
+    })?;
     let failed = |error| Failure::internal("asking the kernel about the interface", error);
-    let found = Netlink::route().and_then(|netlink| netlink.link_by_name(name)).map_err(failed)?;
-    found.map(|link| link.ifindex).ok_or_else(|| {
-        Failure::new(Code::NoSuchInterface, name, "there is no such interface").hint("list them: ip link")
-    })
-}
-
-fn end_would_concern_others(choice: Choice) -> Result<bool, Failure> {
-    Ok(!chosen(Choice { uid: None, ..choice })?.is_empty())
+    let link = Netlink::route().and_then(|netlink| netlink.link_by_name(name.as_str())).map_err(failed)?;
+    let ifindex = link.map(|link| link.ifindex).ok_or_else(|| {
+        Failure::new(Code::NoSuchInterface, name.as_str(), format!("there is no interface '{name}'"))
+            .hint("list the interfaces of this network namespace: ip link")
+    })?;
+    Ok(Some(Key { netns, ifindex }))
 }
 
 fn chosen(choice: Choice) -> Result<Vec<(Key, Holder)>, Failure> {

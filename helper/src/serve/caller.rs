@@ -8,6 +8,7 @@ use xsk_proto::Code;
 
 use crate::error::Failure;
 use crate::leases::key::Netns;
+use crate::netns;
 use crate::sys::sockets;
 
 /// The user behind a connection.
@@ -43,7 +44,7 @@ impl Caller {
         let mut groups = sockets::peer_groups(connection.as_fd())
             .map_err(|error| Failure::internal("reading SO_PEERGROUPS", error))?;
         groups.push(credentials.gid());
-        let netns = same_netns(connection)?;
+        let netns = netns::same(connection)?;
         Ok(Self { uid: credentials.uid(), groups, pid: credentials.pid().unsigned_abs(), netns })
     }
 }
@@ -60,32 +61,4 @@ fn agree(entry: Entry, peer: u32) -> Result<(), Failure> {
 
 fn unknown(message: &str) -> Failure {
     Failure::new(Code::Identity, "connection", message).hint("let xsk-client make the connection itself")
-}
-
-/// The consumer looks the interface's name up in its own namespace, and a socket belongs to the namespace in
-/// which it was made: so both have to be one.
-fn same_netns(connection: impl AsFd) -> Result<Netns, Failure> {
-    let fail = |error| Failure::internal("reading SO_NETNS_COOKIE", error);
-    let own = std::os::unix::net::UnixDatagram::unbound().map_err(fail)?;
-    let theirs = sockets::netns_cookie(connection.as_fd()).map_err(fail)?;
-    match (theirs, sockets::netns_cookie(own.as_fd()).map_err(fail)?) {
-        (Some(theirs), Some(ours)) if theirs == ours => Ok(Netns::Cookie(ours)),
-        (Some(_), Some(_)) => Err(Failure::new(
-            Code::Namespace,
-            "network namespace",
-            "the client is in another network namespace than this helper",
-        )
-        .hint(
-            "start a helper in the client's namespace: xsk-client run --helper, or xsk-helper listen there",
-        )),
-        _ => own_netns_inode(),
-    }
-}
-
-/// Before Linux 5.14; the client compares for itself then.
-fn own_netns_inode() -> Result<Netns, Failure> {
-    use std::os::unix::fs::MetadataExt;
-    let found = std::fs::metadata("/proc/thread-self/ns/net")
-        .map_err(|error| Failure::internal("reading the network namespace", error))?;
-    Ok(Netns::Inode(found.ino()))
 }

@@ -110,8 +110,9 @@ impl Session<'_> {
                 Action::Check(acquire) => {
                     self.answer(grant::check(acquire, &self.caller, &self.policy), Reply::Verdict)
                 }
-                Action::Revoke(which) => self
-                    .answer(revoke::by_client(&which, self.caller.uid), |leases| Reply::Revoked { leases }),
+                Action::Revoke(which) => {
+                    self.answer(revoke::by_client(&which, &self.caller), |leases| Reply::Revoked { leases })
+                }
                 Action::Close(refused) => return self.close(refused),
                 Action::Grant(acquire) => match self.grant(acquire) {
                     Ok(grant) => return Ok(grant),
