@@ -16,7 +16,9 @@ fn multiarch_include() -> Option<PathBuf> {
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let include = multiarch_include().map(|path| format!("-I{}", path.display()));
-    compile("xsk", &out, include.as_deref());
+    for name in ["xsk", "guard"] {
+        compile(name, &out, include.as_deref());
+    }
 }
 
 fn compile(name: &str, out: &Path, include: Option<&str>) {

@@ -28,6 +28,14 @@ pub enum Step {
     Remove,
     /// Reading the map's slots.
     Slots,
+    /// Loading the bind guard.
+    GuardLoad,
+    /// Attaching the bind guard.
+    GuardAttach,
+    /// Stamping a socket for the bind guard.
+    Stamp,
+    /// Telling the bind guard which leases live.
+    Living,
 }
 
 impl fmt::Display for Step {
@@ -44,6 +52,10 @@ impl fmt::Display for Step {
             Step::Insert => "putting the socket into the XSKMAP",
             Step::Remove => "taking the socket out of the XSKMAP",
             Step::Slots => "reading the XSKMAP's slots",
+            Step::GuardLoad => "loading the bind guard",
+            Step::GuardAttach => "attaching the bind guard",
+            Step::Stamp => "stamping the socket for the bind guard",
+            Step::Living => "telling the bind guard which leases live",
         })
     }
 }
@@ -80,4 +92,9 @@ impl<T> At<T> for io::Result<T> {
     fn at(self, step: Step) -> Result<T, Error> {
         self.map_err(|error| Error::new(step, &error))
     }
+}
+
+/// libbpf-rs does not give the errno that it wraps, but libbpf leaves it where every C library does.
+pub(crate) fn at(step: Step) -> impl Fn(libbpf_rs::Error) -> Error {
+    move |_| Error::new(step, &io::Error::last_os_error())
 }

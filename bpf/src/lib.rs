@@ -5,9 +5,12 @@
 //! there, and the probe that reads the map's slots. It is made once an interface ([`Redirect::load`], then
 //! [`Loaded::attach`]), pinned ([`Redirect::pin`]), and from then on opened from its pins ([`Redirect::open`]).
 //!
+//! [`Guard`] is there once for the whole machine: it holds stamped sockets to their interface and queue.
+//!
 //! Nothing here decides who may have what, and nothing raises a capability: the caller does both.
 
 mod error;
+mod guard;
 mod link;
 mod map;
 mod pins;
@@ -16,6 +19,7 @@ mod slots;
 mod sys;
 
 pub use error::{Error, Step};
+pub use guard::{Guard, LivingLeases, Place};
 pub use link::{AttachMode, Link, LinkInfo};
 pub use map::XskMap;
 pub use pins::is_bpffs;

@@ -23,7 +23,8 @@ impl XskMap {
     /// # Errors
     /// [`Step::Insert`]: EEXIST for an occupied slot, E2BIG for a queue beyond the map.
     pub fn insert(&self, queue: u32, socket: BorrowedFd<'_>) -> Result<(), Error> {
-        sys::map_update(self.0.as_fd(), queue, socket.as_raw_fd() as u32, BPF_NOEXIST).at(Step::Insert)
+        let (key, value) = (queue.to_ne_bytes(), socket.as_raw_fd().to_ne_bytes());
+        sys::map_update(self.0.as_fd(), &key, &value, BPF_NOEXIST).at(Step::Insert)
     }
 
     /// Empties the slot of `queue`; an empty one is no error.
@@ -31,7 +32,7 @@ impl XskMap {
     /// # Errors
     /// [`Step::Remove`].
     pub fn remove(&self, queue: u32) -> Result<(), Error> {
-        match sys::map_delete(self.0.as_fd(), queue).at(Step::Remove) {
+        match sys::map_delete(self.0.as_fd(), &queue.to_ne_bytes()).at(Step::Remove) {
             Err(error) if error.errno == ENOENT => Ok(()),
             result => result,
         }

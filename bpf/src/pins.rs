@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where an interface's objects are pinned: one folder, one name each. The link comes last and goes first, so
+//! Where the objects of an interface, and of the bind guard, are pinned: one folder, one name each. The link comes last and goes first, so
 //! a folder without a link is residue, whoever was killed when.
 
 use std::io;
@@ -32,12 +32,49 @@ impl Pin {
     }
 
     pub(crate) fn make(self, dir: &Path, object: BorrowedFd<'_>) -> Result<(), Error> {
-        sys::pin(object, &self.path(dir)).at(Step::Pin)
+        pin(object, &self.path(dir))
     }
 
     pub(crate) fn remove(self, dir: &Path) -> Result<(), Error> {
-        ignore_missing(std::fs::remove_file(self.path(dir))).at(Step::Unpin)
+        unpin(&self.path(dir))
     }
+}
+
+/// The objects of the bind guard, by the name of their pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GuardPin {
+    Stamps,
+    Leases,
+    Link,
+}
+
+impl GuardPin {
+    /// Every pin, in the order in which they are removed.
+    pub(crate) const REMOVAL: [GuardPin; 3] = [GuardPin::Link, GuardPin::Leases, GuardPin::Stamps];
+
+    pub(crate) fn path(self, dir: &Path) -> PathBuf {
+        dir.join(match self {
+            GuardPin::Stamps => "storage",
+            GuardPin::Leases => "leases",
+            GuardPin::Link => "link",
+        })
+    }
+
+    pub(crate) fn make(self, dir: &Path, object: BorrowedFd<'_>) -> Result<(), Error> {
+        pin(object, &self.path(dir))
+    }
+
+    pub(crate) fn remove(self, dir: &Path) -> Result<(), Error> {
+        unpin(&self.path(dir))
+    }
+}
+
+fn pin(object: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
+    sys::pin(object, path).at(Step::Pin)
+}
+
+fn unpin(path: &Path) -> Result<(), Error> {
+    ignore_missing(std::fs::remove_file(path)).at(Step::Unpin)
 }
 
 /// Removes the folder itself; it has to be empty.

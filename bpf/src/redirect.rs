@@ -7,7 +7,7 @@ use std::path::Path;
 
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 
-use crate::error::At;
+use crate::error::{At, at};
 use crate::pins::{self, Pin};
 use crate::{AttachMode, Error, Link, SlotProbe, Step, XskMap, sys};
 
@@ -140,9 +140,4 @@ impl Loaded {
             Err(error) => Err((self, error)),
         }
     }
-}
-
-/// libbpf-rs does not give the errno that it wraps, but libbpf leaves it where every C library does.
-fn at(step: Step) -> impl Fn(libbpf_rs::Error) -> Error {
-    move |_| Error::new(step, &std::io::Error::last_os_error())
 }

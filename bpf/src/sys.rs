@@ -82,27 +82,56 @@ pub(crate) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     owned(unsafe { raw::bpf_obj_get(path.as_ptr()) })
 }
 
-/// BPF_MAP_UPDATE_ELEM of a 32-bit key and value.
-pub(crate) fn map_update(map: BorrowedFd<'_>, key: u32, value: u32, flags: u64) -> io::Result<()> {
-    let (key, value): (*const u32, *const u32) = (&key, &value);
-    // SAFETY: both point to four bytes that outlive the call, as long as the map's keys and values are.
+/// BPF_MAP_UPDATE_ELEM; the caller knows the sizes of the map's keys and values.
+pub(crate) fn map_update<const K: usize, const V: usize>(
+    map: BorrowedFd<'_>,
+    key: &[u8; K],
+    value: &[u8; V],
+    flags: u64,
+) -> io::Result<()> {
+    let (key, value): (*const u8, *const u8) = (key.as_ptr(), value.as_ptr());
+    // SAFETY: both outlive the call and are as long as the map's keys and values.
     check(unsafe { raw::bpf_map_update_elem(map.as_raw_fd(), key.cast(), value.cast(), flags) }).map(drop)
 }
 
-/// BPF_MAP_DELETE_ELEM of a 32-bit key.
-pub(crate) fn map_delete(map: BorrowedFd<'_>, key: u32) -> io::Result<()> {
-    let key: *const u32 = &key;
-    // SAFETY: the key points to four bytes that outlive the call, as long as the map's keys are.
-    check(unsafe { raw::bpf_map_delete_elem(map.as_raw_fd(), key.cast()) }).map(drop)
+/// BPF_MAP_DELETE_ELEM; the caller knows the size of the map's keys.
+pub(crate) fn map_delete<const K: usize>(map: BorrowedFd<'_>, key: &[u8; K]) -> io::Result<()> {
+    // SAFETY: the key outlives the call and is as long as the map's keys are.
+    check(unsafe { raw::bpf_map_delete_elem(map.as_raw_fd(), key.as_ptr().cast()) }).map(drop)
+}
+
+/// BPF_MAP_GET_NEXT_KEY; the caller knows the size of the map's keys. `None` after the last.
+pub(crate) fn map_next_key<const K: usize>(
+    map: BorrowedFd<'_>,
+    last: Option<&[u8; K]>,
+) -> io::Result<Option<[u8; K]>> {
+    let mut next = [0u8; K];
+    let last = last.map_or(std::ptr::null(), |key| key.as_ptr());
+    // SAFETY: both are as long as the map's keys are, and the kernel takes a null key for the beginning.
+    match check(unsafe { raw::bpf_map_get_next_key(map.as_raw_fd(), last.cast(), next.as_mut_ptr().cast()) })
+    {
+        Ok(_) => Ok(Some(next)),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The number of slots of a map.
 pub(crate) fn map_max_entries(map: BorrowedFd<'_>) -> io::Result<u32> {
+    map_info(map).map(|info| info.max_entries)
+}
+
+/// The sizes of a map's keys and values.
+pub(crate) fn map_sizes(map: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
+    map_info(map).map(|info| (info.key_size as usize, info.value_size as usize))
+}
+
+fn map_info(map: BorrowedFd<'_>) -> io::Result<raw::bpf_map_info> {
     let mut info = raw::bpf_map_info::default();
     let mut len = size_of::<raw::bpf_map_info>() as u32;
     // SAFETY: `info` and `len` outlive the call, and `len` is the size of `info`.
     check(unsafe { raw::bpf_obj_get_info_by_fd(map.as_raw_fd(), (&raw mut info).cast(), &mut len) })?;
-    Ok(info.max_entries)
+    Ok(info)
 }
 
 /// BPF_PROG_TEST_RUN over `data`, which the program changes in place.
