@@ -35,7 +35,7 @@ $(SCRIPTED):
 
 lint: ## formatting, clippy and shellcheck alone
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --release --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked -- -D warnings
 	shellcheck -x -S warning -P $(SCRIPTS) $(SCRIPTS)/*.sh .ci/run
 
 clean: ## remove what was built (not the cached QEMU)

@@ -73,7 +73,7 @@ tests() {
     local status=0 limit=(timeout -k 30 "$LIMIT")
     [ -t 1 ] && limit=(timeout --foreground -k 30 "$LIMIT")
     run_as_root
-    "${limit[@]}" cargo test --release --workspace --locked --no-fail-fast -- --show-output \
+    "${limit[@]}" cargo test --workspace --locked --no-fail-fast -- --show-output \
         2>&1 | tee "$OUTPUT" || status=$?
     [ "$status" -ne 124 ] || echo "the tests did not end within $LIMIT"
     return "$status"
@@ -141,9 +141,9 @@ BEFORE=$(tree)
 stage "packages" packages || finish
 stage "build" cargo build --release --locked --workspace || finish
 stage "format" cargo fmt --all --check
-stage "lints" cargo clippy --workspace --all-targets --release --locked -- -D warnings
+stage "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 stage "scripts" scripts
-# Building the tests puts other builds of the programs there: the ones to test are these.
+# The programs under test are the release build; the tests themselves need no optimising.
 install -D -t "$SCRATCH/bin" "$TARGET"/release/xsk-{helper,client,backend}
 export XSK_BIN_DIR=$SCRATCH/bin
 export XSK_QEMU=$SCRATCH/qemu/bin/qemu-system-x86_64
