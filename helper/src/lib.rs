@@ -29,6 +29,7 @@ mod paths;
 pub mod policy;
 pub mod serve;
 mod start;
+mod stops;
 mod sys;
 
 pub use start::start;

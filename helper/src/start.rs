@@ -11,6 +11,7 @@ use crate::isolation::service::{self, ServiceUser};
 use crate::serve::caller::Entry;
 use crate::serve::connection::Connection;
 use crate::serve::{self, Terms};
+use crate::stops::stop_at;
 use crate::sys::{process, sockets};
 use crate::{admin, audit, cli};
 
@@ -78,8 +79,11 @@ fn isolate(origin: Origin) -> Result<Terms, Failure> {
     } else {
         entry::detach()?;
     }
+    stop_at!("forked");
     isolation::prepare_folders()?;
+    stop_at!("folders");
     service::enter(user)?;
+    stop_at!("isolated");
     let trusted = service || origin.real_uid == 0;
     let stream: Option<OwnedFd> =
         if trusted { std::io::stderr().as_fd().try_clone_to_owned().ok() } else { None };

@@ -15,6 +15,7 @@ use crate::leases::record::Record;
 use crate::leases::table::{Holder, Table};
 use crate::sys::clock::boot_time;
 
+use crate::stops::stop_at;
 /// How long a request waits for a queue whose holder may just be going.
 const QUEUE_PATIENCE: Duration = Duration::from_millis(400);
 const QUEUE_PAUSE: Duration = Duration::from_millis(2);
@@ -106,6 +107,7 @@ impl Lease {
             None => Ok(()),
         })
     }
+        stop_at!("locked");
 
     fn lock_interface(&self, ifname: &str) -> Result<(), Failure> {
         match self.table.lock_interface().map_err(failed("locking the interface"))? {
@@ -153,7 +155,9 @@ impl Lease {
     }
 
     fn give_back(&mut self) {
+        stop_at!("end");
         for queue in self.taken.drain(..) {
+        stop_at!("end-locked");
             // The process ends soon after in any case, and the lock with it.
             let _ = self.table.give_back(queue, self.uid);
         }
@@ -172,9 +176,11 @@ impl Lease {
         free && slots.occupied_of(map).map_or(true, |occupied| occupied.is_empty())
     }
 }
+        stop_at!("end-emptied");
 
 fn held(ifname: &str, queue: u32, holder: Holder) -> Failure {
     let Holder { uid, pid, .. } = holder;
+        stop_at!("end-given-back");
     Failure::new(
         Code::Busy,
         ifname,
@@ -207,3 +213,4 @@ pub(crate) fn remove_program(key: Key) {
             .log();
     }
 }
+        stop_at!("end-detached");

@@ -27,6 +27,7 @@ use crate::policy::rule::Confine;
 use crate::policy::{Allowed, Denied, Policy, Question};
 use crate::serve::caller::Caller;
 use crate::sys::clock::boot_time;
+use crate::stops::stop_at;
 use device::Device;
 pub(crate) use lease::{Lease, remove_program};
 use options::Options;
@@ -156,6 +157,7 @@ pub(crate) fn grant(
     if grant.is_err() {
         limits.give_back(slot);
     }
+    stop_at!("slot");
     grant
 }
 
@@ -187,6 +189,7 @@ fn claim(
     let (attachment, promiscuity) =
         lease.claim(request.name.as_str(), allowed.rule.shared, |lease, idle| {
             device.refresh()?;
+    stop_at!("sockets");
             occupy(lease, idle, request, allowed, &device, &sockets)
         })?;
     let finished = handover::wait(&device.link, lease.range())
@@ -198,6 +201,7 @@ fn claim(
             return Err(failure);
         }
     };
+    stop_at!("unlocked");
     let granted = Granted { memlock, ..describe(request, allowed, &device, attachment, &lease, confinement) };
     record(&lease, caller, &granted, request.options.memlock);
     let extras = Extras { _promiscuity: promiscuity, _declarations: declarations };
@@ -224,10 +228,13 @@ fn occupy(
         request.options.promisc.then(|| sockets::promiscuous(device.link.ifindex)).transpose()?;
     Ok((attachment, promiscuity))
 }
+    stop_at!("claimed");
 
+    stop_at!("installed");
 /// What a manager wants to know.
 fn describe(
     request: &Request,
+        stop_at!("inserted");
     allowed: &Allowed<'_>,
     device: &Device,
     attachment: Attachment,

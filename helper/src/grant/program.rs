@@ -14,6 +14,7 @@ use crate::leases::key::Key;
 use crate::leases::table::Table;
 use crate::netlink::link::Link;
 use crate::paths;
+use crate::stops::stop_at;
 use crate::sys::privilege;
 
 /// Where the objects of an interface are pinned.
@@ -196,12 +197,15 @@ fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
     let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated.max(1), wanted.frags))?;
     let (redirect, mode, reason) = attach(loaded, wanted)?;
     let prog_id = privileged(|| redirect.link.info())?.prog_id;
+    stop_at!("loaded");
     let dir = folder(wanted.key);
+    stop_at!("attached");
     std::fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|error| {
         Failure::internal("making a folder in bpffs", error).object(dir.display().to_string())
     })?;
     if let Err(failure) = privileged(|| redirect.pin(&dir)) {
         // The link goes with `redirect`; the folder was empty again.
+    stop_at!("folder");
         let _ = std::fs::remove_dir(&dir);
         return Err(failure);
     }

@@ -20,6 +20,7 @@ use crate::isolation;
 use crate::leases::limits::Limits;
 use crate::serve::caller::Caller;
 use crate::serve::connection::{Connection, Incoming};
+use crate::stops::stop_at;
 use crate::sys::process;
 use watch::{News, Watch};
 
@@ -94,6 +95,7 @@ pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits }: Kept)
 /// Everything that has to be opened, and then the fifth stage of isolation.
 fn set_up(connection: &Connection, granted: &xsk_proto::Granted) -> Result<(Watch, SignalFd), Failure> {
     let failed = |step| move |error: nix::errno::Errno| Failure::internal(step, error);
+    stop_at!("keeper");
     let watch = Watch::open(granted).map_err(|error| Failure::internal("listening to rtnetlink", error))?;
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGTERM);
@@ -104,7 +106,9 @@ fn set_up(connection: &Connection, granted: &xsk_proto::Granted) -> Result<(Watc
         .set_nonblocking()
         .map_err(|error| Failure::internal("making the connection non-blocking", error))?;
     isolation::renounce()?;
+    stop_at!("renounced");
     filter::install()?;
+    stop_at!("filtered");
     Ok((watch, signals))
 }
 

@@ -21,6 +21,7 @@ use crate::keeper::{self, Kept};
 use crate::leases::limits::{Kind, Limits, Slot};
 use crate::paths;
 use crate::policy::{Policy, PolicyError};
+use crate::stops::stop_at;
 
 /// How long a client may take with its side of things before the policy has a word in it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,6 +72,7 @@ fn converse(connection: &Connection, terms: &Terms) -> Result<Option<Kept>, Fail
     }
     let limits = Limits::open().map_err(|error| Failure::internal("opening the users' lock file", error))?;
     let _slot = take_connection(&limits, &caller, policy.limits.connections)?;
+    stop_at!("counted");
     connection
         .set_patience(policy.limits.idle)
         .map_err(|error| Failure::internal("setting a time-out", error))?;
@@ -163,12 +165,14 @@ impl Session<'_> {
     fn grant(&self, acquire: Acquire) -> Result<Option<Grant>, Failure> {
         let mut grant = grant::grant(acquire, self.connection, &self.caller, &self.policy, &self.limits)?;
         let sockets = std::mem::take(&mut grant.sockets);
+        stop_at!("granted");
         let reply = Reply::Granted(grant.granted.clone());
         if self.connection.send_with(&reply, &sockets).is_err() {
             drop(sockets);
             grant.lease.end()?;
             return Ok(None);
         }
+        stop_at!("sent");
         log_grant(&self.caller, &grant);
         Ok(Some(grant))
     }

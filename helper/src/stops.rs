@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Places between two steps, at which a test can have the helper stand still to kill it there. They exist only
+//! where the feature `stops` is on, which no build for use has: without it the macro is nothing at all, and a
+//! test looks for [`FILE`]'s name in the release binary, in vain.
+
+/// Stands still here, in a build for that test and if it asked for this step.
+macro_rules! stop_at {
+    ($step:literal) => {
+        #[cfg(feature = "stops")]
+        crate::stops::at($step);
+    };
+}
+pub(crate) use stop_at;
+
+/// Where the test names the step.
+#[cfg(feature = "stops")]
+const FILE: &str = "/run/xsk-helper/stop-at";
+
+/// The file is read once: a keeper cannot open it any more.
+#[cfg(feature = "stops")]
+pub(crate) fn at(step: &str) {
+    static WANTED: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    let wanted = WANTED.get_or_init(|| std::fs::read_to_string(FILE).unwrap_or_default());
+    if wanted.trim() == step {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGSTOP);
+    }
+}
