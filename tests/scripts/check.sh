@@ -118,6 +118,14 @@ run_tests() {
     count_tests "$status"
 }
 
+# A thousand rounds of it, where `cargo test` has some forty.
+chaos() { LIMIT=20m "$HERE/chaos.sh" 2>&1 | tee "$TARGET/chaos.log"; }
+
+run_chaos() {
+    stage "chaos" chaos
+    PASSED=$((PASSED + $(OUTPUT=$TARGET/chaos.log sum passed)))
+}
+
 tree() { git status --porcelain --untracked-files=all 2>/dev/null || true; }
 
 tree_is_as_before() {
@@ -148,6 +156,9 @@ install -D -t "$SCRATCH/bin" "$TARGET"/release/xsk-{helper,client,backend}
 export XSK_BIN_DIR=$SCRATCH/bin
 export XSK_QEMU=$SCRATCH/qemu/bin/qemu-system-x86_64
 stage "QEMU with af-xdp" qemu
+stage "a helper that stops" cargo build --locked -p xsk-helper --features stops \
+    --target-dir "$TARGET/stops"
 run_tests
+run_chaos
 [ "${CI:-}" != true ] || stage "work tree" tree_is_as_before
 finish

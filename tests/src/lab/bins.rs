@@ -29,6 +29,23 @@ pub(super) fn find(name: &str) -> Result<PathBuf, String> {
     found.ok_or_else(|| format!("{name} is not built: cargo build --workspace (or set XSK_BIN_DIR)"))
 }
 
+/// The release helper, as it is installed.
+pub fn helper() -> PathBuf {
+    find("xsk-helper").unwrap()
+}
+
+/// The build of the helper with the feature `stops`, which only the tests have.
+///
+/// # Errors
+/// A sentence for [`crate::skip!`].
+pub fn stopping_helper() -> Result<PathBuf, String> {
+    let built = std::env::var_os("XSK_STOPS_BIN")
+        .map_or_else(|| target_dir().join("stops/debug/xsk-helper"), PathBuf::from);
+    let how = "cargo build -p xsk-helper --features stops --target-dir";
+    let dir = target_dir().join("stops");
+    if built.is_file() { Ok(built) } else { Err(format!("no helper that stops: {how} {}", dir.display())) }
+}
+
 /// The QEMU with af-xdp: `XSK_QEMU`, or else what `make qemu` left in its cache.
 fn qemu() -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("XSK_QEMU") {

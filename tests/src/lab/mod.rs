@@ -8,6 +8,7 @@ pub mod command;
 pub mod dnsmasq;
 pub mod fake;
 pub mod foreign;
+pub mod kernel;
 pub mod link;
 pub mod packet;
 pub mod proc;
@@ -22,10 +23,10 @@ pub mod wire;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-pub use bins::target_dir;
+pub use bins::{helper as built_helper, stopping_helper as built_stopping_helper, target_dir};
 pub use command::{Cmd, Done, Running};
 pub use link::Veth;
-pub use skip::{figure as say_figure, say as say_skipped};
+pub use skip::{elsewhere as say_elsewhere, figure as say_figure, say as say_skipped};
 pub use user::{GROUP, SERVICE, User};
 pub use wait::{SOON, wait_for, wait_until};
 pub use ways::SERVICE_CAPS;
@@ -120,7 +121,7 @@ impl Lab {
         self.helpers().into_iter().filter(|p| !not.contains(&p.pid)).collect()
     }
 
-    /// The pins that stand in the helper's bpffs: files, not folders.
+    /// The pins that stand in the helper's bpffs: files, not folders, and not the bind guard, which stays.
     pub fn pins(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![PathBuf::from("/run/xsk-helper/bpf")];
@@ -129,7 +130,8 @@ impl Lab {
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 // The kernel itself puts `maps.debug` and `progs.debug` there; nobody else can use a dot.
                 let is_kernels = entry.file_name().as_encoded_bytes().contains(&b'.');
-                match (is_folder, is_kernels) {
+                let is_guard = entry.file_name().to_string_lossy().starts_with("guard-");
+                match (is_folder && !is_guard, is_kernels || is_guard) {
                     (true, _) => folders.push(entry.path()),
                     (false, false) => found.push(entry.path()),
                     (false, true) => {}

@@ -305,3 +305,40 @@ pub(super) fn put_socket(map: &OwnedFd, slot: u32, socket: BorrowedFd<'_>) -> io
     let done = unsafe { bpf::bpf_map_update_elem(map.as_raw_fd(), key, value, u64::from(bpf::BPF_NOEXIST)) };
     if done < 0 { Err(io::Error::from_raw_os_error(-done)) } else { Ok(()) }
 }
+
+/// Whether a program of this id is in the kernel.
+pub(super) fn program_exists(id: u32) -> bool {
+    // SAFETY: takes a number.
+    let fd = unsafe { libbpf_rs::libbpf_sys::bpf_prog_get_fd_by_id(id) };
+    owned(fd).is_ok()
+}
+
+/// A number that a socket option has.
+pub(super) fn option(fd: BorrowedFd<'_>, name: libc::c_int) -> io::Result<i32> {
+    let (mut value, mut length) = (0i32, size_of::<i32>() as libc::socklen_t);
+    let (at, room) = ((&raw mut value).cast(), &raw mut length);
+    // SAFETY: the value and its length are live, and the length is right.
+    cvt(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, at, room) })?;
+    Ok(value)
+}
+
+/// The errno of bind(2) of an AF_XDP socket, 0 for none.
+pub(super) fn bind_xdp(
+    socket: BorrowedFd<'_>,
+    ifindex: u32,
+    queue: u32,
+    umem: Option<BorrowedFd<'_>>,
+) -> i32 {
+    let address = libc::sockaddr_xdp {
+        sxdp_family: libc::AF_XDP as u16,
+        sxdp_flags: if umem.is_some() { libc::XDP_SHARED_UMEM } else { 0 },
+        sxdp_ifindex: ifindex,
+        sxdp_queue_id: queue,
+        sxdp_shared_umem_fd: umem.map_or(0, |fd| fd.as_raw_fd() as u32),
+    };
+    let pointer: *const libc::sockaddr_xdp = &address;
+    let len = size_of::<libc::sockaddr_xdp>() as libc::socklen_t;
+    // SAFETY: `address` outlives the call, and `len` is its size.
+    let ret = unsafe { libc::bind(socket.as_raw_fd(), pointer.cast(), len) };
+    if ret == 0 { 0 } else { io::Error::last_os_error().raw_os_error().unwrap_or(0) }
+}

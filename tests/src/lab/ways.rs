@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::chown;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use caps::Capability;
@@ -21,14 +21,17 @@ pub const SERVICE_CAPS: [Capability; 3] =
 impl Lab {
     /// Installs the helper at [`HELPER`], owned by root and the group `xsk`, with these mode bits.
     pub fn install_helper(&self, mode: u32) {
-        fs::create_dir_all(self.path("bin")).unwrap();
-        // By a process of its own: a descriptor open for writing here would go along with any fork of another test,
-        // and a file that is open for writing cannot be executed.
-        let mode = format!("{mode:o}");
-        let options = ["--owner=root", "--group", user::GROUP, "--mode", &mode];
-        let built = bins::find("xsk-helper").unwrap();
-        let done = Command::new("install").args(options).arg(built).arg(HELPER).output().unwrap();
-        assert!(done.status.success(), "install: {}", String::from_utf8_lossy(&done.stderr));
+        install(&bins::find("xsk-helper").unwrap(), HELPER.as_ref(), mode);
+    }
+
+    /// Installs the build of the helper that stands still where `stop-at` says so, setuid, beside the other.
+    ///
+    /// # Errors
+    /// A sentence for [`crate::skip!`].
+    pub fn install_stopping_helper(&self) -> Result<PathBuf, String> {
+        let path = self.path("stops/xsk-helper");
+        install(&bins::stopping_helper()?, &path, 0o4750);
+        Ok(path)
     }
 
     /// One of our programs, where every user can execute it, whatever the modes above the build folder.
@@ -110,6 +113,16 @@ impl Lab {
         self.bin("xsk-helper");
         self.user_cmd("xsk-client").arg(subcommand).args(["--helper", HELPER])
     }
+}
+
+/// By a process of its own: a descriptor open for writing here would go along with any fork of another test, and
+/// a file that is open for writing cannot be executed.
+fn install(built: &Path, place: &Path, mode: u32) {
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    let mode = format!("{mode:o}");
+    let options = ["--owner=root", "--group", user::GROUP, "--mode", &mode];
+    let done = Command::new("install").args(options).args([built, place]).output().unwrap();
+    assert!(done.status.success(), "install: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 impl Cmd {
