@@ -242,7 +242,7 @@ fn h07_descriptors_on_requests_stay_nowhere() {
     let lab = lab!();
     let (veth, listener) = listening(&lab);
     let process = Process::new(listener.pid());
-    let before = (process.fds().len(), process.rss());
+    let before = process.at_rest();
     let wire = lab.wire();
     let own = wire.fd().as_raw_fd();
     let many: Vec<RawFd> = vec![own; 253];
@@ -256,8 +256,9 @@ fn h07_descriptors_on_requests_stay_nowhere() {
     assert_eq!(helper.fds().len(), open, "descriptors of the client stay in the helper");
     drop(wire);
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
-    assert_eq!(process.fds().len(), before.0);
-    assert!(process.rss() <= before.1 + 256, "{} KiB grew to {}", before.1, process.rss());
+    let after = process.at_rest();
+    assert_eq!(after.0, before.0);
+    assert!(after.1 <= before.1 + 256, "{} KiB grew to {}", before.1, after.1);
 }
 
 #[test]
@@ -265,7 +266,7 @@ fn h07_ten_thousand_descriptors() {
     let lab = lab!();
     let (veth, listener) = listening(&lab);
     let process = Process::new(listener.pid());
-    let before = (process.fds().len(), process.rss());
+    let before = process.at_rest();
     for _ in 0..40 {
         let wire = lab.wire();
         wire.greet();
@@ -275,8 +276,9 @@ fn h07_ten_thousand_descriptors() {
         let _ = wire.receive();
     }
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
-    assert_eq!(process.fds().len(), before.0);
-    assert!(process.rss() <= before.1 + 256, "{} KiB grew to {}", before.1, process.rss());
+    let after = process.at_rest();
+    assert_eq!(after.0, before.0);
+    assert!(after.1 <= before.1 + 256, "{} KiB grew to {}", before.1, after.1);
 }
 
 #[test]
@@ -369,7 +371,7 @@ fn h09_ten_thousand_reconnects_are_flat() {
             }
         });
         lab.no_helpers_but(&[listener.pid()]);
-        (process.fds().len(), process.rss())
+        process.at_rest()
     };
     let before = burst(500);
     let after = burst(10_000);

@@ -134,6 +134,16 @@ impl Process {
         fds
     }
 
+    /// How many descriptors it has open and its resident memory in KiB, once it is at rest: the least of several
+    /// looks, since a listener has a connection open for a moment.
+    pub fn at_rest(self) -> (usize, u64) {
+        let looks = (0..20).map(|_| {
+            super::wait::pause();
+            (self.fds().len(), self.rss())
+        });
+        looks.min().unwrap_or_default()
+    }
+
     /// Its resident memory in KiB.
     pub fn rss(self) -> u64 {
         kib(&self.status("VmRSS"))
