@@ -3,19 +3,21 @@
 //! half-way: one path, so that it is the tested one.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use xsk_bpf::{Redirect, SlotProbe, XskMap};
 use xsk_proto::Code;
 
 use super::program::folder;
+use super::sockets;
 use crate::error::Failure;
 use crate::leases::key::Key;
 use crate::leases::record::Record;
 use crate::leases::table::{Holder, Table};
+use crate::stops::stop_at;
 use crate::sys::clock::boot_time;
 
-use crate::stops::stop_at;
 /// How long a request waits for a queue whose holder may just be going.
 const QUEUE_PATIENCE: Duration = Duration::from_millis(400);
 const QUEUE_PAUSE: Duration = Duration::from_millis(2);
@@ -33,6 +35,8 @@ pub(crate) struct Lease {
     pub(crate) linger: Duration,
     table: Table,
     taken: Vec<u32>,
+    /// The slots that this lease filled; in another one of its queues may be a socket that outlived its keeper.
+    filled: Vec<u32>,
     /// The map and the probe, once the program is known.
     objects: Option<(XskMap, SlotProbe)>,
 }
@@ -52,7 +56,8 @@ impl Lease {
     ) -> Result<Self, Failure> {
         let table = Table::open(key).map_err(failed("opening the interface's lock file"))?;
         let number = u64::try_from(boot_time().as_nanos()).unwrap_or(u64::MAX);
-        Ok(Self { key, number, uid, first_queue, queues, linger, table, taken: Vec::new(), objects: None })
+        let (taken, filled) = (Vec::new(), Vec::new());
+        Ok(Self { key, number, uid, first_queue, queues, linger, table, taken, filled, objects: None })
     }
 
     /// Its queues.
@@ -92,6 +97,7 @@ impl Lease {
     /// Takes the interface's lock and the queues, or says who has one of them; the lock is held either way.
     fn try_claim(&mut self, ifname: &str, shared: bool) -> Result<Result<(), Failure>, Failure> {
         self.lock_interface(ifname)?;
+        stop_at!("locked");
         for queue in self.range() {
             match self.table.take(queue, self.uid).map_err(failed("locking a queue"))? {
                 Ok(()) => self.taken.push(queue),
@@ -107,7 +113,6 @@ impl Lease {
             None => Ok(()),
         })
     }
-        stop_at!("locked");
 
     fn lock_interface(&self, ifname: &str) -> Result<(), Failure> {
         match self.table.lock_interface().map_err(failed("locking the interface"))? {
@@ -122,14 +127,26 @@ impl Lease {
     }
 
     /// Remembers the objects that the end needs. They are copies of their own, and stay in this process.
-    pub(crate) fn hold(&mut self, map: XskMap, slots: SlotProbe) -> &XskMap {
-        &self.objects.insert((map, slots)).0
+    pub(crate) fn hold(&mut self, map: XskMap, slots: SlotProbe) {
+        self.objects = Some((map, slots));
+    }
+
+    /// Puts a socket into the slot of one of its queues.
+    pub(crate) fn fill(&mut self, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<(), Failure> {
+        let Some((map, _)) = &self.objects else {
+            return Err(Failure::internal("filling a slot", "there is no map"));
+        };
+        sockets::insert(map, queue, socket, ifname)?;
+        self.filled.push(queue);
+        Ok(())
     }
 
     /// Ends the lease: the queues leave the map, and with the last one the program leaves the interface.
     /// Without a capability, from a keeper. Every step is tried whatever became of the one before.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
+        stop_at!("end");
         let locked = self.lock_interface("the interface");
+        stop_at!("end-locked");
         self.undo();
         if locked.is_ok() {
             self.table.unlock_interface();
@@ -140,14 +157,16 @@ impl Lease {
     /// The interface's lock is held.
     fn undo(&mut self) {
         if let Some((map, _)) = &self.objects {
-            for queue in &self.taken {
+            for queue in self.filled.drain(..) {
                 // A slot that cannot be emptied (before Linux 5.19, without a capability) empties with its socket.
-                let _ = map.remove(*queue);
+                let _ = map.remove(queue);
             }
         }
+        stop_at!("end-emptied");
         // A text that stays behind is never shown, since its process holds nothing any more.
         let _ = Record::remove(self.key, self.first_queue);
         self.give_back();
+        stop_at!("end-given-back");
         if self.unused() && !self.lingers() {
             remove_program(self.key);
         }
@@ -155,9 +174,7 @@ impl Lease {
     }
 
     fn give_back(&mut self) {
-        stop_at!("end");
         for queue in self.taken.drain(..) {
-        stop_at!("end-locked");
             // The process ends soon after in any case, and the lock with it.
             let _ = self.table.give_back(queue, self.uid);
         }
@@ -168,19 +185,18 @@ impl Lease {
         !self.linger.is_zero() && self.table.set_linger(self.linger).is_ok()
     }
 
-    /// Nobody holds a queue, and every slot that can be read is empty.
+    /// Nobody holds a queue, and every slot that can be read is empty. A lease that never came to its program has
+    /// nothing to take off, and does not know whose sockets are in the slots.
     fn unused(&self) -> bool {
+        let Some((map, slots)) = &self.objects else { return false };
         let free = self.table.holders().is_ok_and(|holders| holders.is_empty());
-        let Some((map, slots)) = &self.objects else { return free };
         // Before Linux 6.1 the slots cannot be read without a capability; then the locks decide alone.
         free && slots.occupied_of(map).map_or(true, |occupied| occupied.is_empty())
     }
 }
-        stop_at!("end-emptied");
 
 fn held(ifname: &str, queue: u32, holder: Holder) -> Failure {
     let Holder { uid, pid, .. } = holder;
-        stop_at!("end-given-back");
     Failure::new(
         Code::Busy,
         ifname,
@@ -205,6 +221,7 @@ pub(crate) fn remove_program(key: Key) {
     if let Ok(link) = Redirect::open_link(&dir) {
         // Where the detach is refused, the link still goes with its last pin.
         let _ = link.detach();
+        stop_at!("end-detached");
     }
     if let Err(error) = Redirect::unpin(&dir) {
         crate::audit::Line::new(crate::audit::What::Error)
@@ -213,4 +230,3 @@ pub(crate) fn remove_program(key: Key) {
             .log();
     }
 }
-        stop_at!("end-detached");

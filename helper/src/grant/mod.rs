@@ -26,8 +26,8 @@ use crate::policy::names::System;
 use crate::policy::rule::Confine;
 use crate::policy::{Allowed, Denied, Policy, Question};
 use crate::serve::caller::Caller;
-use crate::sys::clock::boot_time;
 use crate::stops::stop_at;
+use crate::sys::clock::boot_time;
 use device::Device;
 pub(crate) use lease::{Lease, remove_program};
 use options::Options;
@@ -153,11 +153,11 @@ pub(crate) fn grant(
     let request = Request::check(acquire)?;
     let allowed = request.allowed(policy, caller)?;
     let slot = take_slot(limits, caller, allowed.rule.max_leases)?;
+    stop_at!("slot");
     let grant = claim(&request, &allowed, connection, caller);
     if grant.is_err() {
         limits.give_back(slot);
     }
-    stop_at!("slot");
     grant
 }
 
@@ -184,14 +184,15 @@ fn claim(
     let sockets = sockets::make(device.link.ifindex, queues, &request.options)?;
     let confinement = sockets.first().map_or(Confinement { device: false, queue: false }, confinement);
     check_confinement(confinement, allowed.rule.confine, caller, request.name.as_str())?;
+    stop_at!("sockets");
     let key = Key { netns: caller.netns, ifindex: device.link.ifindex };
     let mut lease = Lease::new(key, caller.uid, first_queue, queues, allowed.rule.linger)?;
     let (attachment, promiscuity) =
         lease.claim(request.name.as_str(), allowed.rule.shared, |lease, idle| {
             device.refresh()?;
-    stop_at!("sockets");
             occupy(lease, idle, request, allowed, &device, &sockets)
         })?;
+    stop_at!("unlocked");
     let finished = handover::wait(&device.link, lease.range())
         .and_then(|()| memlock::declare(connection, caller, request.options.memlock, allowed.rule.memlock));
     let (memlock, declarations) = match finished {
@@ -201,7 +202,6 @@ fn claim(
             return Err(failure);
         }
     };
-    stop_at!("unlocked");
     let granted = Granted { memlock, ..describe(request, allowed, &device, attachment, &lease, confinement) };
     record(&lease, caller, &granted, request.options.memlock);
     let extras = Extras { _promiscuity: promiscuity, _declarations: declarations };
@@ -219,22 +219,22 @@ fn occupy(
 ) -> Result<(Attachment, Option<OwnedFd>), Failure> {
     let frags = request.options.frags;
     let wanted = Wanted { key: lease.key, link: &device.link, modes: &allowed.modes, frags };
+    stop_at!("claimed");
     let (redirect, attachment) = program::install(&wanted, idle)?;
-    let map = lease.hold(redirect.map, redirect.slots);
+    stop_at!("installed");
+    lease.hold(redirect.map, redirect.slots);
     for (queue, socket) in (request.acquire.first_queue..).zip(sockets) {
-        sockets::insert(map, queue, socket, request.name.as_str())?;
+        lease.fill(queue, socket, request.name.as_str())?;
+        stop_at!("inserted");
     }
     let promiscuity =
         request.options.promisc.then(|| sockets::promiscuous(device.link.ifindex)).transpose()?;
     Ok((attachment, promiscuity))
 }
-    stop_at!("claimed");
 
-    stop_at!("installed");
 /// What a manager wants to know.
 fn describe(
     request: &Request,
-        stop_at!("inserted");
     allowed: &Allowed<'_>,
     device: &Device,
     attachment: Attachment,

@@ -195,17 +195,17 @@ fn remove_stray(key: Key, name: &str) -> Result<(), Failure> {
 /// Loads, attaches in the first mode that works, and pins.
 fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
     let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated.max(1), wanted.frags))?;
-    let (redirect, mode, reason) = attach(loaded, wanted)?;
-    let prog_id = privileged(|| redirect.link.info())?.prog_id;
     stop_at!("loaded");
-    let dir = folder(wanted.key);
+    let (redirect, mode, reason) = attach(loaded, wanted)?;
     stop_at!("attached");
+    let prog_id = privileged(|| redirect.link.info())?.prog_id;
+    let dir = folder(wanted.key);
     std::fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|error| {
         Failure::internal("making a folder in bpffs", error).object(dir.display().to_string())
     })?;
+    stop_at!("folder");
     if let Err(failure) = privileged(|| redirect.pin(&dir)) {
         // The link goes with `redirect`; the folder was empty again.
-    stop_at!("folder");
         let _ = std::fs::remove_dir(&dir);
         return Err(failure);
     }
