@@ -6,6 +6,9 @@
 
 ME=${0##*/}
 
+# An ordinary user's PATH lacks these, and sudo gets his.
+export PATH="$PATH:/usr/sbin:/sbin"
+
 say() { printf '%s: %s\n' "$ME" "$*" >&2; }
 
 die() {
