@@ -134,14 +134,18 @@ impl Process {
         fds
     }
 
-    /// How many descriptors it has open and its resident memory in KiB, once it is at rest: the least of several
-    /// looks, since a listener has a connection open for a moment.
+    /// How many descriptors it has open and its resident memory in KiB, once it has slept for 20 looks: a listener
+    /// works off its backlog after the last client has gone.
     pub fn at_rest(self) -> (usize, u64) {
-        let looks = (0..20).map(|_| {
-            super::wait::pause();
-            (self.fds().len(), self.rss())
+        let switches = || self.status("voluntary_ctxt_switches");
+        super::wait_until(super::SOON * 3, "the process to come to rest", || {
+            let before = switches();
+            (0..20).all(|_| {
+                super::wait::pause();
+                switches() == before && self.status("State").starts_with('S')
+            })
         });
-        looks.min().unwrap_or_default()
+        (self.fds().len(), self.rss())
     }
 
     /// Its resident memory in KiB.
