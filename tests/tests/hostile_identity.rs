@@ -15,6 +15,7 @@ use xsk_tests::lab;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::{Cmd, HELPER, Lab, POLICY, SERVICE, SERVICE_CAPS, SOCKET, SOON, User, Veth, Wire, wire};
 use xsk_tests::proto::{Code, Refused, Reply, Request, Revoke};
+use xsk_tests::skip;
 
 /// A pair of sockets that root made.
 fn pair_of_roots() -> (Wire, OwnedFd) {
@@ -332,6 +333,49 @@ fn h20_a_user_who_stops_and_kills_his_runs_holds_nobody_up() {
     drop(wire.get(&veth.ifname, 0, 1).unwrap());
     drop(wire);
     lab.nothing_left(&veth.ifname, &[]);
+}
+
+#[test]
+fn h20_a_user_who_freezes_his_runs_holds_nobody_up_for_long() {
+    let lab = lab!();
+    let veth = lab.veth(4);
+    let other = lab.another_user();
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\nshared = true\n",
+        lab.user.uid, other.uid
+    ));
+    let freezer = match lab.freezer() {
+        Ok(freezer) => freezer,
+        Err(why) => skip!("{why}"),
+    };
+    let (mut slowest, mut busy) = (Duration::ZERO, 0);
+    for step in 0..25u64 {
+        let (wire, theirs) = wire::pair(&lab.user);
+        let run = lab.bare_in(&freezer, &lab.user).stdin(theirs).start();
+        wire.say(&Request::Hello(Default::default()));
+        wire.say(&Request::Acquire(wire::acquire(&veth.ifname, 0, 1)));
+        std::thread::sleep(Duration::from_millis(step * 2));
+        // A group stays frozen whatever uids its processes have, so this one may be frozen with a lock in its hands.
+        freezer.freeze();
+        let begin = Instant::now();
+        let (second, _run) = lab.exec(&other);
+        match second.get(&veth.ifname, 1, 1) {
+            Ok(grant) => drop(grant),
+            Err(refused) => {
+                busy += 1;
+                assert_eq!(refused.code, Code::Busy, "step {step}: {refused:?}");
+            }
+        }
+        slowest = slowest.max(begin.elapsed());
+        freezer.thaw();
+        drop((second, wire));
+        run.finish(SOON);
+        lab.nothing_left(&veth.ifname, &[]);
+    }
+    assert!(slowest < Duration::from_secs(5), "another user waited for {slowest:?}");
+    lab::say_figure(&format!(
+        "another user waited at most {slowest:?}, and was told busy {busy} of 25 times"
+    ));
 }
 
 #[test]

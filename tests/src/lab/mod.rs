@@ -8,6 +8,7 @@ pub mod command;
 pub mod dnsmasq;
 pub mod fake;
 pub mod foreign;
+mod freezer;
 pub mod kernel;
 pub mod link;
 pub mod packet;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use bins::{helper as built_helper, stopping_helper as built_stopping_helper, target_dir};
 pub use command::{Cmd, Done, Running};
+pub use freezer::Freezer;
 pub use link::Veth;
 pub use skip::{elsewhere as say_elsewhere, figure as say_figure, say as say_skipped};
 pub use user::{GROUP, SERVICE, User};

@@ -12,7 +12,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::resource::Resource;
 
 use super::wire::{self, Wire};
-use super::{Cmd, DIR, HELPER, Lab, Running, SOCKET, User, bins, sys, user};
+use super::{Cmd, DIR, HELPER, Lab, Running, SOCKET, SOON, User, bins, sys, user};
 
 /// What a helper that is its service user from the start needs.
 pub const SERVICE_CAPS: [Capability; 3] =
@@ -128,7 +128,9 @@ fn install(built: &Path, place: &Path, mode: u32) {
 impl Cmd {
     /// Starts a listener, and waits until it can be reached and is alone again.
     fn start_listening(self, lab: &Lab) -> Running {
-        let running = self.start();
+        let mut running = self.start();
+        // The socket is there a little before everything else is.
+        running.says("listening on", SOON);
         drop(Wire::connect(SOCKET));
         lab.no_helpers_but(&[running.pid()]);
         running
