@@ -65,7 +65,10 @@ int BPF_PROG(guard_bind, struct socket *sock, struct sockaddr *address, int len,
 	if (bpf_probe_read_kernel(&wanted, sizeof(wanted), address))
 		return -EPERM;
 	place = stamp->place;
-	if (wanted.sxdp_ifindex != place.ifindex || wanted.sxdp_queue_id != place.queue)
+	/* What the kernel says where SO_BINDTOIFINDEX pins the socket. */
+	if (wanted.sxdp_ifindex != place.ifindex)
+		return -EINVAL;
+	if (wanted.sxdp_queue_id != place.queue)
 		return -EPERM;
 	lease = bpf_map_lookup_elem(&leases, &place);
 	return lease && *lease == stamp->lease ? 0 : -EPERM;
