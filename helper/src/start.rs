@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which of its few jobs a process was started for.
 
+use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
@@ -19,6 +20,8 @@ use crate::{admin, audit, cli};
 const CONFIGURATION: u8 = 78;
 /// The exit code for an operation that is not permitted (EX_NOPERM).
 const DENIED: u8 = 77;
+/// How long standard error may take a sentence.
+const PATIENCE_SECONDS: u32 = 5;
 /// The exit code for wrong usage (EX_USAGE).
 const USAGE: u8 = 64;
 
@@ -44,8 +47,11 @@ pub fn start() -> ExitCode {
     serve_standard_input(origin)
 }
 
+/// A caller who does not empty the pipe that he gave as standard error keeps no process by that.
 fn fail(status: u8, message: &str) -> ExitCode {
-    eprintln!("xsk-helper: {message}");
+    nix::unistd::alarm::set(PATIENCE_SECONDS);
+    // Unlike the macro this does not panic where there is no standard error.
+    let _ = writeln!(std::io::stderr(), "xsk-helper: {message}");
     ExitCode::from(status)
 }
 
@@ -84,10 +90,21 @@ fn isolate(origin: Origin) -> Result<Terms, Failure> {
     stop_at!("folders");
     service::enter(user)?;
     stop_at!("isolated");
-    let trusted = service || origin.real_uid == 0;
-    let stream: Option<OwnedFd> =
-        if trusted { std::io::stderr().as_fd().try_clone_to_owned().ok() } else { None };
-    audit::open(stream.map(Into::into));
-    let entry = if trusted { Entry::Trusted } else { Entry::Exec { real_uid: origin.real_uid } };
+    audit::open(log_stream(service)?.map(Into::into));
+    let entry = if service || origin.real_uid == 0 {
+        Entry::Trusted
+    } else {
+        Entry::Exec { real_uid: origin.real_uid }
+    };
     Ok(Terms { entry, policy: None })
+}
+
+/// Where the log goes without a journal: a manager of services has given a stream for it. Behind sudo and pkexec
+/// standard error is the user's, as it is behind setuid.
+fn log_stream(service: bool) -> Result<Option<OwnedFd>, Failure> {
+    if service {
+        Ok(std::io::stderr().as_fd().try_clone_to_owned().ok())
+    } else {
+        isolation::silence().map(|()| None)
+    }
 }

@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, lchow
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
+use xsk_proto::Code;
 
 use super::service::ServiceUser;
 use crate::error::Failure;
@@ -30,6 +31,17 @@ pub(crate) fn prepare(user: ServiceUser) -> Result<(), Failure> {
             .map_err(|error| Failure::internal("mounting a bpffs", error).object(paths::BPF))?;
     }
     own(bpf, 0o700, user).map_err(at(paths::BPF))
+}
+
+/// In the place of the third stage, for a helper that is not root: somebody who is has to have done that.
+pub(crate) fn expect() -> Result<(), Failure> {
+    let missing = [paths::RUN, paths::LEASES, paths::BPF].into_iter().find(|path| !Path::new(path).is_dir());
+    missing.map_or(Ok(()), |path| {
+        let message = format!("the folder {path} is missing, and a helper that is not root cannot make it");
+        Err(Failure::new(Code::NotInstalled, path, message).hint(
+            "as root: xsk-helper reap (which makes the folders and mounts the bpffs), after each boot; or use the packaged units",
+        ))
+    })
 }
 
 /// Makes the folder where it is missing; a link or anything else in its place is an error.

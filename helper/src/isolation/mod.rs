@@ -9,7 +9,8 @@
 //!    service user, and `bpf` is a bpffs.
 //! 4. [`service::enter`]. *After it*: the service user in all uids and gids, no other group, the permitted set
 //!    [`service::KEPT`] and what optional features need, effective, inheritable, ambient and bounding sets empty,
-//!    no_new_privs, not dumpable: each read back. From here on locks may be taken.
+//!    no_new_privs, not dumpable: each read back. From here on locks may be taken, and nothing is written to a
+//!    stream of the caller's any more: only a manager of services has it kept, for the log.
 //! 5. [`renounce`], once the sockets are handed over. *After it*: no capability in any set, no stream, and only
 //!    the system calls of a keeper.
 
@@ -26,7 +27,11 @@ use crate::error::Failure;
 
 /// The third stage, where the process is root; otherwise somebody else has prepared the folders.
 pub(crate) fn prepare_folders() -> Result<(), Failure> {
-    if nix::unistd::geteuid().is_root() { folders::prepare(service::ServiceUser::find()?) } else { Ok(()) }
+    if nix::unistd::geteuid().is_root() {
+        folders::prepare(service::ServiceUser::find()?)
+    } else {
+        folders::expect()
+    }
 }
 
 /// Gives up every capability for good. The bounding set and no_new_privs were dealt with before.
@@ -44,13 +49,17 @@ pub(crate) fn renounce() -> Result<(), Failure> {
             _ => return Err(Failure::internal("giving up the capabilities", "some are left")),
         }
     }
-    silence().map_err(|error| Failure::internal("opening /dev/null", error))
+    silence()
 }
 
-/// Points output and errors at /dev/null; the input is the connection.
-fn silence() -> io::Result<()> {
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    nix::unistd::dup2_stdout(null.as_fd())?;
-    nix::unistd::dup2_stderr(null.as_fd())?;
-    Ok(())
+/// Points output and errors at /dev/null; the input is the connection. What a caller gave may be a pipe that he
+/// never empties: whoever wrote to it then would stand still, with what locks he holds.
+pub(crate) fn silence() -> Result<(), Failure> {
+    let turn = || -> io::Result<()> {
+        let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+        nix::unistd::dup2_stdout(null.as_fd())?;
+        nix::unistd::dup2_stderr(null.as_fd())?;
+        Ok(())
+    };
+    turn().map_err(|error| Failure::internal("opening /dev/null", error))
 }

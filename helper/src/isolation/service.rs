@@ -57,7 +57,9 @@ pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
     if KEPT.iter().any(|cap| !kept.contains(cap)) {
         return Err(unprivileged(&permitted));
     }
-    empty_bounding_set(&permitted).map_err(|e| at("emptying the bounding set")(&e))?;
+    if permitted.contains(&Capability::CAP_SETPCAP) {
+        empty_bounding_set().map_err(|e| at("emptying the bounding set")(&e))?;
+    }
     if geteuid() != user.uid || getegid() != user.gid || getresuid().is_ok_and(|uids| uids.real != user.uid) {
         become_user(user)?;
     }
@@ -77,12 +79,15 @@ pub(crate) fn give_up(cap: Capability) -> Result<(), Failure> {
 }
 
 /// Needs CAP_SETPCAP; without it the set is left, and no_new_privs makes it moot.
-fn empty_bounding_set(permitted: &HashSet<Capability>) -> Result<(), caps::errors::CapsError> {
-    if !permitted.contains(&Capability::CAP_SETPCAP) {
-        return Ok(());
+fn empty_bounding_set() -> Result<(), String> {
+    let emptied = caps::raise(None, CapSet::Effective, Capability::CAP_SETPCAP)
+        .and_then(|()| caps::clear(None, CapSet::Bounding))
+        .and_then(|()| caps::read(None, CapSet::Bounding));
+    match emptied {
+        Ok(left) if left.is_empty() => Ok(()),
+        Ok(_) => Err("it is not empty afterwards".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
-    caps::raise(None, CapSet::Effective, Capability::CAP_SETPCAP)?;
-    caps::clear(None, CapSet::Bounding)
 }
 
 fn become_user(user: ServiceUser) -> Result<(), Failure> {

@@ -93,3 +93,105 @@ fn first_argument(values: &[u64], index: u8) -> Result<Vec<SeccompRule>, seccomp
     };
     values.iter().map(rule).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    //! Both ways: what is listed may be called, anything else kills. Every number is tried, so that neither this
+    //! list nor the other can be forgotten.
+
+    use nix::sys::signal::Signal;
+    use nix::sys::wait::WaitStatus;
+
+    use super::*;
+    use crate::sys::trial;
+
+    /// More than any architecture has by now.
+    const NUMBERS: std::ops::Range<i64> = 0..600;
+    /// No file descriptor, no address, no command.
+    const NONSENSE: u64 = u64::MAX;
+
+    fn is_killed(number: i64, arguments: [u64; 6]) -> bool {
+        let program = program().unwrap();
+        let prepare = || seccompiler::apply_filter(&program).is_ok();
+        match trial::call(prepare, number, arguments) {
+            WaitStatus::Signaled(_, Signal::SIGSYS, _) => true,
+            // A return to nowhere is a fault of the call's own.
+            WaitStatus::Signaled(..) if number == libc::SYS_rt_sigreturn => false,
+            // An exit that was asked for has the status that was asked for.
+            WaitStatus::Exited(_, 255) if number == libc::SYS_exit_group => false,
+            WaitStatus::Exited(_, 0) => false,
+            other => panic!("call {number}: {other:?}"),
+        }
+    }
+
+    fn with_argument(index: usize, value: u64) -> [u64; 6] {
+        let mut arguments = [NONSENSE; 6];
+        arguments[index] = value;
+        arguments
+    }
+
+    #[test]
+    fn a_call_that_is_not_listed_kills_and_one_that_is_does_not() {
+        let listed: Vec<i64> = PLAIN.iter().chain(OLDER).chain(STOPS).copied().collect();
+        for number in NUMBERS {
+            let killed = is_killed(number, [NONSENSE; 6]);
+            assert_eq!(killed, !listed.contains(&number), "call {number}");
+        }
+    }
+
+    #[test]
+    fn calls_that_an_intruder_would_want_kill() {
+        let wanted = [
+            ("socket", libc::SYS_socket),
+            ("connect", libc::SYS_connect),
+            ("sendmsg", libc::SYS_sendmsg),
+            ("recvmsg", libc::SYS_recvmsg),
+            ("openat", libc::SYS_openat),
+            ("execve", libc::SYS_execve),
+            ("clone", libc::SYS_clone),
+            ("ptrace", libc::SYS_ptrace),
+            ("process_vm_readv", libc::SYS_process_vm_readv),
+            ("setresuid", libc::SYS_setresuid),
+            ("capset", libc::SYS_capset),
+            ("kill", libc::SYS_kill),
+            ("pidfd_send_signal", libc::SYS_pidfd_send_signal),
+            ("mprotect", libc::SYS_mprotect),
+            ("ioctl", libc::SYS_ioctl),
+            ("unshare", libc::SYS_unshare),
+            ("mount", libc::SYS_mount),
+            ("prctl", libc::SYS_prctl),
+            ("seccomp", libc::SYS_seccomp),
+            ("io_uring_setup", libc::SYS_io_uring_setup),
+        ];
+        for (name, number) in wanted {
+            // The build that can stand still has kill(2) for that.
+            assert!(STOPS.contains(&number) || is_killed(number, [NONSENSE; 6]), "{name}");
+        }
+    }
+
+    /// The kernel looks at the lower half of both numbers only, and so does the list.
+    #[test]
+    fn of_bpf_and_fcntl_the_listed_commands_alone_survive() {
+        for command in 0..64 {
+            let killed = is_killed(libc::SYS_bpf, with_argument(0, command));
+            assert_eq!(killed, !BPF.contains(&command), "bpf command {command}");
+        }
+        for command in (0..64).chain(1024..1048) {
+            let killed = is_killed(libc::SYS_fcntl, with_argument(1, command));
+            assert_eq!(killed, !FCNTL.contains(&command), "fcntl command {command}");
+        }
+        assert!(is_killed(libc::SYS_bpf, [NONSENSE; 6]));
+    }
+
+    /// The same calls by the numbers of the x32 ABI, which a kernel may offer beside its own.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn another_abi_is_no_way_around() {
+        const X32: i64 = 0x4000_0000;
+        assert!(
+            [libc::SYS_read, libc::SYS_write, libc::SYS_socket]
+                .iter()
+                .all(|n| is_killed(X32 | n, [NONSENSE; 6]))
+        );
+    }
+}

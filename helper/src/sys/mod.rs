@@ -11,6 +11,8 @@ pub(crate) mod pidfd;
 pub(crate) mod privilege;
 pub(crate) mod process;
 pub(crate) mod sockets;
+#[cfg(test)]
+pub(crate) mod trial;
 
 use std::io;
 
