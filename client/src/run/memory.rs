@@ -53,7 +53,7 @@ impl Need {
         for target in &plan.targets {
             match check(endpoint, &target.request) {
                 Ok(verdict) if verdict.memlock_max < self.total => {
-                    return Err(self.short(verdict.memlock_max));
+                    return Err(self.short(&policy_says(verdict.memlock_max)));
                 }
                 Ok(_) => {}
                 // What is busy now may be waited for.
@@ -75,24 +75,32 @@ impl Need {
         if self.enough() {
             return Ok(());
         }
-        Err(self.short(held.iter().map(|held| held.lease.granted.memlock.limit).max().unwrap_or(0)))
+        let raised = held.iter().map(|held| held.lease.granted.memlock.limit).max().unwrap_or(0);
+        Err(self.short(&match raised {
+            0 => "the helper could not raise it (it has no CAP_SYS_RESOURCE)".to_owned(),
+            raised => format!("the helper raised it to {} only", kib(raised)),
+        }))
     }
 
-    fn short(&self, helper: u64) -> Error {
+    fn short(&self, helper: &str) -> Error {
         let has = limits::memlock().1.unwrap_or(u64::MAX);
         let (need, has) = (self.total, kib(has));
-        let policy = match helper {
-            0 => "the policy does not let the helper raise it".to_owned(),
-            most => format!("the policy lets the helper raise it to {} at most", kib(most)),
-        };
         let message =
-            format!("the locked-memory limit is too low: {} needed, {has} allowed, and {policy}", kib(need));
+            format!("the locked-memory limit is too low: {} needed, {has} allowed, and {helper}", kib(need));
         Error::new(Kind::Memlock, "RLIMIT_MEMLOCK", message).hint(format!(
             "for this shell: sudo prlimit --pid $$ --memlock={need}:{need}; for a user: echo \"$USER - memlock {}\" \
              | sudo tee /etc/security/limits.d/xsk.conf, and log in again; for a unit: LimitMEMLOCK={need}; by the \
-             policy: memlock = {need}",
-            need.div_ceil(1024)
+             policy: memlock_mib = {}",
+            need.div_ceil(1024),
+            need.div_ceil(MIB)
         ))
+    }
+}
+
+fn policy_says(most: u64) -> String {
+    match most {
+        0 => "the policy does not let the helper raise it".to_owned(),
+        most => format!("the policy lets the helper raise it to {} at most", kib(most)),
     }
 }
 
