@@ -12,8 +12,10 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 # libbpf is compiled from the crate's own copy, and clang compiles the BPF programs.
 BUILD="ca-certificates clang gcc libc6-dev libelf-dev make pkg-config zlib1g-dev"
 DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
-# strace injects faults, jq and python3 read and write what the tests compare.
-CHECK="bpftool dnsmasq-base ethtool git jq python3 qemu-system-x86 shellcheck strace tcpdump"
+# strace injects faults, jq and python3 read and write what the tests compare; dbus, pkexec, polkitd, sudo and
+# systemd (for systemd-socket-activate) are ways in to the helper.
+CHECK="bpftool dbus dnsmasq-base ethtool git jq pkexec polkitd python3 qemu-system-x86"
+CHECK+=" shellcheck strace sudo systemd tcpdump"
 
 PACKAGES=()
 PARTS=" ${*:-build demo check} "

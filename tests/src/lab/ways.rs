@@ -3,13 +3,13 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use caps::Capability;
 use nix::mount::{MsFlags, mount};
 use nix::sys::resource::Resource;
+use nix::unistd::{Gid, Uid, chown};
 
 use super::wire::{self, Wire};
 use super::{Cmd, DIR, HELPER, Lab, Running, SOCKET, SOON, User, bins, sys, user};
@@ -53,8 +53,8 @@ impl Lab {
         let dir = "/run/xsk-helper/bpf";
         fs::create_dir_all(dir).unwrap();
         mount(Some("bpf"), dir, Some("bpf"), MsFlags::empty(), Some("mode=0700")).unwrap();
-        let service = nix::unistd::User::from_name(user::SERVICE).unwrap().unwrap();
-        chown(dir, Some(service.uid.as_raw()), Some(service.gid.as_raw())).unwrap();
+        let (uid, gid) = service();
+        chown(dir, Some(uid), Some(gid)).unwrap();
     }
 
     /// Starts `xsk-helper listen` as root, and waits until it can be reached.
@@ -75,8 +75,13 @@ impl Lab {
     /// Starts `xsk-helper listen` as its service user, with the capabilities of [`SERVICE_CAPS`] and no others,
     /// after making the folders that the packages would have made.
     pub fn listen_as_service(&self) -> Running {
-        let service = nix::unistd::User::from_name(user::SERVICE).unwrap().unwrap();
-        let (uid, gid) = (service.uid.as_raw(), service.gid.as_raw());
+        self.prepare_for_service();
+        self.as_service(self.listener()).start_listening(self)
+    }
+
+    /// Makes the folders that the packages would have made, for a helper that is its service user from the start.
+    pub fn prepare_for_service(&self) {
+        let (uid, gid) = service();
         self.mount_bpffs();
         let leases = "/run/xsk-helper/leases";
         fs::create_dir_all(leases).unwrap();
@@ -84,7 +89,12 @@ impl Lab {
         chown(leases, Some(uid), Some(gid)).unwrap();
         chown("/run/xsk-helper", Some(uid), Some(gid)).unwrap();
         self.install_helper(0o755);
-        self.listener().ids(uid, gid, &[]).ambient(&SERVICE_CAPS).start_listening(self)
+    }
+
+    /// Has a program run as the service user with the capabilities that a unit would give it.
+    pub fn as_service(&self, cmd: Cmd) -> Cmd {
+        let (uid, gid) = service();
+        cmd.ids(uid.as_raw(), gid.as_raw(), &[]).ambient(&SERVICE_CAPS)
     }
 
     fn listener(&self) -> Cmd {
@@ -115,9 +125,14 @@ impl Lab {
     }
 }
 
+pub(super) fn service() -> (Uid, Gid) {
+    let user = nix::unistd::User::from_name(user::SERVICE).unwrap().unwrap();
+    (user.uid, user.gid)
+}
+
 /// By a process of its own: a descriptor open for writing here would go along with any fork of another test, and
 /// a file that is open for writing cannot be executed.
-fn install(built: &Path, place: &Path, mode: u32) {
+pub(super) fn install(built: &Path, place: &Path, mode: u32) {
     fs::create_dir_all(place.parent().unwrap()).unwrap();
     let mode = format!("{mode:o}");
     let options = ["--owner=root", "--group", user::GROUP, "--mode", &mode];
