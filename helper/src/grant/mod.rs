@@ -8,6 +8,7 @@ mod lease;
 mod memlock;
 mod options;
 pub(crate) mod program;
+mod residue;
 mod sockets;
 
 use std::os::fd::{AsFd, OwnedFd};

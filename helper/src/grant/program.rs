@@ -194,6 +194,7 @@ fn remove_stray(key: Key, name: &str) -> Result<(), Failure> {
 
 /// Loads, attaches in the first mode that works, and pins.
 fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
+    super::residue::sweep(wanted.key.netns);
     let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated.max(1), wanted.frags))?;
     stop_at!("loaded");
     let (redirect, mode, reason) = attach(loaded, wanted)?;
@@ -205,8 +206,8 @@ fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
     })?;
     stop_at!("folder");
     if let Err(failure) = privileged(|| redirect.pin(&dir)) {
-        // The link goes with `redirect`; the folder was empty again.
-        let _ = std::fs::remove_dir(&dir);
+        // The link goes with `redirect`, and what cannot be removed is residue.
+        let _ = Redirect::unpin(&dir);
         return Err(failure);
     }
     Ok((redirect, Attachment { mode, reason, prog_id, frags: wanted.frags }))

@@ -59,6 +59,11 @@ impl Table {
         Ok(Ok(()))
     }
 
+    /// Takes it if nobody has it.
+    pub(crate) fn try_lock_interface(&self) -> io::Result<bool> {
+        locks::try_lock(&self.file, INTERFACE, 1)
+    }
+
     /// Gives the interface's lock back.
     pub(crate) fn unlock_interface(&self) {
         // Should it fail, the process still ends soon after, and the lock with it.

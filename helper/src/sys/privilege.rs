@@ -45,6 +45,15 @@ pub(crate) fn with<T>(wanted: &[Capability], work: impl FnOnce() -> T) -> Result
     let set: CapsHashSet = wanted.iter().copied().collect();
     caps::set(None, CapSet::Effective, &set)?;
     let result = work();
-    caps::clear(None, CapSet::Effective)?;
+    lower();
     Ok(result)
+}
+
+/// Nothing is in effect any more. capset(2) can fail for want of memory; what was done stays done then, and has to
+/// be known to the caller, so it is tried again, and a process that cannot lower itself ends.
+fn lower() {
+    let lowered = (0..3).any(|_| caps::clear(None, CapSet::Effective).is_ok());
+    if !lowered {
+        super::process::exit_now(71);
+    }
 }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What killed keepers left of interfaces that are gone: pins whose link names no interface any more. No request
+//! will ever ask for those, so the next one that loads a program anyhow removes them.
+
+use xsk_bpf::Redirect;
+
+use super::program::{folder, pinned};
+use super::remove_program;
+use crate::audit::{Line, What};
+use crate::leases::key::{Key, Netns};
+use crate::leases::table::Table;
+
+/// Looks at what is pinned for this network namespace.
+pub(super) fn sweep(netns: Netns) {
+    for key in pinned().into_iter().filter(|key| key.netns == netns && dead(*key)) {
+        remove(key);
+    }
+}
+
+/// Asked again under the lock. Somebody who is at work there cleans up for himself; then this is left to him.
+fn remove(key: Key) {
+    let Ok(table) = Table::open(key) else { return };
+    if !table.try_lock_interface().unwrap_or(false) {
+        return;
+    }
+    if table.holders().is_ok_and(|holders| holders.is_empty()) && dead(key) {
+        remove_program(key);
+        Line::new(What::Reap).with("ifindex", key.ifindex).with("netns", key.netns.cookie()).log();
+    }
+    table.unlock_interface();
+}
+
+/// A link that names ifindex 0 has lost its interface; one that was moved names another index. A folder without a
+/// link is in the making, under the lock, or was left in the middle of it.
+fn dead(key: Key) -> bool {
+    match Redirect::open_link(&folder(key)) {
+        Ok(link) => link.info().is_ok_and(|info| info.ifindex == 0),
+        Err(error) => error.errno == libc::ENOENT,
+    }
+}
