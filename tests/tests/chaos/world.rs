@@ -193,6 +193,9 @@ impl Drop for World {
             ));
             self.story.iter().for_each(|line| lab::say_figure(&format!("  {line}")));
             self.lab.helpers().iter().for_each(|p| lab::say_figure(&format!("  there is {}", p.describe())));
+            self.lab.pins().iter().for_each(|pin| lab::say_figure(&format!("  there is {}", pin.display())));
+            let said = self.listener.as_ref().map(Running::stderr).unwrap_or_default();
+            lab::say_figure(&format!("  the listener said: {said}"));
         }
     }
 }
