@@ -30,6 +30,8 @@ pub(crate) fn prepare_folders() -> Result<(), Failure> {
     if nix::unistd::geteuid().is_root() {
         folders::prepare(service::ServiceUser::find()?)
     } else {
+        // What is wrong with the program itself comes first.
+        service::privileged()?;
         folders::expect()
     }
 }

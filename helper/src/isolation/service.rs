@@ -51,12 +51,9 @@ impl ServiceUser {
 pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
     let at =
         |step: &'static str| move |error: &dyn std::fmt::Display| Failure::internal(step, error.to_string());
-    let permitted = caps::read(None, CapSet::Permitted).map_err(|e| at("reading the capabilities")(&e))?;
+    let permitted = privileged()?;
     let kept: HashSet<Capability> =
         KEPT.into_iter().chain(OPTIONAL).filter(|cap| permitted.contains(cap)).collect();
-    if KEPT.iter().any(|cap| !kept.contains(cap)) {
-        return Err(unprivileged(&permitted));
-    }
     if permitted.contains(&Capability::CAP_SETPCAP) {
         empty_bounding_set().map_err(|e| at("emptying the bounding set")(&e))?;
     }
@@ -70,6 +67,13 @@ pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
     prctl::set_no_new_privs().map_err(|e| at("setting no_new_privs")(&e))?;
     prctl::set_not_dumpable().map_err(|e| at("setting PR_SET_DUMPABLE")(&e))?;
     read_back(user, &kept)
+}
+
+/// The permitted set, if it has what every grant needs.
+pub(crate) fn privileged() -> Result<HashSet<Capability>, Failure> {
+    let permitted = caps::read(None, CapSet::Permitted)
+        .map_err(|error| Failure::internal("reading the capabilities", error))?;
+    if KEPT.iter().all(|cap| permitted.contains(cap)) { Ok(permitted) } else { Err(unprivileged(&permitted)) }
 }
 
 /// Gives up an optional capability for good, once it is known that nothing will need it.

@@ -107,6 +107,9 @@ mod tests {
 
     /// More than any architecture has by now.
     const NUMBERS: std::ops::Range<i64> = 0..600;
+    /// uretprobe and uprobe on x86: the kernel lets them pass by any list, since they come from code that it has put
+    /// there itself, and do nothing elsewhere (kernel/seccomp.c).
+    const PROBES: &[i64] = if cfg!(target_arch = "x86_64") { &[335, 336] } else { &[] };
     /// No file descriptor, no address, no command.
     const NONSENSE: u64 = u64::MAX;
 
@@ -133,7 +136,7 @@ mod tests {
     #[test]
     fn a_call_that_is_not_listed_kills_and_one_that_is_does_not() {
         let listed: Vec<i64> = PLAIN.iter().chain(OLDER).chain(STOPS).copied().collect();
-        for number in NUMBERS {
+        for number in NUMBERS.filter(|number| !PROBES.contains(number)) {
             let killed = is_killed(number, [NONSENSE; 6]);
             assert_eq!(killed, !listed.contains(&number), "call {number}");
         }
