@@ -3,6 +3,7 @@
 //! lost message (ENOBUFS) means that the interface is asked for afresh.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use xsk_proto::{EventKind, Granted};
@@ -10,16 +11,20 @@ use xsk_proto::{EventKind, Granted};
 use crate::netlink::Netlink;
 use crate::netlink::link::Link;
 use crate::netlink::monitor::{Event, Monitor};
+use crate::netlink::queues::Netdev;
 
 /// What is known of the interface, and where news of it come from.
 pub(crate) struct Watch {
     monitor: Monitor,
     netlink: Netlink,
+    netdev: Option<Netdev>,
     ifindex: u32,
     prog_id: u32,
     name: String,
     up: bool,
     replaced: bool,
+    queues: Range<u32>,
+    reduced: bool,
 }
 
 /// What has come.
@@ -36,11 +41,14 @@ impl Watch {
         Ok(Self {
             monitor,
             netlink,
+            netdev: Netdev::open().ok().flatten(),
             ifindex: granted.ifindex,
             prog_id: granted.program_id,
             name: granted.ifname.clone(),
             up,
             replaced: false,
+            queues: granted.first_queue..granted.first_queue + granted.queues,
+            reduced: false,
         })
     }
 
@@ -89,7 +97,22 @@ impl Watch {
                 return News::Event(EventKind::ProgramReplaced, text);
             }
         }
-        News::Nothing
+        self.count_queues()
+    }
+
+    /// The kernel has no event for the number of queues, but drivers take the carrier away while they change it.
+    fn count_queues(&mut self) -> News {
+        let told = |queue| self.netdev.as_ref().and_then(|netdev| netdev.has(self.ifindex, queue));
+        let missing = self.queues.clone().find(|queue| told(*queue) == Some(false));
+        let reduced = missing.is_some() && !self.reduced;
+        self.reduced = missing.is_some();
+        match missing.filter(|_| reduced) {
+            Some(queue) => {
+                let text = format!("the interface {} has no queue {queue} any more", self.name);
+                News::Event(EventKind::QueuesReduced, text)
+            }
+            None => News::Nothing,
+        }
     }
 }
 

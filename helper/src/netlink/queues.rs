@@ -63,11 +63,7 @@ impl Netdev {
         }
         let mut bound = false;
         for kind in [RX, TX] {
-            let request = Request::new(self.family, 0, &[NETDEV_CMD_QUEUE_GET, 1, 0, 0])
-                .with_u32(NETDEV_A_QUEUE_ID, queue)
-                .with_u32(NETDEV_A_QUEUE_TYPE, kind)
-                .with_u32(NETDEV_A_QUEUE_IFINDEX, ifindex);
-            let asked = self.netlink.ask(request, |message| {
+            let asked = self.netlink.ask(self.about(ifindex, queue, kind), |message| {
                 bound |= message.attributes(GENLMSG).any(|(kind, _)| kind == NETDEV_A_QUEUE_XSK);
             });
             match asked {
@@ -77,6 +73,28 @@ impl Netdev {
             }
         }
         Ok(Some(bound))
+    }
+
+    /// Whether the interface has the queue, in either direction; `None` where it does not tell: before Linux 6.8,
+    /// and while it is down.
+    pub(crate) fn has(&self, ifindex: u32, queue: u32) -> Option<bool> {
+        let errno = |kind| match self.netlink.ask(self.about(ifindex, queue, kind), |_| {}) {
+            Ok(()) => 0,
+            Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
+        };
+        // EINVAL is the answer for a number beyond the queues in use (net/core/netdev-genl.c).
+        match [RX, TX].map(errno) {
+            [0, _] | [_, 0] => Some(true),
+            [libc::EINVAL, libc::EINVAL] => Some(false),
+            _ => None,
+        }
+    }
+
+    fn about(&self, ifindex: u32, queue: u32, kind: u32) -> Request {
+        Request::new(self.family, 0, &[NETDEV_CMD_QUEUE_GET, 1, 0, 0])
+            .with_u32(NETDEV_A_QUEUE_ID, queue)
+            .with_u32(NETDEV_A_QUEUE_TYPE, kind)
+            .with_u32(NETDEV_A_QUEUE_IFINDEX, ifindex)
     }
 
     /// Whether the driver can bind sockets in zero-copy mode.

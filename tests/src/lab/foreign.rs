@@ -29,6 +29,14 @@ pub struct Stranger {
 }
 
 impl Lab {
+    /// Tries to put a stranger's program on an interface beside what is there.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn try_stranger(&self, ifname: &str, flags: u32) -> std::io::Result<OwnedFd> {
+        sys::link_xdp(&sys::load_pass()?, self.ifindex(ifname), flags)
+    }
+
     /// Puts a stranger's program on an interface.
     pub fn stranger(&self, ifname: &str, way: Way, flags: u32) -> Stranger {
         let (ifindex, program) = (self.ifindex(ifname), sys::load_pass().unwrap());

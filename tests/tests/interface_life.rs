@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What happens to an interface, and what root does, while somebody has a lease on it: the client is told, what is
+//! dead ends, and what lives is left alone.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use xsk_tests::lab;
+use xsk_tests::lab::foreign::{NATIVE, SKB, Way};
+use xsk_tests::lab::link::ip;
+use xsk_tests::lab::proc::Process;
+use xsk_tests::lab::wire::{Grant, acquire};
+use xsk_tests::lab::{HELPER, Lab, SOON, Veth, Wire, afxdp, kernel, packet, wait_until};
+use xsk_tests::proto::{Acquire, Code, EventKind, Param, Reply, Value, param};
+
+/// What the client is told next.
+fn told(wire: &Wire) -> EventKind {
+    match wire.reply().0 {
+        Reply::Event(event) => event.kind,
+        other => panic!("not an event: {other:?}"),
+    }
+}
+
+fn bound(grant: &mut Grant) -> xsk_socket::Bound {
+    let queue = grant.granted.first_queue;
+    afxdp::bind_within(grant.sockets.remove(0), grant.granted.ifindex, queue, SOON).unwrap()
+}
+
+/// A frame from the peer reaches the host's own stack.
+fn passes(lab: &Lab, veth: &Veth, queue: u32) {
+    lab.steer(veth, queue);
+    let mut host = lab.host_tap(&veth.ifname);
+    lab.peer_tap(veth).send(&packet::frame("to the host"));
+    let seen = host.receive(SOON, |frame| packet::carries(frame, "to the host"));
+    assert!(seen.is_some(), "queue {queue} does not reach the host");
+}
+
+fn receives(lab: &Lab, veth: &Veth, queue: u32, bound: &mut xsk_socket::Bound) {
+    lab.steer(veth, queue);
+    lab.peer_tap(veth).send(&packet::frame("to the socket"));
+    assert!(afxdp::receives(bound, "to the socket", SOON), "queue {queue} receives nothing");
+}
+
+#[test]
+fn a_rename_and_a_fall_are_told_and_end_nothing() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let (wire, _helper) = lab.exec(&lab.user);
+    let mut grant = wire.get(&veth.ifname, 0, 1).unwrap();
+    let mut socket = bound(&mut grant);
+    Process::new(grant.granted.keeper).settled();
+    ip(&["link", "set", "dev", &veth.ifname, "down"]);
+    assert_eq!(told(&wire), EventKind::InterfaceDown);
+    ip(&["link", "set", "dev", &veth.ifname, "up"]);
+    assert_eq!(told(&wire), EventKind::InterfaceUp);
+    ip(&["link", "set", "dev", &veth.ifname, "name", "other"]);
+    assert_eq!(told(&wire), EventKind::InterfaceRenamed);
+    let renamed = Veth { ifname: "other".into(), ..veth };
+    receives(&lab, &renamed, 0, &mut socket);
+    drop((wire, socket));
+    lab.nothing_left("other", &[]);
+}
+
+#[test]
+fn an_interface_that_leaves_takes_no_program_along() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let (wire, _helper) = lab.exec(&lab.user);
+    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
+    Process::new(grant.granted.keeper).settled();
+    lab.move_to_peer(&veth.ifname);
+    assert!(matches!(told(&wire), EventKind::InterfaceMoved | EventKind::InterfaceDown));
+    assert!(wire.ends(SOON), "the lease goes on");
+    lab.no_helpers_but(&[]);
+    lab.in_peer(|| {
+        assert_eq!(lab.xdp(&veth.ifname), None, "the program is still on the interface that left")
+    });
+    assert_eq!(lab.pins().len(), 0);
+    drop(grant);
+}
+
+#[test]
+fn a_program_that_is_taken_off_is_told_and_a_foreign_one_cannot_come() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let (wire, _helper) = lab.exec(&lab.user);
+    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
+    Process::new(grant.granted.keeper).settled();
+    for flags in [NATIVE, SKB] {
+        let refused = lab.try_stranger(&veth.ifname, flags);
+        assert!(refused.is_err(), "a foreign program came beside ours");
+    }
+    let link = lab.pins().into_iter().find(|pin| pin.ends_with("link")).unwrap();
+    lab.cmd("bpftool").args(["link", "detach", "pinned"]).arg(&link).run(SOON).ok();
+    // The kernel has no event for that; it has one for what comes after it.
+    let stranger = lab.stranger(&veth.ifname, Way::Netlink, NATIVE);
+    assert_eq!(told(&wire), EventKind::ProgramReplaced);
+    let foreign = lab.xdp(&veth.ifname).unwrap();
+    drop((wire, grant));
+    lab.no_helpers_but(&[]);
+    assert_eq!(lab.xdp(&veth.ifname), Some(foreign), "a foreign program was touched");
+    drop(stranger);
+    lab.nothing_left(&veth.ifname, &[]);
+}
+
+#[test]
+fn fewer_queues_are_told() {
+    let lab = lab!();
+    let veth = lab.veth(4);
+    lab.allow(&veth.ifname);
+    let (wire, _helper) = lab.exec(&lab.user);
+    let grant = wire.get(&veth.ifname, 3, 1).unwrap();
+    let (low, _other) = lab.exec(&lab.user);
+    let mut kept = low.get(&veth.ifname, 0, 1).unwrap();
+    let mut socket = bound(&mut kept);
+    for grant in [&grant, &kept] {
+        Process::new(grant.granted.keeper).settled();
+    }
+    // A veth does not receive on fewer queues than its peer sends on.
+    lab.peer_cmd("ethtool").args(["-L", &veth.peer, "tx", "2"]).run(SOON).ok();
+    lab.cmd("ethtool").args(["-L", &veth.ifname, "rx", "2", "tx", "2"]).run(SOON).ok();
+    assert_eq!(told(&wire), EventKind::QueuesReduced);
+    assert!(!low.readable(Duration::from_millis(300)), "the holder of another queue is told");
+    lab.cmd("ethtool").args(["-L", &veth.ifname, "rx", "4", "tx", "4"]).run(SOON).ok();
+    lab.peer_cmd("ethtool").args(["-L", &veth.peer, "tx", "4"]).run(SOON).ok();
+    receives(&lab, &veth, 0, &mut socket);
+    drop((wire, grant, low, kept, socket));
+    lab.nothing_left(&veth.ifname, &[]);
+}
+
+#[test]
+fn a_program_lingers_as_long_as_the_rule_says() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    let uid = lab.user.uid;
+    let rule = format!("[[allow]]\nusers = [{uid}]\ninterfaces = [\"eth1\"]\nlinger_seconds = ");
+    lab.policy(&format!("{rule}2\n"));
+    let listener = lab.listen();
+    let reap = || lab.cmd(HELPER).arg("reap").run(SOON).ok();
+    let lease = || {
+        let wire = lab.wire();
+        let program = wire.get(&veth.ifname, 0, 1).unwrap().granted.program_id;
+        drop(wire);
+        lab.no_helpers_but(&[listener.pid()]);
+        program
+    };
+    let first = lease();
+    reap();
+    assert!(lab.xdp(&veth.ifname).is_some(), "the program does not linger");
+    assert_eq!(lease(), first, "a lingering program is used again");
+    wait_until(SOON, "reap to remove what has lingered", || {
+        reap();
+        lab.xdp(&veth.ifname).is_none()
+    });
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
+}
+
+#[test]
+fn a_revoke_by_interface_queue_or_user_is_told_and_stops_receiving() {
+    let lab = lab!();
+    let veth = lab.veth(2);
+    let (uid, other) = (lab.user.uid, lab.another_user());
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{uid}, {}]\ninterfaces = [\"eth*\"]\nshared = true\n",
+        other.uid
+    ));
+    let (user, ifname) = (uid.to_string(), veth.ifname.as_str());
+    for choice in
+        [&[ifname][..], &["--queue", "0"], &["--user", &user], &[ifname, "--queue", "0", "--user", &user]]
+    {
+        let (wire, _helper) = lab.exec(&lab.user);
+        let mut grant = wire.get(ifname, 0, 1).unwrap();
+        let mut socket = bound(&mut grant);
+        receives(&lab, &veth, 0, &mut socket);
+        let (bystander, _second) = lab.exec(&other);
+        let mut beside = bystander.get(ifname, 1, 1).unwrap();
+        let mut second = bound(&mut beside);
+        Process::new(grant.granted.keeper).settled();
+        let by_interface = choice.len() == 1;
+        lab.cmd(HELPER).arg("revoke").args(choice).run(SOON).ok();
+        assert_eq!(told(&wire), EventKind::Revoked, "{choice:?}");
+        assert!(wire.ends(SOON));
+        passes(&lab, &veth, 0);
+        if by_interface {
+            assert_eq!(told(&bystander), EventKind::Revoked);
+        } else {
+            receives(&lab, &veth, 1, &mut second);
+        }
+        // The holder has not let go: the queue is nobody else's yet.
+        let (next, _third) = lab.exec(&other);
+        next.is_refused(ifname, 0, 1, Code::Busy);
+        drop((wire, socket, bystander, second, next));
+        lab.nothing_left(ifname, &[]);
+    }
+}
+
+#[test]
+fn promiscuous_mode_and_busy_polling_are_part_of_the_lease() {
+    const SO_BUSY_POLL: i32 = 46;
+    const SO_PREFER_BUSY_POLL: i32 = 69;
+    let lab = lab!();
+    let veth = lab.veth(1);
+    let uid = lab.user.uid;
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{uid}]\ninterfaces = [\"eth1\"]\npromisc = true\nbusy_poll = true\n"
+    ));
+    let params = vec![
+        Param { name: param::PROMISC.into(), value: Value::Flag(true) },
+        Param { name: param::BUSY_POLL.into(), value: Value::Number(50) },
+        Param { name: param::BUSY_POLL_BUDGET.into(), value: Value::Number(16) },
+    ];
+    let promiscuity = || lab.link(&veth.ifname).unwrap()["promiscuity"].as_u64().unwrap();
+    for kill in [false, true] {
+        let (wire, _helper) = lab.exec(&lab.user);
+        wire.greet();
+        let grant = wire.ask(Acquire { params: params.clone(), ..acquire(&veth.ifname, 0, 1) }).unwrap();
+        assert!(grant.granted.promisc);
+        assert_eq!((grant.granted.busy_poll.usecs, grant.granted.busy_poll.budget), (50, 16));
+        assert_eq!(promiscuity(), 1);
+        let option = |name| kernel::socket_option(&grant.sockets[0], name).unwrap();
+        assert_eq!([SO_PREFER_BUSY_POLL, SO_BUSY_POLL].map(option), [1, 50]);
+        if kill {
+            Process::new(grant.granted.keeper).kill();
+            wait_until(SOON, "promiscuous mode to end with its keeper", || promiscuity() == 0);
+        }
+        drop((wire, grant));
+        wait_until(SOON, "promiscuous mode to end", || promiscuity() == 0);
+        lab.no_helpers_but(&[]);
+        lab.cmd(HELPER).arg("reap").run(SOON).ok();
+        lab.nothing_left(&veth.ifname, &[]);
+    }
+}
