@@ -2,6 +2,7 @@
 //! `listen`: for hosts without systemd, and containers. A process a connection, as with systemd; the listener
 //! itself holds nobody's state, and killing it ends no lease.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
@@ -33,6 +34,7 @@ pub(crate) fn listen(arguments: &cli::Listen) -> Result<(), Failure> {
     crate::isolation::prepare_folders()?;
     let listener = open(&path, arguments)?;
     as_service()?;
+    leave_input()?;
     audit::open(io::stderr().as_fd().try_clone_to_owned().ok().map(Into::into));
     entry::leave_directory()?;
     process::discard_children();
@@ -47,6 +49,12 @@ pub(crate) fn listen(arguments: &cli::Listen) -> Result<(), Failure> {
             Err(_) => {}
         }
     }
+}
+
+/// What the listener was started with as standard input is no keeper's affair.
+fn leave_input() -> Result<(), Failure> {
+    let null = File::open("/dev/null").and_then(|null| Ok(nix::unistd::dup2_stdin(null)?));
+    null.map_err(|error| Failure::internal("opening /dev/null", error))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
