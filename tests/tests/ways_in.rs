@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -208,6 +208,33 @@ fn sudo_from_a_terminal() {
     run.finish(SOON).ok();
 }
 
+/// The recipe of docs/operations.md, whole; sudo's rule is for no arguments and for nobody else.
+#[test]
+fn sudo_by_the_client() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    lab.install_as_packaged(0o755);
+    if let Err(why) = lab.sudo() {
+        skip!("{why}");
+    }
+    let script = lab.path("by-sudo");
+    fs::write(&script, format!("#!/bin/sh\nexec sudo -n {INSTALLED}\n")).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let netdev = format!("af-xdp,id=n0,ifname={}", veth.ifname);
+    let run = || {
+        let cmd = lab.cmd("xsk-client").args(["run", "--helper"]).arg(&script);
+        cmd.args(["--acquire", &netdev, "--", "printenv", "XSK_NETDEV_n0"])
+    };
+    assert!(run().user(&lab.user).run(SOON).ok().stdout.contains("sock-fds="));
+    lab.nothing_left(&veth.ifname, &[]);
+    let stranger = lab.another_user();
+    assert!(!run().user(&stranger).run(SOON).status.success());
+    let done = lab.user_cmd("sudo").args(["-n", INSTALLED, "reap"]).run(SOON);
+    assert!(!done.status.success(), "{done:?}");
+    lab.nothing_left(&veth.ifname, &[]);
+}
+
 #[test]
 fn pkexec() {
     let lab = lab!();
@@ -276,9 +303,11 @@ fn listen() {
     let lab = lab!();
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
-    let listener = lab.listen();
-    let way = Way::by("listen", listener.pid());
-    goes_through(&lab, &veth, &way, lab.wire());
+    let input = OwnedFd::from(fs::File::open("/etc/hostname").unwrap());
+    let listener = lab.cmd("xsk-helper").args(["listen", "--socket", SOCKET, "--socket-mode", "0666"]);
+    let mut listener = listener.stdin(input).start();
+    listener.says("listening on", SOON);
+    goes_through(&lab, &veth, &Way::by("listen", listener.pid()), lab.wire());
 }
 
 /// Whoever wrote to a pipe that its user never empties would stand still, with the locks that others wait for.
