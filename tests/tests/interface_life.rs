@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use xsk_tests::lab;
 use xsk_tests::lab::foreign::{NATIVE, SKB, Way};
 use xsk_tests::lab::link::ip;
@@ -59,6 +60,33 @@ fn a_rename_and_a_fall_are_told_and_end_nothing() {
     let renamed = Veth { ifname: "other".into(), ..veth };
     receives(&lab, &renamed, 0, &mut socket);
     drop((wire, socket));
+    lab.nothing_left("other", &[]);
+}
+
+/// What was lost is made up for by what is so now: told last, and all of it.
+#[test]
+fn a_keeper_that_missed_messages_asks_afresh() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let (wire, _helper) = lab.exec(&lab.user);
+    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
+    let keeper = Process::new(grant.granted.keeper).settled();
+    keeper.signal(Signal::SIGSTOP);
+    // Far more than its buffer holds; in the end it is down and has another name.
+    let flips = "link set dev eth1 down\nlink set dev eth1 up\n".repeat(500);
+    let batch = format!("{flips}link set dev eth1 down\nlink set dev eth1 name other\n");
+    std::fs::write(lab.path("batch"), batch).unwrap();
+    lab.cmd("ip").arg("-batch").arg(lab.path("batch")).run(Duration::from_secs(60)).ok();
+    keeper.signal(Signal::SIGCONT);
+    let mut kinds = Vec::new();
+    while wire.readable(Duration::from_millis(500)) {
+        kinds.push(told(&wire));
+    }
+    assert_eq!(kinds, [EventKind::InterfaceRenamed, EventKind::InterfaceDown]);
+    ip(&["link", "set", "dev", "other", "up"]);
+    assert_eq!(told(&wire), EventKind::InterfaceUp);
+    drop((wire, grant));
     lab.nothing_left("other", &[]);
 }
 

@@ -22,7 +22,7 @@ use crate::serve::caller::Caller;
 use crate::serve::connection::{Connection, Incoming};
 use crate::stops::stop_at;
 use crate::sys::process;
-use watch::{News, Watch};
+use watch::Watch;
 
 /// A client has nothing to say on a lease's connection; one that says more than this ends the lease.
 const MESSAGES: u32 = 8;
@@ -167,13 +167,14 @@ impl Keeper {
     }
 
     fn news(&mut self) -> Option<End> {
-        let (kind, text) = match self.watch.read() {
-            News::Nothing => return None,
-            News::Event(kind, text) => (kind, text),
-        };
-        self.tell(kind, &text);
-        let over = matches!(kind, EventKind::InterfaceGone | EventKind::InterfaceMoved);
-        over.then_some(End::Interface)
+        let mut end = None;
+        for (kind, text) in self.watch.read() {
+            self.tell(kind, &text);
+            if matches!(kind, EventKind::InterfaceGone | EventKind::InterfaceMoved) {
+                end = Some(End::Interface);
+            }
+        }
+        end
     }
 
     fn tell(&self, kind: EventKind, text: &str) {

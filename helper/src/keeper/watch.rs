@@ -27,11 +27,8 @@ pub(crate) struct Watch {
     reduced: bool,
 }
 
-/// What has come.
-pub(crate) enum News {
-    Nothing,
-    Event(EventKind, String),
-}
+/// A thing that a client wants to know, in its kind and its words.
+pub(crate) type News = (EventKind, String);
 
 impl Watch {
     pub(crate) fn open(granted: &Granted) -> io::Result<Self> {
@@ -52,67 +49,63 @@ impl Watch {
         })
     }
 
-    /// Reads one message; the next is there at the next poll.
-    pub(crate) fn read(&mut self) -> News {
+    /// Reads one message, and says what is new; the next message is there at the next poll.
+    pub(crate) fn read(&mut self) -> Vec<News> {
         match self.monitor.read() {
-            Ok(Event::None) => News::Nothing,
+            Ok(Event::None) => Vec::new(),
             Ok(Event::Changed(link)) => self.compare(&link),
             Ok(Event::Gone { moved: false }) => {
-                News::Event(EventKind::InterfaceGone, format!("the interface {} was removed", self.name))
+                vec![(EventKind::InterfaceGone, format!("the interface {} was removed", self.name))]
             }
-            Ok(Event::Gone { moved: true }) => News::Event(
+            Ok(Event::Gone { moved: true }) => vec![(
                 EventKind::InterfaceMoved,
                 format!("the interface {} was moved to another network namespace", self.name),
-            ),
+            )],
             Err(_) => self.afresh(),
         }
     }
 
-    fn afresh(&mut self) -> News {
+    /// Messages were lost. Those that were not are older than what the kernel says now.
+    fn afresh(&mut self) -> Vec<News> {
+        self.monitor.discard();
         match self.netlink.link_by_index(self.ifindex) {
             Ok(Some(link)) => self.compare(&link),
-            Ok(None) => News::Event(EventKind::InterfaceGone, format!("the interface {} is gone", self.name)),
-            Err(_) => News::Nothing,
+            Ok(None) => vec![(EventKind::InterfaceGone, format!("the interface {} is gone", self.name))],
+            Err(_) => Vec::new(),
         }
     }
 
-    /// The first difference that a client wants to know; the kernel sends a message for each change.
-    fn compare(&mut self, link: &Link) -> News {
+    /// What is not as it was when the client was told last.
+    fn compare(&mut self, link: &Link) -> Vec<News> {
+        let mut news = Vec::new();
         if link.name != self.name {
             let text = format!("the interface {} is now called {}", self.name, link.name);
             self.name.clone_from(&link.name);
-            return News::Event(EventKind::InterfaceRenamed, text);
+            news.push((EventKind::InterfaceRenamed, text));
         }
         if link.up != self.up {
             self.up = link.up;
             let (kind, word) =
                 if link.up { (EventKind::InterfaceUp, "up") } else { (EventKind::InterfaceDown, "down") };
-            return News::Event(kind, format!("the interface {} is {word}", self.name));
+            news.push((kind, format!("the interface {} is {word}", self.name)));
         }
-        let ours = link.xdp.iter().any(|program| program.prog_id == self.prog_id);
-        if ours == self.replaced {
-            self.replaced = !ours;
-            if self.replaced {
-                let text = format!("the XSK program of this lease is not on {} any more", self.name);
-                return News::Event(EventKind::ProgramReplaced, text);
-            }
+        let replaced = !link.xdp.iter().any(|program| program.prog_id == self.prog_id);
+        if replaced && !self.replaced {
+            let text = format!("the XSK program of this lease is not on {} any more", self.name);
+            news.push((EventKind::ProgramReplaced, text));
         }
-        self.count_queues()
+        self.replaced = replaced;
+        news.extend(self.count_queues());
+        news
     }
 
     /// The kernel has no event for the number of queues, but drivers take the carrier away while they change it.
-    fn count_queues(&mut self) -> News {
+    fn count_queues(&mut self) -> Option<News> {
         let told = |queue| self.netdev.as_ref().and_then(|netdev| netdev.has(self.ifindex, queue));
         let missing = self.queues.clone().find(|queue| told(*queue) == Some(false));
-        let reduced = missing.is_some() && !self.reduced;
-        self.reduced = missing.is_some();
-        match missing.filter(|_| reduced) {
-            Some(queue) => {
-                let text = format!("the interface {} has no queue {queue} any more", self.name);
-                News::Event(EventKind::QueuesReduced, text)
-            }
-            None => News::Nothing,
-        }
+        let known = std::mem::replace(&mut self.reduced, missing.is_some());
+        let text = format!("the interface {} has no queue {} any more", self.name, missing?);
+        (!known).then_some((EventKind::QueuesReduced, text))
     }
 }
 

@@ -14,6 +14,9 @@ use crate::sys::sockets;
 /// RTMGRP_LINK (include/uapi/linux/rtnetlink.h).
 const LINK_GROUP: u32 = 1;
 
+/// More messages than a receive buffer of the usual size holds.
+const MOST: u32 = 4096;
+
 /// A subscription to the events of one interface.
 #[derive(Debug)]
 pub(crate) struct Monitor {
@@ -51,6 +54,18 @@ impl Monitor {
             Some(_) if message.kind == RTM_DELLINK => Ok(Event::Gone { moved: moved(&message) }),
             Some(link) => Ok(Event::Changed(link)),
             None => Ok(Event::None),
+        }
+    }
+}
+
+impl Monitor {
+    /// Throws away what is waiting; more than a socket can hold is not.
+    pub(crate) fn discard(&self) {
+        let mut buffer = [0; 8192];
+        for _ in 0..MOST {
+            if matches!(self.netlink.news(&mut buffer), Ok(None)) {
+                return;
+            }
         }
     }
 }
