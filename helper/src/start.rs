@@ -14,7 +14,7 @@ use crate::serve::connection::Connection;
 use crate::serve::{self, Terms};
 use crate::stops::stop_at;
 use crate::sys::{process, sockets};
-use crate::{admin, audit, cli};
+use crate::{admin, audit, cli, grant};
 
 /// The exit code for a program that is not set up right (sysexits.h, EX_CONFIG).
 const CONFIGURATION: u8 = 78;
@@ -91,6 +91,7 @@ fn isolate(origin: Origin) -> Result<Terms, Failure> {
     service::enter(user)?;
     stop_at!("isolated");
     audit::open(log_stream(service)?.map(Into::into));
+    grant::guard::prepare()?;
     let entry = if service || origin.real_uid == 0 {
         Entry::Trusted
     } else {

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use crate::audit;
 use crate::cli::Command;
 use crate::error::Failure;
+use crate::grant::guard;
 use crate::isolation;
 use crate::isolation::service::{self, ServiceUser};
 use crate::listen;
@@ -47,5 +48,5 @@ pub(crate) fn as_service() -> Result<(), Failure> {
     isolation::prepare_folders()?;
     service::enter(ServiceUser::find()?)?;
     audit::open(None);
-    Ok(())
+    guard::prepare()
 }

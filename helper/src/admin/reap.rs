@@ -8,6 +8,7 @@ use xsk_bpf::Redirect;
 
 use crate::audit::{Line, What};
 use crate::error::Failure;
+use crate::grant::guard::Guard;
 use crate::grant::program::{self, privileged};
 use crate::grant::remove_program;
 use crate::leases::key::Key;
@@ -22,6 +23,11 @@ pub(crate) fn reap() -> Result<(), Failure> {
             removed += 1;
             println!("removed {}", dir.display());
             Line::new(What::Reap).with("ifindex", key.ifindex).with("netns", key.netns.cookie()).log();
+        }
+    }
+    if let Some(guard) = Guard::open() {
+        for key in guard.interfaces()? {
+            forget_dead(&guard, key)?;
         }
     }
     if removed == 0 {
@@ -43,6 +49,19 @@ fn reap_one(key: Key, dir: &Path) -> Result<bool, Failure> {
     }
     table.unlock_interface();
     Ok(unused)
+}
+
+/// Has the bind guard forget the leases whose keepers were killed.
+fn forget_dead(guard: &Guard, key: Key) -> Result<(), Failure> {
+    let failed = |error| Failure::internal("opening a lock file", error);
+    let table = Table::open(key).map_err(failed)?;
+    if table.lock_interface().map_err(failed)?.is_err() {
+        return Ok(());
+    }
+    let holders = table.holders().map_err(failed)?;
+    let forgotten = guard.forget_dead(key, &holders);
+    table.unlock_interface();
+    forgotten
 }
 
 /// Whether every slot is empty; without all its pins, a folder has no program that could receive.

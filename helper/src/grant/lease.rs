@@ -6,9 +6,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use xsk_bpf::{Redirect, SlotProbe, XskMap};
+use xsk_bpf::{LivingLeases, Redirect, SlotProbe, XskMap};
 use xsk_proto::Code;
 
+use super::guard::{self, Guard};
 use super::program::folder;
 use super::sockets;
 use crate::error::Failure;
@@ -39,6 +40,8 @@ pub(crate) struct Lease {
     filled: Vec<u32>,
     /// The map and the probe, once the program is known.
     objects: Option<(XskMap, SlotProbe)>,
+    /// Where the bind guard looks, if there is one.
+    living: Option<LivingLeases>,
 }
 
 fn failed(step: &'static str) -> impl Fn(io::Error) -> Failure {
@@ -56,8 +59,19 @@ impl Lease {
     ) -> Result<Self, Failure> {
         let table = Table::open(key).map_err(failed("opening the interface's lock file"))?;
         let number = u64::try_from(boot_time().as_nanos()).unwrap_or(u64::MAX);
-        let (taken, filled) = (Vec::new(), Vec::new());
-        Ok(Self { key, number, uid, first_queue, queues, linger, table, taken, filled, objects: None })
+        Ok(Self {
+            key,
+            number,
+            uid,
+            first_queue,
+            queues,
+            linger,
+            table,
+            taken: Vec::new(),
+            filled: Vec::new(),
+            objects: None,
+            living: None,
+        })
     }
 
     /// Its queues.
@@ -141,6 +155,17 @@ impl Lease {
         Ok(())
     }
 
+    /// Has the bind guard hold the sockets to their queues. On an interface that got its program just now, no
+    /// lease of before is alive but those whose queues are held.
+    pub(crate) fn guard(&mut self, guard: Guard, sockets: &[OwnedFd], fresh: bool) -> Result<(), Failure> {
+        if fresh {
+            guard.forget_dead(self.key, &self.table.holders().map_err(failed("reading the lease table"))?)?;
+        }
+        guard.hold(self.key, self.number, self.first_queue, sockets)?;
+        self.living = Some(guard.into_leases());
+        Ok(())
+    }
+
     /// Ends the lease: the queues leave the map, and with the last one the program leaves the interface.
     /// Without a capability, from a keeper. Every step is tried whatever became of the one before.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
@@ -156,6 +181,9 @@ impl Lease {
 
     /// The interface's lock is held.
     fn undo(&mut self) {
+        if let Some(living) = &self.living {
+            guard::end(living, self.key, self.taken.iter().copied());
+        }
         if let Some((map, _)) = &self.objects {
             for queue in self.filled.drain(..) {
                 // A slot that cannot be emptied (before Linux 5.19, without a capability) empties with its socket.
@@ -171,6 +199,7 @@ impl Lease {
             remove_program(self.key);
         }
         self.objects = None;
+        self.living = None;
     }
 
     fn give_back(&mut self) {

@@ -3,6 +3,7 @@
 //! the claim under the interface's lock, and nothing half-made if that fails.
 
 mod device;
+pub(crate) mod guard;
 mod handover;
 mod lease;
 mod memlock;
@@ -30,6 +31,7 @@ use crate::serve::caller::Caller;
 use crate::stops::stop_at;
 use crate::sys::clock::boot_time;
 use device::Device;
+use guard::Guard;
 pub(crate) use lease::{Lease, remove_program};
 use options::Options;
 use program::{Attachment, Wanted};
@@ -112,9 +114,11 @@ fn denial(denied: &Denied, uid: u32, ifname: &str) -> Failure {
         .hint(format!("the administrator can add a rule to {}", crate::paths::POLICY))
 }
 
-/// What the kernel can hold sockets to, tried on one that is thrown away.
-fn confinement(socket: &OwnedFd) -> Confinement {
-    Confinement { device: sockets::confined_to_device(socket), queue: false }
+/// What the kernel can hold sockets to, tried on one of them; the guard's stamp is made anew afterwards.
+fn confinement(sockets: &[OwnedFd], guard: Option<&Guard>) -> Confinement {
+    let Some(socket) = sockets.first() else { return Confinement { device: false, queue: false } };
+    let device = sockets::confined_to_device(socket);
+    Confinement { device, queue: device && guard.is_some_and(|guard| guard.in_force(socket)) }
 }
 
 /// A client other than root gets nothing that the kernel does not hold to its interface; and what a rule
@@ -183,7 +187,8 @@ fn claim(
     device.check_queues(&request.name, first_queue, queues)?;
     device.check_mtu(request.options.frags)?;
     let sockets = sockets::make(device.link.ifindex, queues, &request.options)?;
-    let confinement = sockets.first().map_or(Confinement { device: false, queue: false }, confinement);
+    let guard = Guard::open();
+    let confinement = confinement(&sockets, guard.as_ref());
     check_confinement(confinement, allowed.rule.confine, caller, request.name.as_str())?;
     stop_at!("sockets");
     let key = Key { netns: caller.netns, ifindex: device.link.ifindex };
@@ -191,7 +196,11 @@ fn claim(
     let (attachment, promiscuity) =
         lease.claim(request.name.as_str(), allowed.rule.shared, |lease, idle| {
             device.refresh()?;
-            occupy(lease, idle, request, allowed, &device, &sockets)
+            let occupied = occupy(lease, idle, request, allowed, &device, &sockets)?;
+            match guard.filter(|_| confinement.queue) {
+                Some(guard) => lease.guard(guard, &sockets, occupied.0.fresh).map(|()| occupied),
+                None => Ok(occupied),
+            }
         })?;
     stop_at!("unlocked");
     let finished = handover::wait(&device.link, lease.range())
@@ -287,7 +296,7 @@ pub(crate) fn check(acquire: Acquire, caller: &Caller, policy: &Policy) -> Resul
     device.check_queues(&request.name, request.acquire.first_queue, request.acquire.queues)?;
     device.check_mtu(request.options.frags)?;
     let probe = sockets::make(device.link.ifindex, 1, &Options::default())?;
-    let confinement = probe.first().map_or(Confinement { device: false, queue: false }, confinement);
+    let confinement = confinement(&probe, Guard::open().as_ref());
     check_confinement(confinement, allowed.rule.confine, caller, request.name.as_str())?;
     Ok(Verdict {
         rule: allowed.rule.label.clone(),

@@ -30,6 +30,8 @@ pub(crate) struct Attachment {
     pub(crate) reason: String,
     pub(crate) prog_id: u32,
     pub(crate) frags: bool,
+    /// Attached for this request.
+    pub(crate) fresh: bool,
 }
 
 /// A program on its interface, and how.
@@ -107,7 +109,7 @@ fn existing(wanted: &Wanted<'_>, idle: bool) -> Result<Option<Installed>, Failur
     let frags = privileged(|| redirect.frags())?;
     if wanted.modes.contains(&mode) && (frags || !wanted.frags) {
         let reason = format!("the program was attached in {mode} mode already");
-        Ok(Some((redirect, Attachment { mode, reason, prog_id: info.prog_id, frags })))
+        Ok(Some((redirect, Attachment { mode, reason, prog_id: info.prog_id, frags, fresh: false })))
     } else if idle && unoccupied()? {
         clear(&dir, Some(&redirect)).map(|()| None)
     } else {
@@ -210,7 +212,7 @@ fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
         let _ = Redirect::unpin(&dir);
         return Err(failure);
     }
-    Ok((redirect, Attachment { mode, reason, prog_id, frags: wanted.frags }))
+    Ok((redirect, Attachment { mode, reason, prog_id, frags: wanted.frags, fresh: true }))
 }
 
 fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, String), Failure> {

@@ -11,6 +11,7 @@
 //!    [`service::KEPT`] and what optional features need, effective, inheritable, ambient and bounding sets empty,
 //!    no_new_privs, not dumpable: each read back. From here on locks may be taken, and nothing is written to a
 //!    stream of the caller's any more: only a manager of services has it kept, for the log.
+//!    Then [`guard::prepare`](crate::grant::guard::prepare). *After it*: CAP_PERFMON is given up as well.
 //! 5. [`renounce`], once the sockets are handed over. *After it*: no capability in any set, no stream, and only
 //!    the system calls of a keeper.
 

@@ -21,18 +21,19 @@ const PLAIN: &[i64] = &[
     libc::SYS_read,            // signalfd
     libc::SYS_write,           // the log where there is no journald
     libc::SYS_clock_nanosleep, // waits for the interface's lock
-    libc::SYS_unlinkat,        // pins and the lease's text (as rmdir too)
-    libc::SYS_close,           // the kernel objects
-    libc::SYS_utimensat,       // how long the program lingers
-    libc::SYS_mmap,            // memory
-    libc::SYS_munmap,          // memory
-    libc::SYS_mremap,          // memory
-    libc::SYS_brk,             // memory
-    libc::SYS_madvise,         // memory
-    libc::SYS_futex,           // the C library's locks
+    libc::SYS_clock_gettime, // the time, where the vDSO cannot tell it (a clock source such as hpet or acpi_pm)
+    libc::SYS_unlinkat,      // pins and the lease's text (as rmdir too)
+    libc::SYS_close,         // the kernel objects
+    libc::SYS_utimensat,     // how long the program lingers
+    libc::SYS_mmap,          // memory
+    libc::SYS_munmap,        // memory
+    libc::SYS_mremap,        // memory
+    libc::SYS_brk,           // memory
+    libc::SYS_madvise,       // memory
+    libc::SYS_futex,         // the C library's locks
     libc::SYS_restart_syscall, // after a stop and a continue
-    libc::SYS_rt_sigreturn,    // the same
-    libc::SYS_exit_group,      // the end
+    libc::SYS_rt_sigreturn,  // the same
+    libc::SYS_exit_group,    // the end
 ];
 
 /// The same under their older names, which not every architecture has.

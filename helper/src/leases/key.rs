@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+/// Marks the number of a namespace that is known by its inode.
+const INODE: u64 = 1 << 63;
+
 /// A network namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Netns {
@@ -20,6 +23,19 @@ impl Netns {
             Netns::Cookie(cookie) => cookie,
             Netns::Inode(_) => 0,
         }
+    }
+
+    /// A number that no other namespace has: cookies count up from 1, inodes have 32 bits.
+    pub(crate) fn number(self) -> u64 {
+        match self {
+            Netns::Cookie(cookie) => cookie,
+            Netns::Inode(inode) => inode | INODE,
+        }
+    }
+
+    /// The namespace of such a number.
+    pub(crate) fn of_number(number: u64) -> Self {
+        if number & INODE == 0 { Netns::Cookie(number) } else { Netns::Inode(number & !INODE) }
     }
 }
 
@@ -56,6 +72,13 @@ impl fmt::Display for Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_reads_back() {
+        for netns in [Netns::Cookie(1), Netns::Inode(4_026_531_840)] {
+            assert_eq!(Netns::of_number(netns.number()), netns);
+        }
+    }
 
     #[test]
     fn a_name_reads_back() {

@@ -17,7 +17,7 @@ use std::path::Path;
 use crate::paths;
 
 /// Opens a lock file. A process opens each of them once: closing one descriptor drops all its locks.
-fn open_lock_file(name: &str) -> io::Result<File> {
+pub(crate) fn open_lock_file(name: &str) -> io::Result<File> {
     let path = Path::new(paths::LEASES).join(name);
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }

@@ -13,6 +13,15 @@ pub fn say(why: &str) {
     let _ = stderr.write_all(line.as_bytes());
 }
 
+/// Says that the running test needs another kernel than this one, on which `make vm` runs it; panics there.
+pub fn elsewhere(why: &str) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("?");
+    assert!(std::env::var_os("XSK_VM").is_none(), "{name} has to run in the VM: {why}");
+    let mut stderr = super::sys::raw_stderr();
+    let _ = stderr.write_all(format!("SKIPPED HERE: {name}: {why} (make vm runs it)\n").as_bytes());
+}
+
 /// Prints a figure that the test measured, past the harness, for the reports.
 pub fn figure(line: &str) {
     let thread = std::thread::current();

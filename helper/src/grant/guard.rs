@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The bind guard from the helper's side. It is loaded once after a boot, by the first helper that can, and is
+//! there for all from then on; whether it is in force is tried on a socket each time, not believed.
+//!
+//! A lease is noted at each of its queues, so a later lease of the same queue takes the place of one whose keeper
+//! was killed. What is left of such leases elsewhere goes when a program is put on the interface anew, and with
+//! `reap`.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use caps::Capability::{CAP_BPF, CAP_PERFMON};
+use caps::{CapSet, Capability};
+use xsk_bpf::{Error, LivingLeases, Place};
+
+use super::program::explain;
+use crate::audit::{Line, What};
+use crate::error::Failure;
+use crate::isolation::service;
+use crate::leases::key::Key;
+use crate::leases::open_lock_file;
+use crate::leases::table::{Holder, PATIENCE};
+use crate::paths;
+use crate::sys::{locks, privilege, sockets};
+
+/// The number goes up with the structures of guard.bpf.c: then both are there, each for its own sockets.
+const FOLDER: &str = "guard-1";
+/// Its first byte is locked while somebody loads; its text says why that cannot be done.
+const LOCK_FILE: &str = "guard";
+/// The security modules that the kernel runs.
+const MODULES: &str = "/sys/kernel/security/lsm";
+/// A lease that is never noted anywhere.
+const NO_LEASE: u64 = 0;
+
+fn folder() -> PathBuf {
+    Path::new(paths::BPF).join(FOLDER)
+}
+
+/// Loads the guard if it is not there and can be, and gives CAP_PERFMON up, which nothing else needs.
+pub(crate) fn prepare() -> Result<(), Failure> {
+    if !xsk_bpf::Guard::is_pinned(&folder()) && worth_trying() {
+        if let Err(failure) = load() {
+            Line::new(What::Error).with("guard", &failure.refused().message).log();
+        }
+    }
+    service::give_up(CAP_PERFMON)
+}
+
+/// Whether a load could succeed, as far as a look can tell.
+fn worth_trying() -> bool {
+    caps::has_cap(None, CapSet::Permitted, CAP_PERFMON).unwrap_or(false)
+        && std::fs::read_to_string(MODULES).map_or(true, |list| list.trim().split(',').any(|m| m == "bpf"))
+        && xsk_bpf::is_bpffs(Path::new(paths::BPF)).unwrap_or(false)
+}
+
+/// One helper at a time; a refusal is remembered until the next boot, so that not every request asks for it.
+fn load() -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::internal("preparing the bind guard", error);
+    let lock = open_lock_file(LOCK_FILE).map_err(failed)?;
+    if !taken(&lock).map_err(failed)? || lock.metadata().map_err(failed)?.len() > 0 {
+        return Ok(());
+    }
+    let dir = folder();
+    if xsk_bpf::Guard::is_pinned(&dir) {
+        return Ok(());
+    }
+    match DirBuilder::new().mode(0o700).create(&dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => {}
+    }
+    with(&[CAP_BPF, CAP_PERFMON], || xsk_bpf::Guard::load(&dir))?.map_err(|error| {
+        remember(&lock, &error);
+        explain(&error)
+    })
+}
+
+fn taken(lock: &File) -> io::Result<bool> {
+    let deadline = Instant::now() + PATIENCE;
+    while !locks::try_lock(lock, 0, 1)? {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    Ok(true)
+}
+
+/// Want of memory or descriptors passes; anything else does not.
+fn remember(mut lock: &File, error: &Error) {
+    if !matches!(error.errno, libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::EAGAIN) {
+        // If it cannot be written, the next request tries again.
+        let _ = writeln!(lock, "{error}");
+    }
+}
+
+fn with<T>(caps: &[Capability], work: impl FnOnce() -> T) -> Result<T, Failure> {
+    privilege::with(caps, work).map_err(|error| Failure::internal("raising CAP_BPF", error))
+}
+
+fn place(key: Key, queue: u32) -> Place {
+    Place { netns: key.netns.number(), ifindex: key.ifindex, queue }
+}
+
+/// The guard of this machine.
+#[derive(Debug)]
+pub(crate) struct Guard(xsk_bpf::Guard);
+
+impl Guard {
+    /// `None` where there is none.
+    pub(crate) fn open() -> Option<Self> {
+        let dir = folder();
+        if !xsk_bpf::Guard::is_pinned(&dir) {
+            return None;
+        }
+        match with(&[CAP_BPF], || xsk_bpf::Guard::open(&dir))
+            .and_then(|opened| opened.map_err(|e| explain(&e)))
+        {
+            Ok(guard) => Some(Self(guard)),
+            Err(failure) => {
+                Line::new(What::Error).with("guard", &failure.refused().message).log();
+                None
+            }
+        }
+    }
+
+    /// Whether it holds sockets, tried on this one: stamped for a lease that does not live it binds nowhere.
+    pub(crate) fn in_force(&self, socket: &OwnedFd) -> bool {
+        let nowhere = Place { netns: 0, ifindex: 0, queue: 0 };
+        let stamped = with(&[CAP_BPF], || self.0.stamp(socket.as_fd(), nowhere, NO_LEASE));
+        matches!(stamped, Ok(Ok(()))) && sockets::bind_errno(socket.as_fd(), 0, 0) == libc::EPERM
+    }
+
+    /// Holds a lease's sockets to one queue each, as long as the lease is noted there.
+    pub(crate) fn hold(&self, key: Key, lease: u64, first: u32, sockets: &[OwnedFd]) -> Result<(), Failure> {
+        let held = with(&[CAP_BPF], || {
+            (first..).zip(sockets).try_for_each(|(queue, socket)| {
+                self.0.stamp(socket.as_fd(), place(key, queue), lease)?;
+                self.0.leases.begin(place(key, queue), lease)
+            })
+        })?;
+        held.map_err(|error| {
+            let queues = first..first.saturating_add(u32::try_from(sockets.len()).unwrap_or(u32::MAX));
+            end(&self.0.leases, key, queues);
+            explain(&error)
+        })
+    }
+
+    /// Forgets the leases of an interface whose queues nobody holds.
+    pub(crate) fn forget_dead(&self, key: Key, holders: &[Holder]) -> Result<(), Failure> {
+        let dead = |place: &Place| {
+            (place.netns, place.ifindex) == (key.netns.number(), key.ifindex)
+                && holders.iter().all(|holder| holder.queue != place.queue)
+        };
+        with(&[CAP_BPF], || {
+            let places = self.0.leases.places()?;
+            places.into_iter().filter(dead).try_for_each(|place| self.0.leases.end(place))
+        })?
+        .map_err(|error| explain(&error))
+    }
+
+    /// Every interface with a lease that is noted, each once.
+    pub(crate) fn interfaces(&self) -> Result<Vec<Key>, Failure> {
+        let places = with(&[CAP_BPF], || self.0.leases.places())?.map_err(|error| explain(&error))?;
+        let mut keys: Vec<Key> = Vec::new();
+        for place in places {
+            let key =
+                Key { netns: crate::leases::key::Netns::of_number(place.netns), ifindex: place.ifindex };
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// What a keeper needs of it.
+    pub(crate) fn into_leases(self) -> LivingLeases {
+        self.0.leases
+    }
+}
+
+/// Notes no lease at these queues any more: their sockets bind nowhere. From Linux 5.19 on it takes no capability;
+/// before, the note stays until the next lease of the queue takes its place.
+pub(crate) fn end(leases: &LivingLeases, key: Key, queues: impl IntoIterator<Item = u32>) {
+    for queue in queues {
+        let _ = leases.end(place(key, queue));
+    }
+}
