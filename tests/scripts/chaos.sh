@@ -8,6 +8,8 @@ set -euo pipefail
 
 cd "$(dirname "$0")/../.."
 TARGET=${CARGO_TARGET_DIR:-target}
+# The programs under test are the release build, unless somebody chose others.
+export XSK_BIN_DIR=${XSK_BIN_DIR:-$(realpath "$TARGET")/release}
 export ROUNDS=${ROUNDS:-1000} LABS=${LABS:-4}
 
 # The helper that stands still between its steps is for this test alone: never in the same folder.
@@ -22,4 +24,4 @@ if ! is_root; then
     done
     export "CARGO_TARGET_${host}_RUNNER=sudo -- env $given"
 fi
-timeout -k 30 "${LIMIT:-60m}" cargo test --release --locked -p xsk-tests --test chaos -- --show-output
+timeout -k 30 "${LIMIT:-60m}" cargo test --locked -p xsk-tests --test chaos -- --nocapture

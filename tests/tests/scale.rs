@@ -57,7 +57,10 @@ fn two_hundred_leases_at_once() {
     lab::say_figure(&format!("proportional memory of a keeper among 200: median {} KiB", memory[100]));
     assert_eq!(Wire::connect(SOCKET).status().leases.len(), 200);
     one_event_wakes_the_keepers_of_one_interface(&cables[0], &leases);
-    assert!(last < first * 4 + Duration::from_millis(5), "the 200th lease takes {last:?}, the first {first:?}");
+    assert!(
+        last < first * 4 + Duration::from_millis(5),
+        "the 200th lease takes {last:?}, the first {first:?}"
+    );
     drop(leases);
     lab.no_helpers_but(&[listener.pid()]);
     wait_until(SOON, "every program to go", || lab.programs().is_empty() && lab.pins().is_empty());
