@@ -102,7 +102,7 @@ impl Lease {
         let idle = self.table.holders().map_err(failed("reading the lease table"))?.is_empty();
         let result = work(self, idle);
         if result.is_err() {
-            self.undo();
+            self.undo(true);
         }
         self.table.unlock_interface();
         result
@@ -172,15 +172,16 @@ impl Lease {
         stop_at!("end");
         let locked = self.lock_interface("the interface");
         stop_at!("end-locked");
-        self.undo();
+        self.undo(locked.is_ok());
         if locked.is_ok() {
             self.table.unlock_interface();
         }
         locked
     }
 
-    /// The interface's lock is held.
-    fn undo(&mut self) {
+    /// Gives everything back. The program goes only with the interface's lock held: without it, somebody may
+    /// just be granted a queue, and what stays behind is the next request's to remove, or `reap`'s.
+    fn undo(&mut self, locked: bool) {
         if let Some(living) = &self.living {
             guard::end(living, self.key, self.taken.iter().copied());
         }
@@ -195,7 +196,7 @@ impl Lease {
         let _ = Record::remove(self.key, self.first_queue);
         self.give_back();
         stop_at!("end-given-back");
-        if self.unused() && !self.lingers() {
+        if locked && self.unused() && !self.lingers() {
             remove_program(self.key);
         }
         self.objects = None;
