@@ -28,7 +28,7 @@ build: ## packages that the build needs, then the release binaries
 	@$(SCRIPTS)/setup.sh build
 	cargo build --release --locked --workspace
 
-$(filter demo bench chaos deb,$(SCRIPTED)): build
+$(filter demo bench chaos deb vm,$(SCRIPTED)): build
 
 $(SCRIPTED):
 	@$(SCRIPTS)/$@.sh

@@ -14,6 +14,7 @@
 # and not on the mirror any more is passed over.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/apt.sh"
 
 # A change of what is built below makes older results worthless: count this up with it.
 RECIPE=1
@@ -47,52 +48,15 @@ answer() {
 
 # ---- sources, by apt, without a change to the machine's own configuration -----------------
 
-# field NAME: of the index target on standard input.
-field() { sed -n "s/^$1: //p"; }
-
-# The first Debian archive among the machine's own sources, as apt itself understands them.
-own_target() {
-    apt-get indextargets 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sed '/^$/q'
-}
-
-# signed_by FILE:NUMBER: the Signed-By of that entry, as lines of a deb822 stanza. The number
-# is a line in a .list file and a stanza in a .sources file.
-signed_by() {
-    local file=${1%:*} number=${1##*:}
-    case $file in
-    *.sources)
-        awk -v RS= -v n="$number" 'NR == n' "$file" |
-            awk 'tolower($1) == "signed-by:" { on = 1; print; next } /^[ \t]/ && on { print; next } { on = 0 }'
-        ;;
-    *) sed -n "${number}s/.*[[ ]signed-by=\([^] ]*\).*/Signed-By: \1/p" "$file" ;;
-    esac
-}
-
 # private_apt DIR: an apt that knows nothing but the sources of $SUITES, from the same mirror.
 private_apt() {
-    local dir=$1 target
-    target=$(own_target)
-    [ -n "$target" ] || { apt_update && target=$(own_target); }
-    [ -n "$target" ] || die "apt knows no Debian archive: /etc/apt/sources* needs one"
-    mkdir -p "$dir"/{lists,cache/archives,parts}/partial
-    cat >"$dir/parts/source.sources" <<EOF
-Types: deb-src
-URIs: $(field Repo-URI <<<"$target")
-Suites: $SUITES
-Components: main
-$(signed_by "$(field Sourcesentry <<<"$target")")
-EOF
-    cat >"$dir/conf" <<EOF
-Dir::State::Lists "$dir/lists";
-Dir::Cache "$dir/cache";
-Dir::Etc::sourcelist "/dev/null";
-Dir::Etc::sourceparts "$dir/parts";
-APT::Sandbox::User "root";
-Acquire::Retries "3";
-EOF
-    # It calls a failure to fetch a warning, so what counts is what is then known.
-    quietly env APT_CONFIG="$dir/conf" apt-get -q update && [ -n "$(versions qemu)" ] && return
-    tail -n 20 "$LOG" >&2
+    local dir=$1
+    make_apt "$dir" deb-src "$SUITES"
+    # One release that is not there is no matter, and not every failure is one to apt: what
+    # counts is what is known afterwards.
+    env APT_CONFIG="$dir/conf" apt-get -q update >"$dir/update" 2>&1 </dev/null || true
+    grep -E '^(E|W|Err)[:0-9]' "$dir/update" >&2 || true
+    [ -z "$(versions qemu)" ] || return 0
     say "$(field Repo-URI <<<"$target") did not give the lists of the sources of $SUITES"
     return 1
 }

@@ -102,7 +102,7 @@ fn h23_a_guarded_socket_binds_to_its_queue_and_to_nothing_else() {
 #[test]
 fn h23_a_shared_umem_does_not_get_round_the_guard() {
     let Some((lab, veth)) = guarded() else { return };
-    let wire = lab.exec(&lab.user).0;
+    let (wire, _run) = lab.exec(&lab.user);
     let mut grant = wire.get(&veth.ifname, 0, 2).unwrap();
     let (own, second, first) = (grant.granted.ifindex, grant.sockets.remove(1), grant.sockets.remove(0));
     let umem = first.try_clone().unwrap();
@@ -202,7 +202,10 @@ fn h23_a_rule_with_queues_is_granted_only_with_the_guard() {
     lab.policy(&format!("{rule}queues = \"0\"\n"));
     let (wire, run) = lab.exec(&lab.user);
     match wire.get(&veth.ifname, 0, 1) {
-        Ok(grant) => assert!(grant.granted.confinement.queue, "granted without what the rule demands"),
+        Ok(grant) => {
+            assert!(grant.granted.confinement.queue, "granted without what the rule demands");
+            drop((wire, run));
+        }
         Err(refused) => {
             assert!(std::env::var_os("XSK_VM").is_none(), "{refused:?}");
             assert_eq!(refused.code, Code::Confinement, "{refused:?}");
@@ -210,7 +213,8 @@ fn h23_a_rule_with_queues_is_granted_only_with_the_guard() {
             drop((wire, run));
             // The way out that the hint names.
             lab.policy(&format!("{rule}queues = \"0\"\nconfine = \"device\"\n"));
-            let grant = lab.exec(&lab.user).0.get(&veth.ifname, 0, 1).unwrap();
+            let (wire, _run) = lab.exec(&lab.user);
+            let grant = wire.get(&veth.ifname, 0, 1).unwrap();
             assert!(!grant.granted.confinement.queue);
         }
     }
