@@ -57,7 +57,7 @@ private_apt() {
     env APT_CONFIG="$dir/conf" apt-get -q update >"$dir/update" 2>&1 </dev/null || true
     grep -E '^(E|W|Err)[:0-9]' "$dir/update" >&2 || true
     [ -z "$(versions qemu)" ] || return 0
-    say "$(field Repo-URI <<<"$target") did not give the lists of the sources of $SUITES"
+    say "$(mirror) did not give the lists of the sources of $SUITES"
     return 1
 }
 
