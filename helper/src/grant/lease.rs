@@ -84,27 +84,36 @@ impl Lease {
         &mut self,
         ifname: &str,
         shared: bool,
-        work: impl FnOnce(&mut Self, bool) -> Result<T, Failure>,
+        mut work: impl FnMut(&mut Self, bool) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let deadline = std::time::Instant::now() + QUEUE_PATIENCE;
         loop {
-            let busy = match self.try_claim(ifname, shared)? {
-                Ok(()) => break,
-                Err(busy) => busy,
+            let result = match self.try_claim(ifname, shared)? {
+                Ok(()) => self.attempt(&mut work),
+                Err(busy) => {
+                    self.give_back();
+                    Err(busy)
+                }
             };
-            self.give_back();
             self.table.unlock_interface();
-            if std::time::Instant::now() >= deadline {
-                return Err(busy);
+            match result {
+                Err(failure) if passing(&failure) && std::time::Instant::now() < deadline => {}
+                other => return other,
             }
             std::thread::sleep(QUEUE_PAUSE);
         }
-        let idle = self.table.holders().map_err(failed("reading the lease table"))?.is_empty();
-        let result = work(self, idle);
+    }
+
+    /// With the lock and the queues.
+    fn attempt<T>(
+        &mut self,
+        work: &mut impl FnMut(&mut Self, bool) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let holders = self.table.holders().map_err(failed("reading the lease table"));
+        let result = holders.and_then(|holders| work(self, holders.is_empty()));
         if result.is_err() {
             self.undo(true);
         }
-        self.table.unlock_interface();
         result
     }
 
@@ -223,6 +232,11 @@ impl Lease {
         // Before Linux 6.1 the slots cannot be read without a capability; then the locks decide alone.
         free && slots.occupied_of(map).map_or(true, |occupied| occupied.is_empty())
     }
+}
+
+/// A process that was killed loses its locks before its sockets and its program are gone.
+fn passing(failure: &Failure) -> bool {
+    matches!(failure.code(), Code::Busy | Code::ForeignProgram)
 }
 
 fn held(ifname: &str, queue: u32, holder: Holder) -> Failure {

@@ -187,7 +187,7 @@ fn claim(
     device.check_queues(&request.name, first_queue, queues)?;
     device.check_mtu(request.options.frags)?;
     let sockets = sockets::make(device.link.ifindex, queues, &request.options)?;
-    let guard = Guard::open();
+    let mut guard = Guard::open();
     let confinement = confinement(&sockets, guard.as_ref());
     check_confinement(confinement, allowed.rule.confine, caller, request.name.as_str())?;
     stop_at!("sockets");
@@ -197,7 +197,7 @@ fn claim(
         lease.claim(request.name.as_str(), allowed.rule.shared, |lease, idle| {
             device.refresh()?;
             let occupied = occupy(lease, idle, request, allowed, &device, &sockets)?;
-            match guard.filter(|_| confinement.queue) {
+            match guard.take().filter(|_| confinement.queue) {
                 Some(guard) => lease.guard(guard, &sockets, occupied.0.fresh).map(|()| occupied),
                 None => Ok(occupied),
             }
