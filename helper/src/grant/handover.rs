@@ -15,8 +15,9 @@ use crate::netlink::link::Link;
 use crate::netlink::queues::Netdev;
 use crate::sys::{privilege, sockets};
 
-/// The kernel takes 16 to 36 ms; more means that somebody is bound to stay.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The kernel takes 16 to 36 ms, and under load, since it needs the lock of all network devices for it, up to a second;
+/// more means that somebody is bound to stay. No lock of ours is held meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(2);
 /// Where nothing tells.
 const PAUSE: Duration = Duration::from_millis(50);
