@@ -67,7 +67,6 @@ fn serve_apart(connection: OwnedFd, listener: &OwnedFd, terms: &Terms) {
     if let Ok(Fork::Child) = process::fork() {
         // The listener's end goes with the listener: a keeper must not hold the address.
         let _ = nix::unistd::close(listener.as_raw_fd());
-        process::reset_signals();
         if setsid().is_ok() {
             serve::serve(Connection::new(connection), terms);
         }
