@@ -47,7 +47,7 @@ help: ## this list
 	sort | expand -t 10
 
 # ---- installation -----------------------------------------------------------------------
-# The helper is installed without privileges: a socket unit starts it as root, and who wants
+# The helper is installed without privileges: its unit gives it the few that it needs, and who wants
 # it setuid says so himself (chmod 4750, group xsk). A policy that is there stays.
 
 prefix := $(DESTDIR)$(PREFIX)
