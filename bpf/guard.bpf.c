@@ -55,9 +55,14 @@ int BPF_PROG(guard_bind, struct socket *sock, struct sockaddr *address, int len,
 	struct sockaddr_xdp wanted = {};
 	struct place place;
 	struct stamp *stamp;
+	struct sock *sk;
 	__u64 *lease;
 
-	stamp = bpf_sk_storage_get(&stamps, sock->sk, 0, 0);
+	/* The verifier asks for the test from Linux 6.12 on. */
+	sk = sock->sk;
+	if (!sk)
+		return ret ? -EPERM : 0;
+	stamp = bpf_sk_storage_get(&stamps, sk, 0, 0);
 	if (!stamp)
 		return ret ? -EPERM : 0;
 	if (ret || len < (int)sizeof(wanted))
