@@ -138,7 +138,10 @@ impl World {
     /// Starts a listener, in place of one that may have been killed.
     pub(crate) fn listens(&mut self) {
         let options = ["listen", "--socket", SOCKET, "--socket-mode", "0666"];
-        self.listener = Some(self.lab.cmd("xsk-helper").args(options).start());
+        let mut listener = self.lab.cmd("xsk-helper").args(options).start();
+        // A child that the killed one had just forked may hold the old address for a moment longer.
+        listener.says("listening on", SOON);
+        self.listener = Some(listener);
         drop(Wire::connect(SOCKET));
     }
 
