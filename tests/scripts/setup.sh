@@ -15,7 +15,7 @@ DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
 # strace injects faults, jq and python3 read and write what the tests compare; dbus, pkexec, polkitd, sudo and
 # systemd (for systemd-socket-activate) are ways in to the helper.
 CHECK="bpftool dbus dnsmasq-base ethtool git jq pkexec polkitd python3 qemu-system-x86"
-CHECK+=" shellcheck strace sudo systemd tcpdump"
+CHECK+=" shellcheck strace sudo systemd tcpdump tshark"
 
 PACKAGES=()
 PARTS=" ${*:-build demo check} "
