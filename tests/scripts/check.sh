@@ -127,6 +127,20 @@ run_chaos() {
     PASSED=$((PASSED + $(OUTPUT=$TARGET/chaos.log sum passed)))
 }
 
+# The tests that want another kernel than this one, in VMs; its last line is counted.
+run_vm() {
+    local status=0 start=$SECONDS log=$TARGET/vm.log counts
+    printf '\n== VMs\n'
+    (as_root env XSK_BIN_DIR="$XSK_BIN_DIR" CARGO_TARGET_DIR="$TARGET" "$HERE/vm.sh") </dev/null 2>&1 |
+        tee "$log" || status=$?
+    printf '== VMs: %d s\n' $((SECONDS - start))
+    counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1)
+    [ -n "$counts" ] || { trouble "the VMs (status $status)" && return; }
+    PASSED=$((PASSED + ${counts% *}))
+    FAILED=$((FAILED + ${counts#* }))
+    mapfile -t -O "${#TROUBLE[@]}" TROUBLE < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1 in a VM/p' "$log")
+}
+
 tree() { git status --porcelain --untracked-files=all 2>/dev/null || true; }
 
 tree_is_as_before() {
@@ -161,5 +175,6 @@ stage "a helper that stops" cargo build --locked -p xsk-helper --features stops 
     --target-dir "$TARGET/stops"
 run_tests
 run_chaos
+run_vm
 [ "${CI:-}" != true ] || stage "work tree" tree_is_as_before
 finish
