@@ -81,6 +81,12 @@ fn qemu_on_a_terminal(lab: &Lab, veth: &Veth, qemu: &Path) -> (Running, UnixStre
     (script, keyboard, process)
 }
 
+/// Nobody else gets the queue.
+fn is_held(lab: &Lab) {
+    let words = ["--acquire", NETDEV, "--", "true"];
+    locking(lab.client("run")).args(words).run(SOON).exits(125).err_has("queue 0 of eth1 is leased to uid");
+}
+
 /// Whether a process has a controlling terminal.
 fn has_terminal(process: Process) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).unwrap();
@@ -157,6 +163,7 @@ fn a_holder_that_outlives_its_terminal_keeps_the_lease() {
     script.kill();
     wait_until(SOON, "the terminal to go", || !has_terminal(holder));
     assert!(holder.is_live(), "the hangup ended the holder");
+    is_held(&lab);
     assert!(keeper.is_live() && lab.xdp(&veth.ifname).is_some(), "the lease ended before its holder");
     holder.kill();
     lab.nothing_left(&veth.ifname, &[]);
@@ -173,6 +180,7 @@ fn the_last_of_two_holders_ends_the_lease() {
     let keeper = lab.keepers(&[])[0].settled();
     find(&lab, "tail");
     first.kill();
+    is_held(&lab);
     assert!(keeper.is_live() && lab.xdp(&veth.ifname).is_some(), "the lease ended before its last holder");
     second.signal(Signal::SIGTERM);
     lab.nothing_left(&veth.ifname, &[]);
