@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A QEMU without af-xdp: xsk-backend holds the sockets, and QEMU gets one end of a socketpair as its netdev.
-//! No path, nobody in between, and this process still becomes QEMU: each side ends when the other closes.
+//! No path, nobody in between, and this process still becomes QEMU. The backend ends with QEMU; a QEMU whose
+//! backend is killed runs on without its network, as with a cable pulled (QEMU, net/stream.c).
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
