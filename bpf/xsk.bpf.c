@@ -27,6 +27,9 @@ int xsk_frags(struct xdp_md *ctx)
 	return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
 }
 
+/* How many slots one run looks at; slots.rs knows it too. */
+#define SLOTS 8
+
 struct slots {
 	__u32 first;	/* in: the first slot to look at */
 	__u32 unused;
@@ -35,7 +38,8 @@ struct slots {
 
 /*
  * Unrolled, with each answer straight in memory that the verifier does not follow: in a loop, or in registers,
- * Linux 6.1 would follow every combination of the 64 answers, and give up.
+ * Linux 6.1 would follow every combination of the answers, and give up. Few at once, since the
+ * verifier's time grows with them, and every first grant on an interface waits for it.
  */
 SEC("xdp")
 int xsk_slots(struct xdp_md *ctx)
@@ -47,7 +51,7 @@ int xsk_slots(struct xdp_md *ctx)
 		return XDP_ABORTED;
 	slots->occupied = 0;
 #pragma clang loop unroll(full)
-	for (__u32 i = 0; i < 64; i++) {
+	for (__u32 i = 0; i < SLOTS; i++) {
 		__u32 slot = slots->first + i;
 
 		if (bpf_map_lookup_elem(&xsks, &slot))

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::error::At;
 use crate::{Error, Step, XskMap, sys};
 
-/// How many slots one run of the program looks at.
-const AT_ONCE: u32 = 64;
+/// How many slots one run of the program looks at (`SLOTS` of xsk.bpf.c).
+const AT_ONCE: u32 = 8;
 /// XDP_PASS (include/uapi/linux/bpf.h): the program looked.
 const LOOKED: u32 = 2;
 const EINVAL: i32 = 22;
