@@ -12,75 +12,16 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/apt.sh"
+. "$(dirname "$0")/kernels.sh"
 
 cd "$(dirname "$0")/../.."
 HERE=$PWD/tests/scripts
 KERNEL=${KERNEL:-6.1 6.12}
 PROGRAMS=${PROGRAMS:-confinement main_job}
 LIMIT=${XSK_VM_LIMIT:-600}
-CACHE=${XSK_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/xsk-helper}/vm
 # What the tests execute beside our own programs.
 TOOLS="bash sh ip install ethtool ping cat sleep mount env"
 PASSED=0 FAILED=0
-
-# ---- kernels ---------------------------------------------------------------------------
-
-suite_of() {
-    case $1 in
-    5.10) echo bullseye ;;
-    6.1) echo bookworm ;;
-    6.12) echo bookworm-backports ;;
-    sid) echo sid ;;
-    *) die "KERNEL=$1: there are 5.10, 6.1, 6.12 and sid" ;;
-    esac
-}
-
-depends() { apt-cache depends --important "$1" | sed -n 's/^ *Depends: //p'; }
-
-# fetch_kernel LINE DIR: downloads and unpacks the newest; sid has image and modules apart.
-fetch_kernel() (
-    line=$1 dir=$2
-    make_apt "$dir/apt" deb "$(suite_of "$line")"
-    export APT_CONFIG=$dir/apt/conf
-    quietly apt-get -q update || die "$(mirror) did not give the lists of $(suite_of "$line")"
-    image=$(depends linux-image-amd64 | grep '^linux-image-[0-9]' | head -n 1) || true
-    [ -n "$image" ] || die "$(suite_of "$line") has no linux-image-amd64"
-    packages="$image $(depends "$image" | grep -E '^linux-(binary|modules)-' || true)"
-    mkdir -p "$dir/root" "$dir/download"
-    cd "$dir/download"
-    # shellcheck disable=SC2086 # a list of names
-    quietly apt-get -q download $packages || die "$image could not be downloaded"
-    for package in *.deb; do
-        dpkg -x "$package" "$dir/root"
-    done
-)
-
-# arrange_kernel DIR: puts image and modules where the launcher looks for them.
-arrange_kernel() {
-    local root=$1/root modules version
-    [ -d "$root/lib/modules" ] || { mkdir -p "$root/lib" && mv "$root/usr/lib/modules" "$root/lib/"; }
-    modules=$(echo "$root"/lib/modules/*)
-    version=${modules##*/}
-    [ -e "$modules/vmlinuz" ] || mv "$root/boot/vmlinuz-$version" "$modules/vmlinuz"
-    PATH=$PATH:/usr/sbin:/sbin depmod -b "$root" "$version"
-    rm -rf "$1/download" "$1/apt"
-    touch "$1/ready"
-}
-
-# kernel LINE: has its image, from the cache or fetched.
-kernel() {
-    local line=$1 dir=$CACHE/kernel-$1
-    [ -z "$(find "$dir/ready" -mtime -7 2>/dev/null)" ] || return 0
-    rm -rf "$dir"
-    step "kernel $line" fetch_kernel "$line" "$dir"
-    arrange_kernel "$dir"
-}
-
-launcher() {
-    [ ! -x "$CACHE/venv/bin/vng" ] || return 0
-    python3 -m venv "$CACHE/venv" && quietly "$CACHE/venv/bin/pip" -q install virtme-ng ||
-        die "virtme-ng could not be installed by pip"
-}
 
 # ---- what the VM executes -----------------------------------------------------------------
 
@@ -153,8 +94,7 @@ run() {
 
 is_root || die "the VM shows the tests this machine's files as root: run it as root"
 need_packages qemu-system-x86 busybox-static kmod python3-venv jq binutils iproute2 ethtool iputils-ping
-mkdir -p "$CACHE"
-CACHE=$(cd "$CACHE" && pwd)
+make_cache
 BINARIES=${XSK_BIN_DIR:-${CARGO_TARGET_DIR:-target}/release}
 [ -x "$BINARIES/xsk-helper" ] || die "nothing is built yet: make build"
 # Not below /tmp or /run, which are others inside.
