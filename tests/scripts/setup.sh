@@ -3,7 +3,7 @@
 # Installs what the project needs on Debian 12 or 13, and only what is missing, so a second
 # run neither waits nor needs a network. Without root, or elsewhere, it says what is missing.
 #
-#   setup.sh [build] [demo] [check]     nothing named: all three
+#   setup.sh [build] [demo] [check] [deb]     nothing named: the first three
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -16,6 +16,8 @@ DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
 # systemd (for systemd-socket-activate) are ways in to the helper.
 CHECK="bpftool dbus dnsmasq-base ethtool git jq pkexec polkitd python3 qemu-system-x86"
 CHECK+=" shellcheck strace sudo systemd tcpdump tshark"
+# What packaging/debian builds with, and the tool that judges it.
+DEB="debhelper dh-apparmor dpkg-dev fakeroot lintian"
 
 PACKAGES=()
 PARTS=" ${*:-build demo check} "
@@ -25,7 +27,8 @@ for part in $PARTS; do
     build) PACKAGES+=($BUILD) ;;
     demo) PACKAGES+=($DEMO) ;;
     check) PACKAGES+=($DEMO $CHECK) ;;
-    *) die "no such part: $part (usage: setup.sh [build] [demo] [check])" ;;
+    deb) PACKAGES+=($DEB) ;;
+    *) die "no such part: $part (usage: setup.sh [build] [demo] [check] [deb])" ;;
     esac
 done
 

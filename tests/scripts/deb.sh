@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Debian packages of this tree, from packaging/debian. They are built in a copy of the tree, from the
+# release binaries that `make build` made; with FROM_SOURCE=1 the package's own rules run cargo
+# instead, as Debian would. VERSION= makes packages of another version, to try an upgrade with.
+# The last lines of the output are the paths of the packages; what lintian says stands before.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+
+cd "$(dirname "$0")/../.."
+HERE=tests/scripts
+TARGET=${CARGO_TARGET_DIR:-target}
+mkdir -p "$TARGET"
+TARGET=$(cd "$TARGET" && pwd)
+OUT=${OUT:-$TARGET/deb}
+VERSION=${VERSION:-}
+LOG=$TARGET/deb.log
+
+as_root "$HERE/setup.sh" deb
+
+# The files of the tree, without what was built.
+copy_tree() {
+    mkdir -p "$1"
+    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+        git ls-files -z --cached --others --exclude-standard | while IFS= read -rd '' file; do
+            [ ! -e "$file" ] || printf '%s\0' "$file"
+        done
+    else
+        find . -path ./target -prune -o -type f -print0
+    fi | tar -c --null -T - | tar -x -C "$1"
+    cp -a "$1/packaging/debian" "$1/debian"
+}
+
+# At the head of the copy's changelog, so that dpkg takes it for the newest.
+set_version() {
+    [ -n "$VERSION" ] || return 0
+    sed -i "1s/(.*)/($VERSION)/" "$1/debian/changelog"
+}
+
+# Which cargo there is was looked at before, and it need not be a package: so dpkg does not ask (-d).
+build() {
+    cd "$1"
+    dpkg-buildpackage --build=binary --no-sign -d
+}
+
+main() {
+    local scratch status=0
+    scratch=$(mktemp -d "$TARGET/deb-build.XXXXXX")
+    # shellcheck disable=SC2064 # now, since it is local
+    trap "rm -rf '$scratch'" EXIT
+    copy_tree "$scratch/tree"
+    set_version "$scratch/tree"
+    [ -n "${FROM_SOURCE:-}" ] || export XSK_BUILT=$TARGET/release
+    : >"$LOG"
+    (step "packages" quietly build "$scratch/tree")
+    rm -rf "$OUT"
+    mkdir -p "$OUT"
+    mv "$scratch"/*.{deb,changes,buildinfo} "$OUT"
+    lintian --fail-on error "$OUT"/*.changes || status=$?
+    [ "$status" -eq 0 ] || die "lintian finds errors"
+    ls "$OUT"/*.deb
+}
+
+main
