@@ -74,9 +74,20 @@ tests() {
     [ -t 1 ] && limit=(timeout --foreground -k 30 "$LIMIT")
     run_as_root
     "${limit[@]}" cargo test --workspace --locked --no-fail-fast -- --show-output \
-        2>&1 | tee "$OUTPUT" || status=$?
+        2>&1 | tee "$OUTPUT" | in_short || status=$?
     [ "$status" -ne 124 ] || echo "the tests did not end within $LIMIT"
+    [ "$status" -eq 0 ] || told_by_failures "$OUTPUT"
     return "$status"
+}
+
+# in_short: the test programs with their counts, figures, and whatever is not well. All of it is in a log.
+in_short() {
+    grep --line-buffered -E '^ +(Running|Doc-tests) |^test result: |\.\.\. (FAILED|ignored)|FIGURE: |SKIPPED|^error|^warning'
+}
+
+# told_by_failures LOG: what the tests that failed have said, as far as it fits on a page or two.
+told_by_failures() {
+    sed -n '/^failures:$/,/^test result: /p' "$1" | head -n 150
 }
 
 # ---- what the tests said ---------------------------------------------------------------
@@ -120,7 +131,12 @@ run_tests() {
 }
 
 # A thousand rounds of it, where `cargo test` has some forty.
-chaos() { LIMIT=20m "$HERE/chaos.sh" 2>&1 | tee "$TARGET/chaos.log"; }
+chaos() {
+    local status=0
+    LIMIT=20m "$HERE/chaos.sh" 2>&1 | tee "$TARGET/chaos.log" | in_short || status=$?
+    [ "$status" -eq 0 ] || told_by_failures "$TARGET/chaos.log"
+    return "$status"
+}
 
 run_chaos() {
     stage "chaos" chaos

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Removes what killed keepers left: programs on interfaces where nobody holds a queue and every slot is
 //! empty, and pins without a program. Under the interface's lock, so beside running leases it is safe.
+//!
+//! A process that was killed just now still has its locks and sockets for a moment. So what is in use is looked at
+//! again, all of it within the time that a request waits for a queue.
 
 use std::path::Path;
+use std::time::Duration;
 
 use xsk_bpf::Redirect;
 
@@ -14,15 +18,19 @@ use crate::grant::remove_program;
 use crate::leases::key::Key;
 use crate::leases::table::Table;
 
+/// The pauses between the looks, in milliseconds.
+const PAUSES: [u64; 4] = [50, 50, 100, 200];
+
 /// Looks at everything that is pinned; says what it removed.
 pub(crate) fn reap() -> Result<(), Failure> {
-    let mut removed = 0u32;
-    for key in program::pinned() {
-        let dir = program::folder(key);
-        if reap_one(key, &dir)? {
-            removed += 1;
-            println!("removed {}", dir.display());
-            Line::new(What::Reap).with("ifindex", key.ifindex).with("netns", key.netns.cookie()).log();
+    let mut used = program::pinned();
+    let found = used.len();
+    let mut pauses = PAUSES.into_iter().map(Duration::from_millis);
+    loop {
+        used = reap_unused(used)?;
+        match pauses.next() {
+            Some(pause) if !used.is_empty() => std::thread::sleep(pause),
+            _ => break,
         }
     }
     if let Some(guard) = Guard::open() {
@@ -30,10 +38,25 @@ pub(crate) fn reap() -> Result<(), Failure> {
             forget_dead(&guard, key)?;
         }
     }
-    if removed == 0 {
+    if used.len() == found {
         println!("nothing to remove");
     }
     Ok(())
+}
+
+/// Returns those that are in use.
+fn reap_unused(keys: Vec<Key>) -> Result<Vec<Key>, Failure> {
+    let mut used = Vec::new();
+    for key in keys {
+        let dir = program::folder(key);
+        if reap_one(key, &dir)? {
+            println!("removed {}", dir.display());
+            Line::new(What::Reap).with("ifindex", key.ifindex).with("netns", key.netns.cookie()).log();
+        } else {
+            used.push(key);
+        }
+    }
+    Ok(used)
 }
 
 fn reap_one(key: Key, dir: &Path) -> Result<bool, Failure> {

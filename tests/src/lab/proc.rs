@@ -80,9 +80,18 @@ impl Process {
         self.pid == std::process::id()
     }
 
-    /// Whether the file that it executes has this name.
+    /// Whether the file that it executes has this name. One that ends has lost its memory, and with it the file,
+    /// before its descriptors; it goes by its own name then.
     pub fn runs(self, name: &str) -> bool {
-        self.link("exe").is_some_and(|exe| exe.file_name().is_some_and(|n| n == name))
+        match self.link("exe") {
+            Some(exe) => exe.file_name().is_some_and(|n| n == name),
+            None => self.is_live() && self.read("comm").trim_end() == name,
+        }
+    }
+
+    /// Whether it is a helper that has no client yet: that is its name then.
+    pub fn is_spare(self) -> bool {
+        self.read("comm").trim_end() == "xsk-spare"
     }
 
     /// The number of its network namespace.
