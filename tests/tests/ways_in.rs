@@ -33,19 +33,21 @@ struct Way<'a> {
     own_session: bool,
     /// The stream that its manager gave it for the log, which it has where there is no journal.
     log: Option<String>,
+    /// The bounding set that its manager gave it, where it has no right to empty it.
+    bounding: u64,
 }
 
 impl<'a> Way<'a> {
     /// Started by the user, over a connection of his own.
     fn of_the_user(name: &'a str) -> Self {
-        Self { name, others: vec![], own_session: true, log: None }
+        Self { name, others: vec![], own_session: true, log: None, bounding: 0 }
     }
 
     /// Started by this one, who accepted the connection.
     fn by(name: &'a str, manager: u32) -> Self {
         let stream = |(fd, what)| (fd == 2).then_some(what);
         let log = Process::new(manager).fds().into_iter().find_map(stream);
-        Self { name, others: vec![manager], own_session: true, log }
+        Self { name, others: vec![manager], own_session: true, log, bounding: 0 }
     }
 }
 
@@ -59,13 +61,13 @@ fn goes_through(lab: &Lab, veth: &Veth, way: &Way<'_>, wire: Wire) {
     wire.greet();
     let alone = || lab.keepers(&way.others).try_into().ok();
     let [helper]: [Process; 1] = lab::wait_for(SOON, "the serving process to be alone", alone);
-    let kept = Caps { permitted: set(&SERVICE_CAPS), ..Caps::NONE };
+    let kept = Caps { permitted: set(&SERVICE_CAPS), bounding: way.bounding, ..Caps::NONE };
     is_isolated(lab, helper, way, "before the grant", kept);
     let grant =
         wire.ask(wire::acquire(&veth.ifname, 0, 1)).unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
     assert_eq!(grant.granted.keeper, helper.pid, "{name}");
     let keeper = helper.settled();
-    is_isolated(lab, keeper, way, "keeper", Caps::NONE);
+    is_isolated(lab, keeper, way, "keeper", Caps { bounding: way.bounding, ..Caps::NONE });
     has_nothing_of_others(keeper, way);
     assert!(lab.xdp(&veth.ifname).is_some(), "{name}");
     drop((wire, grant));
@@ -293,7 +295,8 @@ fn accept_yes() {
         Err(why) => skip!("{why}"),
     };
     // systemd gives each service a session of its own; this stand-in does not.
-    let way = Way { own_session: false, ..Way::by("Accept=yes", activated.activator.pid()) };
+    let manager = Way::by("Accept=yes", activated.activator.pid());
+    let way = Way { own_session: false, bounding: set(&activated.caps), ..manager };
     goes_through(&lab, &veth, &way, lab.wire());
     drop(activated);
 }
