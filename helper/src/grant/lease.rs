@@ -10,6 +10,7 @@ use xsk_bpf::{LivingLeases, Redirect, SlotProbe, XskMap};
 use xsk_proto::Code;
 
 use super::guard::{self, Guard};
+use super::late::Late;
 use super::program::folder;
 use super::sockets;
 use crate::error::Failure;
@@ -38,6 +39,8 @@ pub(crate) struct Lease {
     taken: Vec<u32>,
     /// The slots that this lease filled; in another one of its queues may be a socket that outlived its keeper.
     filled: Vec<u32>,
+    /// Sockets for slots that the kernel does not let be filled yet.
+    late: Late,
     /// The map and the probe, once the program is known.
     objects: Option<(XskMap, SlotProbe)>,
     /// Where the bind guard looks, if there is one.
@@ -69,6 +72,7 @@ impl Lease {
             table,
             taken: Vec::new(),
             filled: Vec::new(),
+            late: Late::new(),
             objects: None,
             living: None,
         })
@@ -154,14 +158,28 @@ impl Lease {
         self.objects = Some((map, slots));
     }
 
-    /// Puts a socket into the slot of one of its queues.
+    /// Puts a socket into the slot of one of its queues, or has it wait for its consumer.
     pub(crate) fn fill(&mut self, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<(), Failure> {
-        let Some((map, _)) = &self.objects else {
+        let Some((map, slots)) = &self.objects else {
             return Err(Failure::internal("filling a slot", "there is no map"));
         };
-        sockets::insert(map, queue, socket, ifname)?;
-        self.filled.push(queue);
-        Ok(())
+        if sockets::insert(map, queue, socket, ifname)? {
+            self.filled.push(queue);
+            return Ok(());
+        }
+        self.late.admit((map, slots), queue, socket, ifname)
+    }
+
+    /// When [`Self::fill_late`] is worth a try again.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        self.late.pause()
+    }
+
+    /// Puts the sockets that waited into their slots, as far as their consumer has set them up.
+    pub(crate) fn fill_late(&mut self) {
+        if let Some((map, _)) = &self.objects {
+            self.filled.extend(self.late.fill(map));
+        }
     }
 
     /// Has the bind guard hold the sockets to their queues. On an interface that got its program just now, no
@@ -194,6 +212,7 @@ impl Lease {
         if let Some(living) = &self.living {
             guard::end(living, self.key, self.taken.iter().copied());
         }
+        self.late.clear();
         if let Some((map, _)) = &self.objects {
             for queue in self.filled.drain(..) {
                 // A slot that cannot be emptied (before Linux 5.19, without a capability) empties with its socket.

@@ -5,6 +5,7 @@
 mod device;
 pub(crate) mod guard;
 mod handover;
+mod late;
 mod lease;
 mod memlock;
 mod options;

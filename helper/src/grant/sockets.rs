@@ -73,23 +73,32 @@ pub(crate) fn promiscuous(ifindex: u32) -> Result<OwnedFd, Failure> {
         .map_err(|error| Failure::internal("setting promiscuous mode", error))
 }
 
-/// Puts a socket into the slot of its queue, which has to be empty.
-pub(crate) fn insert(map: &XskMap, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<(), Failure> {
+/// Puts a socket into the slot of its queue, which has to be empty. `false` where the kernel wants the socket's RX ring
+/// first ([`super::late`]).
+pub(crate) fn insert(map: &XskMap, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<bool, Failure> {
     let inserted = privilege::with(&[CAP_BPF, CAP_NET_ADMIN], || map.insert(queue, socket.as_fd()))
         .map_err(|error| Failure::internal("raising CAP_BPF and CAP_NET_ADMIN", error))?;
-    inserted.map_err(|error| match error.errno {
-        libc::EEXIST => Failure::new(
-            Code::Busy,
-            ifname,
-            format!("queue {queue} of {ifname} is occupied by a socket that no lease accounts for"),
-        )
-        .hint("it is free as soon as whoever has that socket closes it (xsk-client status)"),
-        libc::E2BIG => Failure::new(
-            Code::QueueRange,
-            ifname,
-            format!("{ifname} got more queues after the program was loaded; queue {queue} is beyond its map"),
-        )
-        .hint("end the other leases of the interface first, so that the program is loaded anew"),
-        _ => super::program::explain(&error),
-    })
+    match inserted {
+        Ok(()) => Ok(true),
+        Err(error) => match error.errno {
+            libc::ENOBUFS => Ok(false),
+            libc::EEXIST => Err(occupied(queue, ifname)),
+            libc::E2BIG => Err(beyond(queue, ifname)),
+            _ => Err(super::program::explain(&error)),
+        },
+    }
+}
+
+/// Somebody's socket is in the slot.
+pub(super) fn occupied(queue: u32, ifname: &str) -> Failure {
+    let message = format!("queue {queue} of {ifname} is occupied by a socket that no lease accounts for");
+    Failure::new(Code::Busy, ifname, message)
+        .hint("it is free as soon as whoever has that socket closes it (xsk-client status)")
+}
+
+fn beyond(queue: u32, ifname: &str) -> Failure {
+    let message =
+        format!("{ifname} got more queues after the program was loaded; queue {queue} is beyond its map");
+    Failure::new(Code::QueueRange, ifname, message)
+        .hint("end the other leases of the interface first, so that the program is loaded anew")
 }

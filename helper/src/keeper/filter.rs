@@ -52,8 +52,9 @@ const STOPS: &[i64] = &[libc::SYS_kill, libc::SYS_getpid];
 #[cfg(not(feature = "stops"))]
 const STOPS: &[i64] = &[];
 
-/// The bpf() commands of the end of a lease (include/uapi/linux/bpf.h, `enum bpf_cmd`).
+/// The bpf() commands of a late beginning and of the end of a lease (include/uapi/linux/bpf.h, `enum bpf_cmd`).
 const BPF: &[u64] = &[
+    2,  // BPF_MAP_UPDATE_ELEM: a socket enters the map when its consumer has set it up
     3,  // BPF_MAP_DELETE_ELEM: the queues leave the map
     7,  // BPF_OBJ_GET: opens the pinned link
     10, // BPF_PROG_TEST_RUN: reads the slots

@@ -116,6 +116,7 @@ impl Keeper {
     fn wait(&mut self) -> End {
         loop {
             let (talk, signal, news) = self.poll();
+            self.lease.fill_late();
             if signal {
                 self.tell(EventKind::Revoked, "the lease was revoked; the queues receive nothing more");
                 return End::Revoked;
@@ -140,8 +141,9 @@ impl Keeper {
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.watch.as_fd(), PollFlags::POLLIN),
         ];
+        let pause = self.lease.pause().and_then(|pause| PollTimeout::try_from(pause).ok());
         // An error is an interruption: then nothing is ready, and it is asked again.
-        if poll(&mut set, PollTimeout::NONE).is_err() {
+        if poll(&mut set, pause.unwrap_or(PollTimeout::NONE)).is_err() {
             return (false, false, false);
         }
         let ready = set.map(|fd| fd.any().unwrap_or(false));

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sockets that have to wait for their consumer. From Linux 7.1 on the map takes a socket only once it has an RX
+//! ring (net/xdp/xskmap.c, commit bf6d507f7e3c), and it is the consumer who makes the rings. So the keeper has a
+//! copy of each such socket, puts it into its slot as soon as the kernel takes it, and closes the copy. It needs no
+//! lock for that: the lease has the queue, and nobody takes a program away whose queues are held.
+//!
+//! Nothing tells when a ring is made, so it is tried again and again, after an eighth of the time that has passed: a
+//! consumer that is quick loses a millisecond, and one that takes its time costs next to nothing.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use xsk_bpf::{SlotProbe, XskMap};
+use xsk_proto::Code;
+
+use super::program::privileged;
+use super::sockets::occupied;
+use crate::audit::{Line, What};
+use crate::error::Failure;
+
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The sockets of a lease that are not in the map yet.
+#[derive(Debug)]
+pub(crate) struct Late {
+    waiting: Vec<(u32, OwnedFd)>,
+    since: Instant,
+}
+
+impl Late {
+    pub(crate) fn new() -> Self {
+        Self { waiting: Vec::new(), since: Instant::now() }
+    }
+
+    /// Takes a socket that the map does not take yet. Whether its slot is free has to be asked, since the kernel
+    /// looks at the socket first; and whether the keeper may fill it at all, since before Linux 5.19 he may not.
+    pub(crate) fn admit(
+        &mut self,
+        (map, slots): (&XskMap, &SlotProbe),
+        queue: u32,
+        socket: &OwnedFd,
+        ifname: &str,
+    ) -> Result<(), Failure> {
+        if map.insert(queue, socket.as_fd()).is_err_and(|error| error.errno == libc::EPERM) {
+            return Err(impossible());
+        }
+        if privileged(|| slots.occupied_of(map))?.contains(&queue) {
+            return Err(occupied(queue, ifname));
+        }
+        let copy = socket.try_clone().map_err(|error| Failure::internal("copying a socket", error))?;
+        self.waiting.push((queue, copy));
+        Ok(())
+    }
+
+    /// When to try again; never, where nothing waits.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        (!self.waiting.is_empty()).then(|| (self.since.elapsed() / 8).clamp(SHORTEST, LONGEST))
+    }
+
+    /// Puts into the map what it takes by now, and returns those queues.
+    pub(crate) fn fill(&mut self, map: &XskMap) -> Vec<u32> {
+        let mut filled = Vec::new();
+        self.waiting.retain(|(queue, socket)| match map.insert(*queue, socket.as_fd()) {
+            Ok(()) => {
+                filled.push(*queue);
+                false
+            }
+            Err(error) if error.errno == libc::ENOBUFS => true,
+            Err(error) => {
+                Line::new(What::Error).with("queue", queue).with("error", error).log();
+                false
+            }
+        });
+        filled
+    }
+
+    /// Lets go of all of them.
+    pub(crate) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+fn impossible() -> Failure {
+    Failure::new(
+        Code::KernelTooOld,
+        "kernel",
+        "this kernel takes a socket into the map only after its consumer has set it up, and from a capability only",
+    )
+    .hint("use Linux 5.19 or later")
+}
