@@ -27,6 +27,7 @@ SCRIPTED := $(foreach name,demo check bench qemu vm deb fuzz chaos,\
 build: ## packages that the build needs, then the release binaries
 	@$(SCRIPTS)/setup.sh build
 	cargo build --release --locked --workspace
+	$(RELEASE)/xsk-pages $(RELEASE)/share
 
 $(filter demo bench chaos deb vm,$(SCRIPTED)): build
 
@@ -54,7 +55,7 @@ prefix := $(DESTDIR)$(PREFIX)
 place := install -D -m 644 -t
 
 install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr)
-	@test -x $(RELEASE)/xsk-helper || { echo "nothing is built yet: make build"; exit 1; }
+	@test -e $(RELEASE)/share || { echo "nothing is built yet: make build"; exit 1; }
 	install -D -m 755 $(RELEASE)/xsk-helper $(prefix)/libexec/xsk-helper
 	install -d $(prefix)/sbin
 	ln -sf ../libexec/xsk-helper $(prefix)/sbin/xsk-helper
@@ -63,6 +64,8 @@ install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr)
 	$(place) $(prefix)/lib/sysusers.d packaging/sysusers.d/*
 	$(place) $(prefix)/lib/tmpfiles.d packaging/tmpfiles.d/*
 	$(place) $(prefix)/share/polkit-1/actions packaging/polkit/*.policy
+	$(place) $(prefix)/share/man/man5 packaging/man/*.5
+	cd $(RELEASE)/share && find . -type f -exec install -D -m 644 {} $(abspath $(prefix))/share/{} \;
 	$(place) $(DESTDIR)/etc/apparmor.d packaging/apparmor.d/*
 	install -d $(DESTDIR)/etc/xsk-helper/policy.d
 	test -e $(DESTDIR)/etc/xsk-helper/policy.toml || \

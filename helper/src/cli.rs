@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand};
 /// Grants AF_XDP sockets of network interfaces to ordinary users.
 ///
 /// Without arguments it serves one connection on its standard input: that is how xsk-client, sudo, pkexec and
-/// systemd start it. The policy is in /etc/xsk-helper/policy.toml.
+/// systemd start it. With arguments only root and the service user, _xsk-helper, may start it. The policy is in
+/// /etc/xsk-helper/policy.toml.
 #[derive(Debug, Parser)]
 #[command(name = "xsk-helper", version, after_help = EXAMPLES)]
 pub struct Cli {
@@ -26,7 +27,7 @@ Examples:
   xsk-helper revoke eth1 --queue 0
   xsk-helper reap
 
-Exit status: 0 done, 64 usage, 69 unreachable, 77 denied, 78 configuration.";
+Exit status: 0 done, 64 usage, 75 busy, 77 denied, 78 configuration, 1 anything else.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]

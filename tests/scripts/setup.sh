@@ -16,8 +16,8 @@ DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
 # systemd (for systemd-socket-activate) are ways in to the helper.
 CHECK="bpftool dbus dnsmasq-base ethtool git jq pkexec polkitd python3 qemu-system-x86"
 CHECK+=" shellcheck strace sudo systemd tcpdump tshark"
-# What packaging/debian builds with, and the tool that judges it.
-DEB="debhelper dh-apparmor dpkg-dev fakeroot lintian"
+# What packaging/debian builds with, and the tools that judge it.
+DEB="debhelper dh-apparmor dpkg-dev fakeroot lintian man-db systemd"
 
 PACKAGES=()
 PARTS=" ${*:-build demo check} "

@@ -58,16 +58,15 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[allow(
+    missing_docs,
+    reason = "a comment here would replace that of the arguments, and with it the long help"
+)]
 pub enum Command {
-    /// Start a command whose af-xdp netdevs get their sockets from the helper.
     Run(RunArgs),
-    /// Plug an af-xdp netdev into a QEMU that runs.
     Attach(AttachArgs),
-    /// Unplug what attach plugged in, and end its lease.
     Detach(DetachArgs),
-    /// Show what is leased: your leases, and for root everybody's.
     Status(StatusArgs),
-    /// Check everything that has to be there, and name the command that mends what is not.
     Doctor(DoctorArgs),
 }
 
@@ -155,6 +154,7 @@ mod tests {
     fn each_subcommand_explains_itself() {
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{}", command.get_name());
+            assert!(command.get_long_about().is_some(), "{}", command.get_name());
             for argument in command.get_arguments() {
                 assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
             }

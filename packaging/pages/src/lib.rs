@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Man pages and shell completions, made from the definitions that the programs parse their arguments by, so that
+//! neither can say what a program does not do. What no definition holds, files and further reading, is here.
+#![forbid(unsafe_code)]
+
+mod page;
+
+use std::io;
+
+use clap::{Command, CommandFactory};
+use clap_complete::{Generator, Shell};
+
+/// A program, and what of its man page is not in its definition.
+pub struct Program {
+    /// The definition.
+    pub command: Command,
+    /// The section of the manual.
+    pub section: &'static str,
+    /// Files and sockets, with what each is.
+    files: &'static [(&'static str, &'static str)],
+    /// Other pages, with their sections.
+    see_also: &'static str,
+}
+
+/// All programs.
+pub fn programs() -> [Program; 3] {
+    [
+        Program {
+            command: xsk_helper::cli::Cli::command(),
+            section: "8",
+            files: HELPER_FILES,
+            see_also: "xsk-client(1), xsk-policy.toml(5), systemd.socket(5), pkexec(1), dpkg-statoverride(1)",
+        },
+        Program {
+            command: xsk_client::cli::Cli::command(),
+            section: "1",
+            files: CLIENT_FILES,
+            see_also: "xsk-backend(1), xsk-helper(8), xsk-policy.toml(5), env(1), qemu(1)",
+        },
+        Program {
+            command: xsk_backend::cli::command(),
+            section: "1",
+            files: CLIENT_FILES,
+            see_also: "xsk-client(1), xsk-helper(8), qemu(1)",
+        },
+    ]
+}
+
+const HELPER_FILES: &[(&str, &str)] = &[
+    ("/etc/xsk-helper/policy.toml", "the policy; see xsk-policy.toml(5)"),
+    ("/etc/xsk-helper/policy.d/*.toml", "more of it, read in the order of the names"),
+    ("/run/xsk-helper/socket", "the system's socket, for the group xsk (xsk-helper.socket)"),
+    ("/run/xsk-helper/leases", "the locks of leases, and a text about each"),
+    ("/run/xsk-helper/bpf", "the pins of programs, on a bpffs of its own"),
+    ("/usr/libexec/xsk-helper", "the program, with a link in /usr/sbin"),
+];
+
+const CLIENT_FILES: &[(&str, &str)] = &[
+    ("/run/xsk-helper/socket", "the system's socket"),
+    ("/usr/libexec/xsk-helper", "the helper, which is run where that socket does not exist"),
+];
+
+impl Program {
+    /// The files to install, below `share/`.
+    ///
+    /// # Errors
+    /// None that a string can give; those of a writer are passed on.
+    pub fn files(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
+        let name = self.command.get_name();
+        Ok(vec![
+            (format!("man/man{0}/{name}.{0}", self.section), self.page()?),
+            (format!("bash-completion/completions/{name}"), self.completion(Shell::Bash)),
+            (format!("zsh/site-functions/_{name}"), self.completion(Shell::Zsh)),
+            (format!("fish/vendor_completions.d/{name}.fish"), self.completion(Shell::Fish)),
+        ])
+    }
+
+    /// The man page.
+    ///
+    /// # Errors
+    /// As [`files`](Self::files).
+    pub fn page(&self) -> io::Result<Vec<u8>> {
+        page::render(self)
+    }
+
+    fn completion(&self, shell: Shell) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut command = self.command.clone().bin_name(self.command.get_name());
+        command.build();
+        shell.generate(&command, &mut text);
+        text
+    }
+}
