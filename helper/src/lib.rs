@@ -23,6 +23,7 @@ mod isolation;
 mod keeper;
 mod leases;
 mod listen;
+mod manager;
 mod netlink;
 mod netns;
 mod paths;

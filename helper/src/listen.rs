@@ -30,7 +30,7 @@ use crate::sys::sockets;
 pub(crate) fn listen(arguments: &cli::Listen) -> Result<(), Failure> {
     let path = absolute(&arguments.socket)?;
     let policy = arguments.policy.as_deref().map(absolute).transpose()?;
-    let terms = Terms { entry: Entry::Trusted, policy };
+    let terms = Terms { entry: Entry::Trusted, policy, unit: false };
     crate::isolation::prepare_folders()?;
     let listener = open(&path, arguments)?;
     as_service()?;

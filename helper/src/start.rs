@@ -97,7 +97,7 @@ fn isolate(origin: Origin) -> Result<Terms, Failure> {
     } else {
         Entry::Exec { real_uid: origin.real_uid }
     };
-    Ok(Terms { entry, policy: None })
+    Ok(Terms { entry, policy: None, unit: service })
 }
 
 /// Where the log goes without a journal: a manager of services has given a stream for it. Behind sudo and pkexec

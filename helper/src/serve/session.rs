@@ -19,6 +19,7 @@ use crate::grant::{self, Grant};
 use crate::isolation::service;
 use crate::keeper::{self, Kept};
 use crate::leases::limits::{Kind, Limits, Slot};
+use crate::manager;
 use crate::paths;
 use crate::policy::{Policy, PolicyError};
 use crate::stops::stop_at;
@@ -32,6 +33,8 @@ pub(crate) struct Terms {
     pub(crate) entry: Entry,
     /// The policy, where root named another one.
     pub(crate) policy: Option<PathBuf>,
+    /// Whether a manager of services has a unit for this very process.
+    pub(crate) unit: bool,
 }
 
 /// Everything that is known before the first byte is read.
@@ -49,7 +52,12 @@ pub(crate) fn serve(connection: Connection, terms: &Terms) {
         return;
     }
     match converse(&connection, terms) {
-        Ok(Some(kept)) => keeper::keep(connection, kept),
+        Ok(Some(kept)) => {
+            if terms.unit {
+                manager::show(&kept.grant.granted, kept.caller.uid);
+            }
+            keeper::keep(connection, kept)
+        }
         Ok(None) => {}
         Err(failure) => {
             log_refusal(None, failure.refused());

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the manager of services shows of a lease: who has what, as the status line of its unit.
+#![forbid(unsafe_code)]
+
+use std::os::unix::net::UnixDatagram;
+
+use nix::unistd::{Uid, User};
+use xsk_proto::Granted;
+
+/// Where systemd listens (sd_notify(3)). The environment would say so too, and it is not listened to.
+const NOTIFY: &str = "/run/systemd/notify";
+
+/// Tells it; where nobody listens nothing is lost. Done by a keeper that may still connect, after its client has got
+/// what he waits for: a user's name can take its time.
+pub(crate) fn show(granted: &Granted, uid: u32) {
+    let name = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
+    let message = format!("STATUS={}", line(granted, uid, name.as_deref()));
+    let _ = UnixDatagram::unbound().and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        socket.send_to(message.as_bytes(), NOTIFY)
+    });
+}
+
+/// One line, whatever a name has in it.
+fn line(granted: &Granted, uid: u32, name: Option<&str>) -> String {
+    let Granted { ifname, first_queue, queues, mode, .. } = granted;
+    let who = name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"));
+    let which = match queues {
+        1 => format!("queue {first_queue}"),
+        _ => format!("queues {first_queue}-{}", first_queue.saturating_add(queues.saturating_sub(1))),
+    };
+    let line = format!("{who}: {ifname}, {which}, {mode} mode");
+    line.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use xsk_proto::{BusyPoll, Confinement, Memlock, Mode};
+
+    use super::*;
+
+    fn granted(ifname: &str, first_queue: u32, queues: u32) -> Granted {
+        Granted {
+            lease: 1,
+            ifname: ifname.to_owned(),
+            ifindex: 2,
+            mac: [0; 6],
+            mtu: 1500,
+            first_queue,
+            queues,
+            mode: Mode::Native,
+            mode_reason: String::new(),
+            program_id: 3,
+            netns_cookie: 4,
+            confinement: Confinement { device: true, queue: true },
+            frags: false,
+            promisc: false,
+            busy_poll: BusyPoll { usecs: 0, budget: 0 },
+            memlock: Memlock::default(),
+            rule: String::new(),
+            keeper: 5,
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_line_says_who_has_what() {
+        assert_eq!(
+            line(&granted("eth1", 2, 4), 1000, Some("alice")),
+            "alice (uid 1000): eth1, queues 2-5, native mode"
+        );
+        assert_eq!(line(&granted("eth1", 0, 1), 7, None), "uid 7: eth1, queue 0, native mode");
+    }
+
+    #[test]
+    fn a_name_is_no_second_line() {
+        assert_eq!(
+            line(&granted("e\u{1b}[2J", 0, 1), 7, Some("a\nREADY=1")),
+            "a?READY=1 (uid 7): e?[2J, queue 0, native mode"
+        );
+    }
+}
