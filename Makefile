@@ -17,9 +17,10 @@ help_bench := the cost of a grant and of a frame, against the bare system calls
 help_qemu  := build and cache a QEMU with af-xdp; its path is the last line
 help_vm    := the tests that need a kernel of their own (KERNEL=6.1 TEST=name)
 help_deb   := Debian packages
+help_fresh := demo and check in bare Debian roots (SUITES=… GOALS=…)
 help_fuzz  := the fuzz targets (MINUTES=…)
 help_chaos := random kills against running leases (ROUNDS=… SEED=…)
-SCRIPTED := $(foreach name,demo check bench qemu vm deb fuzz chaos,\
+SCRIPTED := $(foreach name,demo check bench qemu vm deb fresh fuzz chaos,\
 	$(if $(wildcard $(SCRIPTS)/$(name).sh),$(name)))
 
 .PHONY: build lint install clean help $(SCRIPTED)

@@ -78,3 +78,16 @@ need_packages() {
     quietly env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
         install "${missing[@]}" || die "apt-get could not install: ${missing[*]}"
 }
+
+# copy_tree DIR: the files of the tree that is the working directory, without what was built.
+copy_tree() {
+    local file
+    mkdir -p "$1"
+    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+        git ls-files -z --cached --others --exclude-standard | while IFS= read -rd '' file; do
+            [ ! -e "$file" ] || printf '%s\0' "$file"
+        done
+    else
+        find . -path ./target -prune -o -type f -print0
+    fi | tar -c --null -T - | tar -x -C "$1"
+}

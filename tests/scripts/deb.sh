@@ -18,19 +18,6 @@ LOG=$TARGET/deb.log
 
 as_root "$HERE/setup.sh" deb
 
-# The files of the tree, without what was built.
-copy_tree() {
-    mkdir -p "$1"
-    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-        git ls-files -z --cached --others --exclude-standard | while IFS= read -rd '' file; do
-            [ ! -e "$file" ] || printf '%s\0' "$file"
-        done
-    else
-        find . -path ./target -prune -o -type f -print0
-    fi | tar -c --null -T - | tar -x -C "$1"
-    cp -a "$1/packaging/debian" "$1/debian"
-}
-
 # At the head of the copy's changelog, so that dpkg takes it for the newest.
 set_version() {
     [ -n "$VERSION" ] || return 0
@@ -66,6 +53,7 @@ main() {
     # shellcheck disable=SC2064 # now, since it is local
     trap "rm -rf '$scratch'" EXIT
     copy_tree "$scratch/tree"
+    cp -a "$scratch/tree/packaging/debian" "$scratch/tree/debian"
     set_version "$scratch/tree"
     built
     : >"$LOG"
