@@ -8,8 +8,10 @@
 #   GOALS="demo check"           goals of the Makefile, each run for itself
 #   ROOTS=FOLDER                 made there, and kept; otherwise they go at the end
 #
-# Where Debian's own rustc is too old (bookworm), the caller's toolchain is shown to the root. The
-# output is in target/fresh-SUITE.log; the last lines say how each goal ended.
+# Where Debian has no Rust that is new enough for the goal (Debian 12 has no clippy), the caller's
+# toolchain is shown to the root. So are the certificate authorities that this machine has of its
+# own, and the variables for proxies. The output is in target/fresh-SUITE.log; the last lines say
+# how each goal ended.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/apt.sh"
@@ -33,14 +35,20 @@ enter() {
     mount -t tmpfs -o mode=755 tmpfs "$root/run"
     mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    local ca=/usr/local/share/ca-certificates
+    if [ -d "$ca" ]; then
+        mkdir -p "$root$ca"
+        mount --bind -o ro "$ca" "$root$ca"
+    fi
     local path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     if [ -n "$toolchain" ]; then
         mkdir -p "$root/opt/rust"
         mount --bind -o ro "$toolchain" "$root/opt/rust"
         path=/opt/rust/bin:$path
     fi
+    mapfile -t variables < <(env | grep -E '^([a-zA-Z]*_proxy|PIP_CERT|PIP_INDEX_URL)=')
     exec chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 TERM=dumb DEBIAN_FRONTEND=noninteractive \
-        PATH="$path" bash -c 'cd /src && exec "$@"' bash "$@"
+        PATH="$path" "${variables[@]}" bash -c 'cd /src && exec "$@"' bash "$@"
 }
 
 if [ "${1:-}" = --enter ]; then
@@ -71,17 +79,21 @@ inside_src() {
     inside "$1" sh -c 'apt-get -q update && apt-get -q -y --no-install-recommends install make'
 }
 
-# The release's own cargo, if that is new enough; otherwise nothing that it has.
-own_rust() {
-    local have want
-    have=$(inside "$1" apt-cache policy cargo | sed -n 's/^  Candidate: //p')
+# The toolchain for a goal, in $TOOLCHAIN: nothing where the release has its own.
+choose_toolchain() {
+    local root=$1 goal=$2 packages="cargo cargo-web" have want
+    [ "$goal" != check ] || packages=rust-clippy
     want=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-    [ "$(printf '%s\n%s\n' "$have" "$want" | sort -V | head -n 1)" = "$want" ]
+    # shellcheck disable=SC2086 # a list of names
+    have=$(TOOLCHAIN='' inside "$root" apt-cache policy $packages | sed -n 's/^  Candidate: //p')
+    TOOLCHAIN=
+    [ "$(printf '%s\n' "$want" "$have" | sort -V | tail -n 1)" != "$want" ] || TOOLCHAIN=$(rustc --print sysroot)
 }
 
 try_goal() {
     local suite=$1 root=$2 goal=$3 start=$SECONDS status=0
-    say "$suite: make $goal ..."
+    choose_toolchain "$root" "$goal"
+    say "$suite: make $goal ...${TOOLCHAIN:+ (with $TOOLCHAIN)}"
     inside "$root" make --no-print-directory "$goal" >>"$LOG" 2>&1 </dev/null || status=$?
     RESULTS+=("$suite: make $goal: status $status after $((SECONDS - start)) s: $(tail -n 1 "$LOG")")
     [ "$status" -eq 0 ] || FAILED=1
@@ -92,12 +104,7 @@ try_suite() {
     root=$WORK/$suite
     LOG=$TARGET/fresh-$suite.log
     : >"$LOG"
-    TOOLCHAIN=''
     [ -d "$root" ] || step "$suite" quietly make_root "$suite" "$root"
-    if ! own_rust "$root"; then
-        TOOLCHAIN=$(rustc --print sysroot)
-        say "$suite: with the toolchain of $TOOLCHAIN"
-    fi
     for goal in $GOALS; do
         try_goal "$suite" "$root" "$goal"
     done

@@ -39,18 +39,23 @@ wanted_rust() { sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
 # at_least HAVE WANT, as versions.
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
 
-# The version of cargo that apt would install.
-packaged_cargo() { apt-cache policy cargo 2>/dev/null | sed -n 's/^  Candidate: //p'; }
+# The version of a package that apt would install.
+candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: //p'; }
 
 have_rust() { cargo --version 2>/dev/null | cut -d' ' -f2 || true; }
 
 rust_is_new_enough() { [ -n "$(have_rust)" ] && at_least "$(have_rust)" "$(wanted_rust)"; }
 
-# A newer release of Debian has a cargo that is new enough; one that is there is not replaced.
+# Debian 13 has a cargo that is new enough, and Debian 12 one for its browsers, without clippy; one
+# that is there is not replaced.
 rust_from_apt() {
     [ -z "$(have_rust)" ] && has_apt || return 0
     ! is_root || apt_update
-    ! at_least "$(packaged_cargo)" "$(wanted_rust)" || PACKAGES+=(cargo rustc rustfmt rust-clippy)
+    if at_least "$(candidate cargo)" "$(wanted_rust)"; then
+        PACKAGES+=(cargo rustc rustfmt rust-clippy)
+    elif at_least "$(candidate cargo-web)" "$(wanted_rust)" && ! wants check; then
+        PACKAGES+=(cargo-web rustc-web)
+    fi
 }
 
 explain_rust() {
