@@ -17,7 +17,7 @@ DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
 CHECK="bpftool dbus dnsmasq-base ethtool git jq pkexec polkitd python3 qemu-system-x86"
 CHECK+=" shellcheck strace sudo systemd tcpdump tshark"
 # What packaging/debian builds with, and the tools that judge it.
-DEB="debhelper dh-apparmor dpkg-dev fakeroot lintian man-db systemd"
+DEB="debhelper dh-apparmor dpkg-dev fakeroot libbpf-dev lintian man-db systemd"
 
 PACKAGES=()
 PARTS=" ${*:-build demo check} "
