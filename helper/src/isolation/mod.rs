@@ -7,9 +7,9 @@
 //!    in his session, and where the program is setuid root he cannot signal it any more.
 //! 3. [`folders::prepare`], only as root. *After it*: the folders under `/run/xsk-helper` exist, belong to the
 //!    service user, and `bpf` is a bpffs.
-//! 4. [`service::enter`]. *After it*: the service user in all uids and gids, no other group, the permitted set
-//!    [`service::KEPT`] and what optional features need, effective, inheritable, ambient and bounding sets empty,
-//!    no_new_privs, not dumpable: each read back. From here on locks may be taken, and nothing is written to a
+//! 4. [`service::enter`]. *After it*: the service user in all uids and gids, no other group but the socket's, the
+//!    permitted set [`service::KEPT`] and what optional features need, effective, inheritable, ambient and bounding
+//!    sets empty, no_new_privs, not dumpable: each read back. From here on locks may be taken, and nothing is written to a
 //!    stream of the caller's any more: only a manager of services has it kept, for the log.
 //!    Then [`guard::prepare`](crate::grant::guard::prepare). *After it*: CAP_PERFMON is given up as well.
 //! 5. [`renounce`], once the sockets are handed over. *After it*: no capability in any set, no stream, and only

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use caps::{CapSet, Capability};
 use nix::unistd::{
-    Gid, Uid, User, getegid, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
+    Gid, Group, Uid, User, getegid, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
 };
 
 use crate::error::Failure;
@@ -14,6 +14,9 @@ use xsk_proto::Code;
 
 /// The user that the helper runs as.
 pub(crate) const NAME: &str = "_xsk-helper";
+
+/// Whose members may connect to the socket, and start a setuid helper.
+const GROUP: &str = "xsk";
 
 /// What every grant needs, and so has to be there.
 pub(crate) const KEPT: [Capability; 3] =
@@ -122,7 +125,7 @@ fn read_back(user: ServiceUser, kept: &HashSet<Capability>) -> Result<(), Failur
     if [gids.real, gids.effective, gids.saved] != [user.gid; 3] {
         return wrong("a gid");
     }
-    if !getgroups().is_ok_and(|groups| groups.iter().all(|group| *group == user.gid)) {
+    if !getgroups().is_ok_and(|groups| groups.iter().all(|group| is_own(*group, user))) {
         return wrong("the list of groups");
     }
     let empty = HashSet::new();
@@ -138,6 +141,12 @@ fn read_back(user: ServiceUser, kept: &HashSet<Capability>) -> Result<(), Failur
         }
     }
     if !prctl::no_new_privs() || prctl::dumpable() { wrong("no_new_privs or dumpable") } else { Ok(()) }
+}
+
+/// Its own group, or the one that a unit gives it, so that a file which only that group may execute is executed by
+/// systemd too; all that it opens is the socket.
+fn is_own(group: Gid, user: ServiceUser) -> bool {
+    group == user.gid || Group::from_name(GROUP).ok().flatten().is_some_and(|found| found.gid == group)
 }
 
 /// One sentence for each way in which the privileges can have been lost on the way.
