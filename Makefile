@@ -17,10 +17,11 @@ help_bench := the cost of a grant and of a frame, against the bare system calls
 help_qemu  := build and cache a QEMU with af-xdp; its path is the last line
 help_vm    := the tests that need a kernel of their own (KERNEL=6.1 TEST=name)
 help_deb   := Debian packages
+help_package-vm := those packages, installed by apt and used in a Debian 12 with systemd, in a VM (TEST=name)
 help_fresh := demo and check in bare Debian roots (SUITES=… GOALS=…)
 help_fuzz  := the fuzz targets (MINUTES=…)
 help_chaos := random kills against running leases (ROUNDS=… SEED=…)
-SCRIPTED := $(foreach name,demo check bench qemu vm deb fresh fuzz chaos,\
+SCRIPTED := $(foreach name,demo check bench qemu vm deb package-vm fresh fuzz chaos,\
 	$(if $(wildcard $(SCRIPTS)/$(name).sh),$(name)))
 
 .PHONY: build lint install clean help $(SCRIPTED)
@@ -31,6 +32,8 @@ build: ## packages that the build needs, then the release binaries
 	$(RELEASE)/xsk-pages $(RELEASE)/share
 
 $(filter demo bench chaos deb vm,$(SCRIPTED)): build
+
+package-vm: deb
 
 $(SCRIPTED):
 	@$(SCRIPTS)/$@.sh
@@ -46,7 +49,7 @@ clean: ## remove what was built (not the cached QEMU)
 help: ## this list
 	@{ sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile; \
 	$(foreach name,$(SCRIPTED),printf '%s\t%s\n' '$(name)' '$(help_$(name))';) } | \
-	sort | expand -t 10
+	sort | expand -t 12
 
 # ---- installation -----------------------------------------------------------------------
 # The helper is installed without privileges: its unit gives it the few that it needs, and who wants

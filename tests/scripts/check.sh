@@ -143,19 +143,26 @@ run_chaos() {
     PASSED=$((PASSED + $(OUTPUT=$TARGET/chaos.log sum passed)))
 }
 
-# The tests that want another kernel than this one, in VMs; its last line is counted.
+# run_vm NAME SCRIPT: tests in VMs, with other kernels than this one; the script's last line is counted.
 run_vm() {
-    local status=0 start=$SECONDS log=$TARGET/vm.log counts
-    printf '\n== VMs\n'
-    (as_root env XSK_BIN_DIR="$XSK_BIN_DIR" CARGO_TARGET_DIR="$TARGET" "$HERE/vm.sh") </dev/null 2>&1 |
+    local status=0 start=$SECONDS log=$TARGET/${2%.sh}.log counts
+    printf '\n== %s\n' "$1"
+    (as_root env XSK_BIN_DIR="$XSK_BIN_DIR" CARGO_TARGET_DIR="$TARGET" "$HERE/$2") </dev/null 2>&1 |
         tee "$log" || status=$?
-    printf '== VMs: %d s\n' $((SECONDS - start))
+    printf '== %s: %d s\n' "$1" $((SECONDS - start))
     counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1)
-    [ -n "$counts" ] || { trouble "the VMs (status $status)" && return; }
+    [ -n "$counts" ] || { trouble "$1 (status $status)" && return; }
     PASSED=$((PASSED + ${counts% *}))
     FAILED=$((FAILED + ${counts#* }))
-    mapfile -t -O "${#TROUBLE[@]}" TROUBLE < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1 in a VM/p' "$log")
+    mapfile -t -O "${#TROUBLE[@]}" TROUBLE < <(sed -n "s/^test \(.*\) \.\.\. FAILED$/\1 ($1)/p" "$log")
 }
+
+# The packages are tested in a Debian of their own, once they are there.
+run_packages() {
+    stage "Debian packages" debs && run_vm "the packages in a VM" package-vm.sh
+}
+
+debs() { "$TARGET/release/xsk-pages" "$TARGET/release/share" && "$HERE/deb.sh"; }
 
 tree() { git status --porcelain --untracked-files=all 2>/dev/null || true; }
 
@@ -191,6 +198,7 @@ stage "a helper that stops" cargo build --locked -p xsk-helper --features stops 
     --target-dir "$TARGET/stops"
 run_tests
 run_chaos
-run_vm
+run_vm "VMs" vm.sh
+run_packages
 [ "${CI:-}" != true ] || stage "work tree" tree_is_as_before
 finish
