@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `listen`: for hosts without systemd, and containers. A process a connection, as with systemd; the listener
 //! itself holds nobody's state, and killing it ends no lease.
+//!
+//! The next process waits in accept(2) before its client comes, since the fork and what it makes of memory take
+//! as long as a grant. The listener knows that one has a client when its end of a pipe closes, and forks another.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen as listen_on, socket,
 };
-use nix::unistd::{Group, setsid};
+use nix::unistd::{Group, Pid, setsid};
 use xsk_proto::Code;
 
 use crate::admin::as_service;
@@ -26,6 +31,9 @@ use crate::serve::{self, Terms};
 use crate::sys::process::{self, Fork};
 use crate::sys::sockets;
 
+/// How long to wait where the machine is short of something.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Listens until it is killed.
 pub(crate) fn listen(arguments: &cli::Listen) -> Result<(), Failure> {
     let path = absolute(&arguments.socket)?;
@@ -38,15 +46,12 @@ pub(crate) fn listen(arguments: &cli::Listen) -> Result<(), Failure> {
     audit::open(io::stderr().as_fd().try_clone_to_owned().ok().map(Into::into));
     entry::leave_directory()?;
     process::discard_children();
+    let _ = process::set_name(c"xsk-listen");
     eprintln!("xsk-helper: listening on {}", path.display());
     loop {
-        match sockets::accept(listener.as_fd()) {
-            Ok(connection) => serve_apart(connection, &listener, &terms),
-            // Too many descriptors or processes: others end, and then there is room again.
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                std::thread::sleep(Duration::from_millis(10))
-            }
-            Err(_) => {}
+        // Too many processes or descriptors: others end, and then there is room again.
+        if wait_for_client(&listener, &terms).is_err() {
+            std::thread::sleep(PAUSE);
         }
     }
 }
@@ -62,15 +67,54 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::internal("reading the path", error).object(path.display().to_string()))
 }
 
-/// The child serves, and does not come back.
-fn serve_apart(connection: OwnedFd, listener: &OwnedFd, terms: &Terms) {
-    if let Ok(Fork::Child) = process::fork() {
-        // The listener's end goes with the listener: a keeper must not hold the address.
-        let _ = nix::unistd::close(listener.as_raw_fd());
-        if setsid().is_ok() {
-            serve::serve(Connection::new(connection), terms);
+/// Forks a process for the next client, and comes back when that has one, or has ended without.
+fn wait_for_client(listener: &OwnedFd, terms: &Terms) -> io::Result<()> {
+    let listening = nix::unistd::getpid();
+    let (waiting, spare) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    if process::fork()? == Fork::Child {
+        drop(waiting);
+        process::exit_now(serve_next(listener, spare, listening, terms).map_or(1, |()| 0));
+    }
+    drop(spare);
+    // Nobody writes: it ends with the other end.
+    File::from(waiting).read(&mut [0]).map(drop)
+}
+
+/// Waits for a client and serves it. While it waits it ends with its listener; afterwards it holds nothing of it,
+/// the address least of all.
+fn serve_next(listener: &OwnedFd, spare: OwnedFd, listening: Pid, terms: &Terms) -> io::Result<()> {
+    setsid()?;
+    process::end_with_parent(true)?;
+    if nix::unistd::getppid() != listening {
+        return Ok(());
+    }
+    if !somebody_waits(listener) {
+        serve::rehearse(terms);
+    }
+    let connection = accept(listener);
+    process::end_with_parent(false)?;
+    drop(spare);
+    nix::unistd::close(listener.as_raw_fd())?;
+    // For ps(1): one with this name has a client.
+    let _ = process::set_name(c"xsk-helper");
+    serve::serve(Connection::new(connection), terms);
+    Ok(())
+}
+
+fn somebody_waits(listener: &OwnedFd) -> bool {
+    let mut set = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+    poll(&mut set, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+/// Waits as long as it takes: a client who was gone already, or a machine without a descriptor to spare, is no
+/// reason to end.
+fn accept(listener: &OwnedFd) -> OwnedFd {
+    loop {
+        match sockets::accept(listener.as_fd()) {
+            Ok(connection) => return connection,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => std::thread::sleep(PAUSE),
         }
-        process::exit_now(0);
     }
 }
 

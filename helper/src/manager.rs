@@ -4,17 +4,15 @@
 
 use std::os::unix::net::UnixDatagram;
 
-use nix::unistd::{Uid, User};
 use xsk_proto::Granted;
 
 /// Where systemd listens (sd_notify(3)). The environment would say so too, and it is not listened to.
 const NOTIFY: &str = "/run/systemd/notify";
 
-/// Tells it; where nobody listens nothing is lost. Done by a keeper that may still connect, after its client has got
-/// what he waits for: a user's name can take its time.
+/// Tells it; where nobody listens nothing is lost. By number, since whoever looks names up (nsswitch.conf(5)) is
+/// code of others, which a keeper does without.
 pub(crate) fn show(granted: &Granted, uid: u32) {
-    let name = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
-    let message = format!("STATUS={}", line(granted, uid, name.as_deref()));
+    let message = format!("STATUS={}", line(granted, uid));
     let _ = UnixDatagram::unbound().and_then(|socket| {
         socket.set_nonblocking(true)?;
         socket.send_to(message.as_bytes(), NOTIFY)
@@ -22,14 +20,13 @@ pub(crate) fn show(granted: &Granted, uid: u32) {
 }
 
 /// One line, whatever a name has in it.
-fn line(granted: &Granted, uid: u32, name: Option<&str>) -> String {
+fn line(granted: &Granted, uid: u32) -> String {
     let Granted { ifname, first_queue, queues, mode, .. } = granted;
-    let who = name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"));
     let which = match queues {
         1 => format!("queue {first_queue}"),
         _ => format!("queues {first_queue}-{}", first_queue.saturating_add(queues.saturating_sub(1))),
     };
-    let line = format!("{who}: {ifname}, {which}, {mode} mode");
+    let line = format!("uid {uid}: {ifname}, {which}, {mode} mode");
     line.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
@@ -65,18 +62,12 @@ mod tests {
 
     #[test]
     fn a_line_says_who_has_what() {
-        assert_eq!(
-            line(&granted("eth1", 2, 4), 1000, Some("alice")),
-            "alice (uid 1000): eth1, queues 2-5, native mode"
-        );
-        assert_eq!(line(&granted("eth1", 0, 1), 7, None), "uid 7: eth1, queue 0, native mode");
+        assert_eq!(line(&granted("eth1", 2, 4), 1000), "uid 1000: eth1, queues 2-5, native mode");
+        assert_eq!(line(&granted("eth1", 0, 1), 7), "uid 7: eth1, queue 0, native mode");
     }
 
     #[test]
     fn a_name_is_no_second_line() {
-        assert_eq!(
-            line(&granted("e\u{1b}[2J", 0, 1), 7, Some("a\nREADY=1")),
-            "a?READY=1 (uid 7): e?[2J, queue 0, native mode"
-        );
+        assert_eq!(line(&granted("e\u{1b}[2J\nA", 0, 1), 7), "uid 7: e?[2J?A, queue 0, native mode");
     }
 }

@@ -120,6 +120,27 @@ fn h30_everything_at_once() {
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 
+/// The process that waits for the next client stands for nobody: another one takes its place, and none outlives
+/// its listener.
+#[test]
+fn h30_the_one_who_waits_for_a_client() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let listener = lab.listen();
+    for _ in 0..20 {
+        let spare = lab.spare_soon();
+        spare.kill();
+        wait_until(SOON, "it to be gone", || !spare.is_live());
+        let wire = lab.wire();
+        drop((wire.get(&veth.ifname, 0, 1).unwrap(), wire));
+        lab.nothing_left(&veth.ifname, &[listener.pid()]);
+    }
+    let spare = lab.spare_soon();
+    listener.kill();
+    wait_until(SOON, "the spare one to end with its listener", || !spare.is_live());
+}
+
 #[test]
 fn h30_killed_at_any_moment_of_a_request() {
     let lab = lab!();

@@ -5,6 +5,7 @@
 mod device;
 pub(crate) mod guard;
 mod handover;
+mod lacks;
 mod late;
 mod lease;
 mod memlock;
@@ -204,16 +205,20 @@ fn claim(
             }
         })?;
     stop_at!("unlocked");
-    let finished = handover::wait(&device.link, lease.range())
-        .and_then(|()| memlock::declare(connection, caller, request.options.memlock, allowed.rule.memlock));
-    let (memlock, declarations) = match finished {
+    let finished = handover::wait(&device.link, lease.range()).and_then(|told| {
+        let bytes = request.options.memlock;
+        Ok((told, memlock::declare(&connection, caller, bytes, allowed.rule.memlock)?))
+    });
+    let (told, (memlock, declarations)) = match finished {
         Ok(finished) => finished,
         Err(failure) => {
             lease.end()?;
             return Err(failure);
         }
     };
-    let granted = Granted { memlock, ..describe(request, allowed, &device, attachment, &lease, confinement) };
+    let mut granted =
+        Granted { memlock, ..describe(request, allowed, &device, attachment, &lease, confinement) };
+    granted.warnings.extend(lacks::warnings(connection, &lease, told, memlock));
     record(&lease, caller, &granted, request.options.memlock);
     let extras = Extras { _promiscuity: promiscuity, _declarations: declarations };
     Ok(Grant { lease, granted, sockets, extras })
@@ -287,6 +292,16 @@ fn warnings(device: &Device, confinement: Confinement) -> Vec<Warning> {
         warnings.push(Warning { kind: WarningKind::NoQueueConfinement, text });
     }
     warnings
+}
+
+/// Asks of the loopback interface, which grants nobody anything, what a grant asks.
+pub(crate) fn rehearse() {
+    let Ok(name) = IfName::parse("lo") else { return };
+    if let Ok(mut device) = Device::find(&name) {
+        let _ = device.check_queues(&name, 0, 1).and_then(|()| device.refresh());
+        drop(device.warnings());
+    }
+    drop(Guard::open());
 }
 
 /// What would be granted, without touching anything.

@@ -91,27 +91,48 @@ pub(crate) fn install(wanted: &Wanted<'_>, idle: bool) -> Result<Installed, Fail
     }
 }
 
+/// What is pinned, and what its link and program say of themselves.
+struct Pinned {
+    redirect: Redirect,
+    prog_id: u32,
+    frags: bool,
+}
+
+impl Pinned {
+    fn open(dir: &Path) -> Result<Option<Self>, Failure> {
+        let opened = privilege::with(&[CAP_BPF, CAP_NET_ADMIN], || {
+            let redirect = Redirect::open(dir)?;
+            Ok(Self { prog_id: redirect.link.info()?.prog_id, frags: redirect.frags()?, redirect })
+        });
+        match opened {
+            Ok(Ok(pinned)) => Ok(Some(pinned)),
+            Ok(Err(Error { step: Step::OpenPin, errno: libc::ENOENT })) => Ok(None),
+            Ok(Err(error)) => Err(explain(&error)),
+            Err(error) => Err(Failure::internal("raising CAP_BPF and CAP_NET_ADMIN", error)),
+        }
+    }
+
+    fn is_unoccupied(&self) -> Result<bool, Failure> {
+        privileged(|| self.redirect.slots.occupied_of(&self.redirect.map)).map(|slots| slots.is_empty())
+    }
+}
+
 /// The program that is pinned for this interface, if it is on it. Anything else that is pinned is residue.
 fn existing(wanted: &Wanted<'_>, idle: bool) -> Result<Option<Installed>, Failure> {
     let dir = folder(wanted.key);
-    let redirect = match privileged_open(&dir)? {
-        Some(redirect) => redirect,
-        None => return clear(&dir, None).map(|()| None),
-    };
-    let info = privileged(|| redirect.link.info())?;
-    let attached = wanted.link.xdp.iter().find(|program| program.prog_id == info.prog_id);
+    let Some(pinned) = Pinned::open(&dir)? else { return clear(&dir, None).map(|()| None) };
+    let prog_id = pinned.prog_id;
+    let attached = wanted.link.xdp.iter().find(|program| program.prog_id == prog_id);
     let mode = match attached.and_then(|program| program.mode) {
         Some(mode) => mode,
-        None => return clear(&dir, Some(&redirect)).map(|()| None),
+        None => return clear(&dir, Some(&pinned.redirect)).map(|()| None),
     };
-    let unoccupied =
-        || privileged(|| redirect.slots.occupied_of(&redirect.map)).map(|slots| slots.is_empty());
-    let frags = privileged(|| redirect.frags())?;
-    if wanted.modes.contains(&mode) && (frags || !wanted.frags) {
+    if wanted.modes.contains(&mode) && (pinned.frags || !wanted.frags) {
         let reason = format!("the program was attached in {mode} mode already");
-        Ok(Some((redirect, Attachment { mode, reason, prog_id: info.prog_id, frags, fresh: false })))
-    } else if idle && unoccupied()? {
-        clear(&dir, Some(&redirect)).map(|()| None)
+        let attachment = Attachment { mode, reason, prog_id, frags: pinned.frags, fresh: false };
+        Ok(Some((pinned.redirect, attachment)))
+    } else if idle && pinned.is_unoccupied()? {
+        clear(&dir, Some(&pinned.redirect)).map(|()| None)
     } else {
         let name = &wanted.link.name;
         Err(Failure::new(
@@ -120,15 +141,6 @@ fn existing(wanted: &Wanted<'_>, idle: bool) -> Result<Option<Installed>, Failur
             format!("the program on {name} is attached in {mode} mode for other leases"),
         )
         .hint(format!("ask for mode={mode}, or wait until they have ended (xsk-client status)")))
-    }
-}
-
-fn privileged_open(dir: &Path) -> Result<Option<Redirect>, Failure> {
-    match privilege::with(&[CAP_BPF, CAP_NET_ADMIN], || Redirect::open(dir)) {
-        Ok(Ok(redirect)) => Ok(Some(redirect)),
-        Ok(Err(error)) if error.errno == libc::ENOENT => Ok(None),
-        Ok(Err(error)) => Err(explain(&error)),
-        Err(error) => Err(Failure::internal("raising CAP_BPF and CAP_NET_ADMIN", error)),
     }
 }
 
@@ -164,8 +176,8 @@ fn foreign(name: &str, prog_id: u32, mode: Option<Mode>) -> Failure {
 
 fn pinned_elsewhere(prog_id: u32) -> Result<Option<Key>, Failure> {
     for key in pinned() {
-        let Ok(link) = Redirect::open_link(&folder(key)) else { continue };
-        if link.info().is_ok_and(|info| info.prog_id == prog_id) {
+        let found = privileged(|| Redirect::open_link(&folder(key))?.info());
+        if found.is_ok_and(|info| info.prog_id == prog_id) {
             return Ok(Some(key));
         }
     }
@@ -182,9 +194,9 @@ pub(crate) fn pinned() -> Vec<Key> {
 fn remove_stray(key: Key, name: &str) -> Result<(), Failure> {
     let failed = |error| Failure::internal("opening a lock file", error);
     let holders = Table::open(key).map_err(failed)?.holders().map_err(failed)?;
-    let Some(redirect) = privileged_open(&folder(key))? else { return Ok(()) };
-    if holders.is_empty() && privileged(|| redirect.slots.occupied_of(&redirect.map))?.is_empty() {
-        return clear(&folder(key), Some(&redirect));
+    let Some(pinned) = Pinned::open(&folder(key))? else { return Ok(()) };
+    if holders.is_empty() && pinned.is_unoccupied()? {
+        return clear(&folder(key), Some(&pinned.redirect));
     }
     Err(Failure::new(
         Code::Busy,

@@ -7,4 +7,4 @@ pub mod conversation;
 mod session;
 pub(crate) mod status;
 
-pub(crate) use session::{Terms, refuse, serve};
+pub(crate) use session::{Terms, refuse, rehearse, serve};

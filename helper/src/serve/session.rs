@@ -71,10 +71,23 @@ pub(crate) fn refuse(connection: &Connection, failure: &Failure) {
     let _ = connection.send(&Reply::Refused(failure.refused().clone()));
 }
 
+/// Does beforehand what takes a process longer when it does it for the first time: memory that it shares with the
+/// one that forked it is copied, and code mapped, where it is touched. Nothing of it is kept, and what fails will
+/// fail again where there is a client to be told.
+pub(crate) fn rehearse(terms: &Terms) {
+    let _ = terms.policy();
+    grant::rehearse();
+}
+
+impl Terms {
+    fn policy(&self) -> Result<Policy, PolicyError> {
+        Policy::load_from(self.policy.as_deref().unwrap_or(Path::new(paths::POLICY)))
+    }
+}
+
 fn converse(connection: &Connection, terms: &Terms) -> Result<Option<Kept>, Failure> {
     let caller = Caller::of(connection, terms.entry)?;
-    let path = terms.policy.as_deref().unwrap_or(Path::new(paths::POLICY));
-    let policy = Policy::load_from(path).map_err(|error| log_policy(&error))?;
+    let policy = terms.policy().map_err(|error| log_policy(&error))?;
     if !policy.raises_memlock() {
         service::give_up(Capability::CAP_SYS_RESOURCE)?;
     }

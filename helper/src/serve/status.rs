@@ -74,9 +74,12 @@ pub(crate) fn keys() -> Vec<Key> {
 
 /// The program on an interface, and the occupied slots.
 fn interface(key: Key, link: Option<&Link>, holders: &[Holder]) -> Option<(InterfaceStatus, Vec<u32>)> {
-    let redirect = Redirect::open(&program::folder(key)).ok()?;
-    let info = redirect.link.info().ok()?;
-    let occupied = redirect.slots.occupied_of(&redirect.map).unwrap_or_default();
+    // Before Linux 5.19 that takes a capability.
+    let read = || {
+        let redirect = Redirect::open(&program::folder(key))?;
+        Ok((redirect.link.info()?, redirect.slots.occupied_of(&redirect.map).unwrap_or_default()))
+    };
+    let (info, occupied) = program::privileged(read).ok()?;
     let attached = link.and_then(|link| link.xdp.iter().find(|program| program.prog_id == info.prog_id));
     let held = |queue: &u32| holders.iter().any(|holder| holder.queue == *queue);
     let status = InterfaceStatus {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a process can change about itself: descriptors, environment, signals, limits, and how it ends.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
@@ -111,6 +112,19 @@ pub(crate) fn reset_signals() {
     unsafe { libc::sigemptyset(none.as_mut_ptr()) };
     // SAFETY: the set was initialised above, and no old set is asked for.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
+}
+
+/// Whether the process is killed when its parent ends.
+pub(crate) fn end_with_parent(whether: bool) -> io::Result<()> {
+    let signal = if whether { libc::SIGKILL } else { 0 };
+    // SAFETY: takes a signal's number, no pointer.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0, 0, 0) }).map(drop)
+}
+
+/// The name under which ps(1) shows the process.
+pub(crate) fn set_name(name: &CStr) -> io::Result<()> {
+    // SAFETY: the name ends with its zero, and the kernel reads no more than 16 bytes.
+    check(unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) }).map(drop)
 }
 
 /// Has the kernel reap the children, so that a listener never holds a zombie.

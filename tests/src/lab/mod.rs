@@ -101,9 +101,21 @@ impl Lab {
         self.space.in_peer(act)
     }
 
-    /// The processes that run the lab's helper: keepers, `listen`, and what has not ended yet.
+    /// The processes that run the lab's helper: keepers, `listen`, and what has not ended yet. Not the one that
+    /// waits for the listener's next client.
     pub fn helpers(&self) -> Vec<proc::Process> {
-        proc::in_namespace(self.space.host_id()).filter(|p| p.runs("xsk-helper")).collect()
+        self.all_helpers().filter(|p| !p.is_spare()).collect()
+    }
+
+    /// The process that waits for the next client of a listener; there is one again soon after a client came.
+    pub fn spare_soon(&self) -> proc::Process {
+        let spare = || self.all_helpers().find(|p| p.is_spare());
+        wait_until(SOON, "somebody to wait for a client", || spare().is_some());
+        spare().unwrap()
+    }
+
+    fn all_helpers(&self) -> impl Iterator<Item = proc::Process> {
+        proc::in_namespace(self.space.host_id()).filter(|p| p.runs("xsk-helper"))
     }
 
     /// Every process on the lab's host but the test itself.

@@ -89,9 +89,9 @@ impl Process {
         }
     }
 
-    /// Whether it is a helper that has no client yet: that is its name then.
+    /// Whether it waits for the next client of a listener, whose name it bears until then.
     pub fn is_spare(self) -> bool {
-        self.read("comm").trim_end() == "xsk-spare"
+        [self, Self::new(self.parent())].iter().all(|p| p.read("comm").trim_end() == "xsk-listen")
     }
 
     /// The number of its network namespace.
