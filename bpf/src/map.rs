@@ -38,6 +38,14 @@ impl XskMap {
         }
     }
 
+    /// Whether this process may change the map, as it is now: before Linux 5.19 that takes a capability. Changes nothing.
+    #[must_use]
+    pub fn is_changeable(&self) -> bool {
+        // A slot that no map has.
+        let tried = sys::map_delete(self.0.as_fd(), &u32::MAX.to_ne_bytes());
+        tried.is_err_and(|error| error.raw_os_error() != Some(libc::EPERM))
+    }
+
     /// How many slots the map has.
     ///
     /// # Errors

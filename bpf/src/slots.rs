@@ -8,9 +8,11 @@ use crate::error::At;
 use crate::{Error, Step, XskMap, sys};
 
 /// How many slots one run of the program looks at (`SLOTS` of xsk.bpf.c).
-const AT_ONCE: u32 = 8;
-/// XDP_PASS (include/uapi/linux/bpf.h): the program looked.
+const AT_ONCE: usize = 8;
+/// The program looked (`LOOKED` of xsk.bpf.c).
 const LOOKED: u32 = 2;
+/// Where its answers begin (`struct slots` of xsk.bpf.c).
+const ANSWERS: usize = 8;
 const EINVAL: i32 = 22;
 
 /// The loaded program that reads the slots of one map.
@@ -28,9 +30,9 @@ impl SlotProbe {
     /// [`Step::Slots`]; before Linux 6.1 EPERM without a capability.
     pub fn occupied(&self, capacity: u32) -> Result<Vec<u32>, Error> {
         let mut slots = Vec::new();
-        for first in (0..capacity).step_by(AT_ONCE as usize) {
-            let bits = self.look(first)?;
-            slots.extend((0..AT_ONCE).filter(|bit| bits >> bit & 1 == 1).map(|bit| first + bit));
+        for first in (0..capacity).step_by(AT_ONCE) {
+            let answers = self.look(first)?;
+            slots.extend((first..).zip(answers).filter(|(_, occupied)| *occupied != 0).map(|(slot, _)| slot));
         }
         Ok(slots)
     }
@@ -43,17 +45,16 @@ impl SlotProbe {
         self.occupied(map.capacity()?)
     }
 
-    /// The layout is `struct slots` of xsk.bpf.c.
-    fn look(&self, first: u32) -> Result<u64, Error> {
-        let mut data = [0u8; 16];
+    fn look(&self, first: u32) -> Result<[u8; AT_ONCE], Error> {
+        let mut data = [0u8; ANSWERS + AT_ONCE];
         data[..4].copy_from_slice(&first.to_ne_bytes());
         let verdict = sys::test_run(self.0.as_fd(), &mut data).at(Step::Slots)?;
         if verdict != LOOKED {
             return Err(Error { step: Step::Slots, errno: EINVAL });
         }
-        let mut occupied = [0u8; 8];
-        occupied.copy_from_slice(&data[8..]);
-        Ok(u64::from_ne_bytes(occupied))
+        let mut answers = [0u8; AT_ONCE];
+        answers.copy_from_slice(&data[ANSWERS..]);
+        Ok(answers)
     }
 }
 

@@ -29,6 +29,16 @@ impl Failure {
             .hint("see the helper's log: journalctl -t xsk-helper")
     }
 
+    /// One refusal for every way in which a kernel shows that it is older than all that can work.
+    pub(crate) fn too_old(lacks: &str) -> Self {
+        Self::new(
+            Code::KernelTooOld,
+            "kernel",
+            format!("Linux 5.10 or later is needed, and this kernel {lacks}"),
+        )
+        .hint("use Linux 6.1 or later, which has everything; what 5.10 lacks is in docs/operations.md")
+    }
+
     /// What to do next.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = hint.into();

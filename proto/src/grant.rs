@@ -123,4 +123,6 @@ pub enum WarningKind {
     NoQueueConfinement,
     /// The interface is down.
     Down,
+    /// The kernel is too old for something that the text names.
+    Kernel,
 }

@@ -64,8 +64,15 @@ fn enums_are_as_specified() {
     let modes = [ModeRequest::Auto, ModeRequest::Native, ModeRequest::Skb];
     same_as_table("ModeRequest", &modes, |mode| format!("{mode:?}"));
     use WarningKind as W;
-    let kinds =
-        [W::Addresses, W::Upper, W::DefaultRoute, W::NoDeviceConfinement, W::NoQueueConfinement, W::Down];
+    let kinds = [
+        W::Addresses,
+        W::Upper,
+        W::DefaultRoute,
+        W::NoDeviceConfinement,
+        W::NoQueueConfinement,
+        W::Down,
+        W::Kernel,
+    ];
     same_as_table("WarningKind", &kinds, |kind| format!("{kind:?}"));
     use EventKind as E;
     let kinds = [

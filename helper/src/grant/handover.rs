@@ -25,39 +25,44 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Kinds of device that never had a zero-copy mode, for kernels that do not tell.
 const COPY_ONLY: [&str; 6] = ["veth", "macvlan", "ipvlan", "dummy", "bond", "tun"];
 
-/// Waits until no socket is bound to any of the queues.
-pub(crate) fn wait(link: &Link, queues: std::ops::Range<u32>) -> Result<(), Failure> {
+/// Waits until no socket is bound to any of the queues. `false` where nothing told, and a pause had to do.
+pub(crate) fn wait(link: &Link, queues: std::ops::Range<u32>) -> Result<bool, Failure> {
     let deadline = Instant::now() + PATIENCE;
     let netdev = Netdev::open().ok().flatten();
     for queue in queues {
-        while bound(netdev.as_ref(), link, queue)? {
-            if Instant::now() >= deadline {
-                return Err(still_bound(&link.name, queue));
+        loop {
+            match bound(netdev.as_ref(), link, queue)? {
+                Some(false) => break,
+                // One pause is long enough for all of them.
+                None => {
+                    sleep(PAUSE);
+                    return Ok(false);
+                }
+                Some(true) if Instant::now() >= deadline => return Err(still_bound(&link.name, queue)),
+                Some(true) => sleep(STEP),
             }
-            sleep(STEP);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-/// Whether a socket is bound to the queue, as far as it can be told without binding one.
-fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<bool, Failure> {
+/// Whether a socket is bound to the queue; `None` where that cannot be told without binding one.
+fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Option<bool>, Failure> {
     let failed = |error| Failure::internal("asking netdev netlink about the queue", error);
     if let Some(told) = netdev.map_or(Ok(None), |netdev| netdev.bound(link.ifindex, queue)).map_err(failed)? {
-        return Ok(told);
+        return Ok(Some(told));
     }
     let zero_copy = match netdev {
         Some(netdev) => netdev.zero_copy(link.ifindex).map_err(failed)?,
         None => !COPY_ONLY.contains(&link.kind.as_str()),
     };
     if zero_copy {
-        sleep(PAUSE);
-        return Ok(false);
+        return Ok(None);
     }
     let errno = privilege::with(&[CAP_NET_RAW], || sockets::zero_copy_bind_errno(link.ifindex, queue))
         .map_err(|error| Failure::internal("raising CAP_NET_RAW", error))?
         .map_err(|error| Failure::internal("making a scratch socket", error))?;
-    Ok(errno == libc::EBUSY)
+    Ok(Some(errno == libc::EBUSY))
 }
 
 fn still_bound(name: &str, queue: u32) -> Failure {

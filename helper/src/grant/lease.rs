@@ -170,6 +170,11 @@ impl Lease {
         self.late.admit((map, slots), queue, socket, ifname)
     }
 
+    /// Whether this process could empty the slots as a keeper, without a capability.
+    pub(crate) fn can_end(&self) -> bool {
+        self.objects.as_ref().is_none_or(|(map, _)| map.is_changeable())
+    }
+
     /// When [`Self::fill_late`] is worth a try again.
     pub(crate) fn pause(&self) -> Option<Duration> {
         self.late.pause()

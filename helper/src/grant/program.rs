@@ -209,7 +209,8 @@ fn remove_stray(key: Key, name: &str) -> Result<(), Failure> {
 /// Loads, attaches in the first mode that works, and pins.
 fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
     super::residue::sweep(wanted.key.netns);
-    let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated.max(1), wanted.frags))?;
+    let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated.max(1), wanted.frags))
+        .map_err(|failure| if wanted.frags { without_frags(failure) } else { failure })?;
     stop_at!("loaded");
     let (redirect, mode, reason) = attach(loaded, wanted)?;
     stop_at!("attached");
@@ -225,6 +226,15 @@ fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
         return Err(failure);
     }
     Ok((redirect, Attachment { mode, reason, prog_id, frags: wanted.frags, fresh: true }))
+}
+
+/// Only the program for frames of several buffers asks for more than Linux 5.10.
+fn without_frags(failure: Failure) -> Failure {
+    if failure.code() != Code::KernelTooOld {
+        return failure;
+    }
+    Failure::new(Code::KernelTooOld, "frags", "this kernel has no XDP programs for frames of several buffers")
+        .hint("use Linux 5.18 or later, or ask without frags")
 }
 
 fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, String), Failure> {

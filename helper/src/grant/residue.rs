@@ -2,13 +2,15 @@
 //! What killed keepers left of interfaces that are gone: pins whose link names no interface any more. No request
 //! will ever ask for those, so the next one that loads a program anyhow removes them.
 
-use xsk_bpf::Redirect;
+use caps::Capability::CAP_BPF;
+use xsk_bpf::{Redirect, Step};
 
 use super::program::{folder, pinned};
 use super::remove_program;
 use crate::audit::{Line, What};
 use crate::leases::key::{Key, Netns};
 use crate::leases::table::Table;
+use crate::sys::privilege;
 
 /// Looks at what is pinned for this network namespace.
 pub(super) fn sweep(netns: Netns) {
@@ -33,8 +35,10 @@ fn remove(key: Key) {
 /// A link that names ifindex 0 has lost its interface; one that was moved names another index. A folder without a
 /// link is in the making, under the lock, or was left in the middle of it.
 fn dead(key: Key) -> bool {
-    match Redirect::open_link(&folder(key)) {
-        Ok(link) => link.info().is_ok_and(|info| info.ifindex == 0),
-        Err(error) => error.errno == libc::ENOENT,
+    let read = || Redirect::open_link(&folder(key))?.info();
+    match privilege::with(&[CAP_BPF], read) {
+        Ok(Ok(info)) => info.ifindex == 0,
+        Ok(Err(error)) => error.step == Step::OpenPin && error.errno == libc::ENOENT,
+        Err(_) => false,
     }
 }

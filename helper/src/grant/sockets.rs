@@ -83,6 +83,7 @@ pub(crate) fn insert(map: &XskMap, queue: u32, socket: &OwnedFd, ifname: &str) -
         Err(error) => match error.errno {
             libc::ENOBUFS => Ok(false),
             libc::EEXIST => Err(occupied(queue, ifname)),
+            libc::EOPNOTSUPP => Err(Failure::too_old("takes no socket into an XSKMAP before it is bound")),
             libc::E2BIG => Err(beyond(queue, ifname)),
             _ => Err(super::program::explain(&error)),
         },

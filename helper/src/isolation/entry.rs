@@ -24,7 +24,10 @@ pub(crate) fn enter() -> Result<Origin, Failure> {
         setresuid(root, root, root).map_err(|error| Failure::internal("becoming root", error))?;
     }
     privilege::set_not_dumpable().map_err(|error| Failure::internal("setting PR_SET_DUMPABLE", error))?;
-    process::close_all_but_standard().map_err(|error| Failure::internal("closing descriptors", error))?;
+    process::close_all_but_standard().map_err(|error| match error.raw_os_error() {
+        Some(libc::ENOSYS) => Failure::too_old("has no close_range(2)"),
+        _ => Failure::internal("closing descriptors", error),
+    })?;
     process::clear_environment();
     process::cancel_timers();
     process::reset_signals();

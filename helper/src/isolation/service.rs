@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use caps::{CapSet, Capability};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{
     Gid, Group, Uid, User, getegid, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
 };
@@ -50,8 +51,22 @@ impl ServiceUser {
     }
 }
 
+/// Before Linux 5.11 maps and programs count as locked memory of the user who loads them, over all leases: some
+/// 30 KiB an interface, and a MiB for the bind guard.
+const MEMLOCK: u64 = 1 << 30;
+
+/// Raises the limit where that is allowed; where it is not and matters, the load says so.
+fn raise_memlock() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK) {
+        let most = MEMLOCK.max(hard);
+        let _ = setrlimit(Resource::RLIMIT_MEMLOCK, most, most)
+            .or_else(|_| setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard));
+    }
+}
+
 /// The fourth stage.
 pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
+    raise_memlock();
     let at =
         |step: &'static str| move |error: &dyn std::fmt::Display| Failure::internal(step, error.to_string());
     let permitted = privileged()?;
