@@ -34,6 +34,10 @@ use crate::sys::sockets;
 /// How long to wait where the machine is short of something.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How long another listener is given to end.
+const PATIENCE: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_millis(50);
+
 /// Listens until it is killed.
 pub(crate) fn listen(arguments: &cli::Listen) -> Result<(), Failure> {
     let path = absolute(&arguments.socket)?;
@@ -128,7 +132,7 @@ fn open(path: &Path, arguments: &cli::Listen) -> Result<OwnedFd, Failure> {
     };
     let address = UnixAddr::new(path).map_err(|error| failed(error.into()))?;
     if path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
-        if connect(new()?.as_raw_fd(), &address).is_ok() {
+        if is_taken(|| Ok(connect(new()?.as_raw_fd(), &address).is_ok()))? {
             return Err(Failure::new(
                 Code::Busy,
                 path.display().to_string(),
@@ -147,6 +151,17 @@ fn open(path: &Path, arguments: &cli::Listen) -> Result<OwnedFd, Failure> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(arguments.socket_mode)).map_err(failed)?;
     listen_on(&listener, Backlog::MAXCONN).map_err(|error| failed(error.into()))?;
     Ok(listener)
+}
+
+/// A listener that was killed just now has the address for as long as its last process takes to end.
+fn is_taken(answered: impl Fn() -> Result<bool, Failure>) -> Result<bool, Failure> {
+    for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
+        if !answered()? {
+            return Ok(false);
+        }
+        std::thread::sleep(STEP);
+    }
+    answered()
 }
 
 fn group(name: &str) -> Result<u32, Failure> {

@@ -142,6 +142,22 @@ fn h30_the_one_who_waits_for_a_client() {
 }
 
 #[test]
+fn h30_a_listener_is_followed_by_the_next_at_once_and_joined_by_none() {
+    let lab = lab!();
+    lab.allow(&lab.veth(1).ifname);
+    let another = || lab.cmd("xsk-helper").args(["listen", "--socket", SOCKET, "--socket-mode", "0666"]);
+    let mut listener = lab.listen();
+    for _ in 0..10 {
+        listener.kill();
+        listener = another().start();
+        listener.says("listening on", SOON);
+        lab.wire().greet();
+    }
+    another().run(SOON).exits(75).err_has("somebody listens on /run/xsk-helper/socket already");
+    lab.wire().greet();
+}
+
+#[test]
 fn h30_killed_at_any_moment_of_a_request() {
     let lab = lab!();
     let veth = lab.veth(1);
