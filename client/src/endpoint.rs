@@ -107,7 +107,7 @@ fn start(mut command: Command, path: &Path, patience: Duration) -> Result<Link, 
         command.env_clear().stderr(copy);
         errors = Some(file);
     }
-    let child = process::spawn(&mut command, far).map_err(|error| not_started(path, &error))?;
+    let child = process::spawn(&mut command, far).map_err(|error| not_started(path, error))?;
     // The command holds a copy of the helper's end; with it open no end of the connection would ever be seen.
     drop(command);
     Ok(Link {
@@ -118,15 +118,17 @@ fn start(mut command: Command, path: &Path, patience: Duration) -> Result<Link, 
     })
 }
 
-fn not_started(path: &Path, error: &io::Error) -> Error {
+fn not_started(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::NotFound => mends::helper_missing(path),
         io::ErrorKind::PermissionDenied => mends::helper_barred(path),
-        _ => Error::new(
+        _ if Errno::from_io_error(&error) == Some(Errno::NOEXEC) => Error::new(
             Kind::NotInstalled,
             path.display().to_string(),
-            format!("cannot run {}: {error}", path.display()),
+            format!("{} is not a program of this machine's: {error}", path.display()),
         ),
+        // The client's own want, of descriptors or processes: no word about the helper.
+        _ => Error::system(&format!("starting {}", path.display()), error),
     }
 }
 

@@ -23,7 +23,7 @@ impl Failure {
         // EMFILE and ENFILE in the C library's words: nothing is broken, and the next request may find room.
         if message.contains("Too many open files") {
             return Self::new(Code::Busy, "xsk-helper", message)
-                .hint("the helper has no descriptors left: try again");
+                .hint("the helper has no descriptor left: try again, or raise LimitNOFILE= of the helper");
         }
         Self::new(Code::Internal, "xsk-helper", message)
             .hint("see the helper's log: journalctl -t xsk-helper")

@@ -11,7 +11,6 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use caps::Capability::{CAP_BPF, CAP_PERFMON};
 use caps::{CapSet, Capability};
@@ -61,7 +60,9 @@ fn worth_trying() -> bool {
 fn load() -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::internal("preparing the bind guard", error);
     let lock = open_lock_file(LOCK_FILE).map_err(failed)?;
-    if !taken(&lock).map_err(failed)? || lock.metadata().map_err(failed)?.len() > 0 {
+    if !locks::lock_within(&lock, 0, 1, PATIENCE).map_err(failed)?
+        || lock.metadata().map_err(failed)?.len() > 0
+    {
         return Ok(());
     }
     let dir = folder();
@@ -76,17 +77,6 @@ fn load() -> Result<(), Failure> {
         remember(&lock, &error);
         explain(&error)
     })
-}
-
-fn taken(lock: &File) -> io::Result<bool> {
-    let deadline = Instant::now() + PATIENCE;
-    while !locks::try_lock(lock, 0, 1)? {
-        if Instant::now() >= deadline {
-            return Ok(false);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    Ok(true)
 }
 
 /// Want of memory or descriptors passes; anything else does not.

@@ -63,10 +63,6 @@ pub(crate) fn explain(error: &Error) -> Failure {
                 "the XSK program needs Linux 5.10 or later with CONFIG_XDP_SOCKETS and CONFIG_BPF_SYSCALL",
             )
         }
-        (_, libc::EMFILE | libc::ENFILE) => {
-            Failure::new(Code::Busy, "xsk-helper", "the helper has no descriptor left")
-                .hint("try again, or raise LimitNOFILE= of the helper")
-        }
         _ => failure,
     }
 }
@@ -208,7 +204,7 @@ fn remove_stray(key: Key, name: &str) -> Result<(), Failure> {
 
 /// Loads, attaches in the first mode that works, and pins.
 fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
-    super::residue::sweep(wanted.key.netns);
+    super::residue::sweep(wanted.key);
     let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated.max(1), wanted.frags))
         .map_err(|failure| if wanted.frags { without_frags(failure) } else { failure })?;
     stop_at!("loaded");

@@ -8,15 +8,15 @@ use xsk_bpf::{Redirect, Step};
 use super::program::{folder, pinned};
 use super::remove_program;
 use crate::audit::{Line, What};
-use crate::leases::key::{Key, Netns};
+use crate::leases::key::Key;
 use crate::leases::table::Table;
 use crate::sys::privilege;
 
-/// Looks at what is pinned for this network namespace.
-pub(super) fn sweep(netns: Netns) {
-    for key in pinned().into_iter().filter(|key| key.netns == netns && dead(*key)) {
-        remove(key);
-    }
+/// Looks at what is pinned for the network namespace of `own`, whose lock is held: a lock file is opened once, and that
+/// one is open.
+pub(super) fn sweep(own: Key) {
+    let others = pinned().into_iter().filter(|key| key.netns == own.netns && *key != own);
+    others.filter(|key| dead(*key)).for_each(remove);
 }
 
 /// Asked again under the lock. Somebody who is at work there cleans up for himself; then this is left to him.

@@ -48,10 +48,6 @@ fn busy_poll(socket: &OwnedFd, options: &Options) -> io::Result<()> {
 
 fn explain(error: &io::Error) -> Failure {
     match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE) => {
-            Failure::new(Code::Busy, "xsk-helper", "the helper has no descriptor left")
-                .hint("try again, or raise LimitNOFILE= of the helper")
-        }
         Some(libc::EAFNOSUPPORT) => {
             Failure::new(Code::KernelTooOld, "kernel", "the kernel has no AF_XDP sockets")
                 .hint("it needs CONFIG_XDP_SOCKETS")

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::key::Key;
 use crate::sys::locks::{self, Held};
@@ -47,16 +47,10 @@ impl Table {
     /// Takes the lock under which an interface's program, pins and slots change. Waits for [`PATIENCE`] at the
     /// most, then says who has it.
     pub(crate) fn lock_interface(&self) -> io::Result<Result<(), u32>> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = Duration::from_micros(100);
-        while !locks::try_lock(&self.file, INTERFACE, 1)? {
-            if Instant::now() >= deadline {
-                return Ok(Err(locks::holder(&self.file, INTERFACE, 1)?.map_or(0, |held| held.pid)));
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(5));
+        if locks::lock_within(&self.file, INTERFACE, 1, PATIENCE)? {
+            return Ok(Ok(()));
         }
-        Ok(Ok(()))
+        Ok(Err(locks::holder(&self.file, INTERFACE, 1)?.map_or(0, |held| held.pid)))
     }
 
     /// Takes it if nobody has it.

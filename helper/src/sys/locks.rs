@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
 
 use super::check;
 
@@ -40,6 +41,21 @@ pub(crate) fn try_lock(file: &File, start: u64, len: u64) -> io::Result<bool> {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EAGAIN)) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Takes the range, or says after `patience` that somebody still has a part of it. Looks often at first, since most
+/// locks are held for a moment.
+pub(crate) fn lock_within(file: &File, start: u64, len: u64, patience: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + patience;
+    let mut pause = Duration::from_micros(100);
+    while !try_lock(file, start, len)? {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
+    Ok(true)
 }
 
 /// Gives the range back.
