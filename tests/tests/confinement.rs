@@ -42,6 +42,13 @@ fn lease(lab: &Lab, way: Way, ifname: &str, queue: u32) -> Lease {
     Lease { wire, grant, socket }
 }
 
+/// What a bind answers to an unbound socket of a lease that is over. Where a keeper may not change maps, before Linux
+/// 5.19, it is over with the next lease of the queue only, and the grant says so; what is missing then are rings.
+fn errno_when_over(grant: &Grant) -> i32 {
+    let kept = |text: &str| text.starts_with("before Linux 5.19 the end of a lease takes no socket back");
+    if grant.granted.warnings.iter().any(|warning| kept(&warning.text)) { EINVAL } else { EPERM }
+}
+
 /// The errno of a bind as the lab's user, who has no capability.
 fn errno(lab: &Lab, socket: &OwnedFd, ifindex: u32, queue: u32) -> i32 {
     with_credentials(&lab.user, || afxdp::bind_errno(socket, ifindex, queue, None))
@@ -124,7 +131,7 @@ fn h23_an_unbound_socket_binds_nowhere_once_its_lease_is_over() {
         let own = grant.granted.ifindex;
         drop(wire);
         lab.nothing_left(&veth.ifname, &[listener.pid()]);
-        assert_eq!(errno(&lab, &socket, own, 0), EPERM, "{way:?}");
+        assert_eq!(errno(&lab, &socket, own, 0), errno_when_over(&grant), "{way:?}");
         // Nor when somebody has leased the queue again; and he binds.
         let again = lease(&lab, way, &veth.ifname, 0);
         assert_eq!(errno(&lab, &socket, own, 0), EPERM, "{way:?}: with a lease of later");
@@ -145,7 +152,7 @@ fn h23_another_device_that_gets_the_ifindex_is_out_of_reach() {
     ip(&["link", "add", "heir", "index", &index.to_string(), "type", "veth", "peer", "name", "heir-peer"]);
     ip(&["link", "set", "heir", "up"]);
     assert_eq!(lab.ifindex("heir"), index);
-    assert_eq!(errno(&lab, &socket, index, 0), EPERM);
+    assert_eq!(errno(&lab, &socket, index, 0), errno_when_over(&grant));
     // The heir is leased like any other, and the old socket still has no part in it.
     let heir = lease(&lab, Way::Setuid, "heir", 0);
     assert_eq!(errno(&lab, &socket, index, 0), EPERM);

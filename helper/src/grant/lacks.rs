@@ -10,8 +10,8 @@ use super::lease::Lease;
 use crate::leases::key::Netns;
 use crate::sys::pidfd;
 
-const KEEPER: &str =
-    "before Linux 5.19 a lease cannot take its sockets back: its queues stay busy until they are closed";
+const KEEPER: &str = "before Linux 5.19 the end of a lease takes no socket back: until they are closed its queues are busy, and one that is \
+    unbound can be bound";
 const COOKIE: &str =
     "before Linux 5.14 the helper cannot tell whether the client is in its network namespace: see that it is";
 const QUEUES: &str =

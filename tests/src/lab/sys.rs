@@ -59,10 +59,21 @@ pub(super) fn prepare(command: &mut Command, entry: Entry) {
     unsafe { command.pre_exec(move || enter(&entry, parent)) };
 }
 
-fn enter(entry: &Entry, parent: u32) -> io::Result<()> {
-    // What the test itself was started with does not go on to its children.
+/// What the test itself was started with does not go on to its children. Before Linux 5.11, which has no flag for
+/// that, one by one.
+fn keep_back_descriptors() {
     // SAFETY: takes numbers only.
-    cvt(unsafe { libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) })?;
+    if unsafe { libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) } == 0 {
+        return;
+    }
+    for fd in 3..4096 {
+        // SAFETY: takes numbers only; one that is no descriptor is no harm.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+fn enter(entry: &Entry, parent: u32) -> io::Result<()> {
+    keep_back_descriptors();
     if let Some(fd) = entry.netns {
         // SAFETY: the descriptor belongs to the lab, which outlives the start of its children.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
