@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=bash
-# Debian's kernels and the launcher of VMs (virtme-ng), fetched into $CACHE and kept there. A
-# kernel is the newest of its line when it is fetched, and fetched anew after a week. Sourced by
-# bash, after common.sh and apt.sh.
+# Debian's kernels, fetched into $CACHE and kept there. One is the newest of its line when it is
+# fetched, and fetched anew after a week. Sourced by bash, after common.sh and apt.sh.
 
 CACHE=${XSK_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/xsk-helper}/vm
 
@@ -41,7 +40,7 @@ fetch_kernel() (
     done
 )
 
-# arrange_kernel DIR: puts image and modules where the launcher looks for them.
+# arrange_kernel DIR: puts image and modules where the scripts look for them.
 arrange_kernel() {
     local root=$1/root modules version
     [ -d "$root/lib/modules" ] || { mkdir -p "$root/lib" && mv "$root/usr/lib/modules" "$root/lib/"; }
@@ -60,10 +59,4 @@ kernel() {
     rm -rf "$dir"
     step "kernel $line" fetch_kernel "$line" "$dir"
     arrange_kernel "$dir"
-}
-
-launcher() {
-    [ ! -x "$CACHE/venv/bin/vng" ] || return 0
-    python3 -m venv "$CACHE/venv" && quietly "$CACHE/venv/bin/pip" -q install virtme-ng ||
-        die "virtme-ng could not be installed by pip"
 }

@@ -97,6 +97,7 @@ fn over_the_socket_of_a_listener() {
     is_an_ordinary_process(&lab, &running);
     assert_eq!(lab.pings(veth.ip, 5), 5);
     running.kill();
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
     // The system's socket is the default.
     let running = echo(&lab, lab.user_cmd("xsk-client").arg("run"), &veth, "");
     assert_eq!(lab.pings(veth.ip, 5), 5);

@@ -100,7 +100,11 @@ fn program(ifname: &str, link: &Link, ours: &[u32]) -> Finding {
             format!(
                 "XDP program {id} is on it, and it is not known to be the helper's; another one's has to go"
             ),
-            format!("sudo bpftool prog show id {id}; sudo ip link set dev {ifname} xdp off"),
+            format!(
+                "sudo bpftool net show dev {ifname}; then, by what put it there: sudo xdp-loader unload {ifname} --all \
+                 (libxdp), sudo ip link set dev {ifname} xdp off (ip; in skb mode: xdpgeneric off), or end who holds \
+                 its link (sudo bpftool link show)"
+            ),
         ),
     }
 }

@@ -12,6 +12,8 @@ mod freezer;
 mod host;
 pub mod kernel;
 pub mod link;
+pub mod netdev;
+pub mod nic;
 pub mod packet;
 pub mod proc;
 mod skip;
@@ -30,7 +32,9 @@ pub use command::{Cmd, Done, Running};
 pub use freezer::Freezer;
 pub use host::{Activated, INSTALLED, Polkit};
 pub use link::Veth;
-pub use skip::{elsewhere as say_elsewhere, figure as say_figure, say as say_skipped};
+pub use skip::{
+    elsewhere as say_elsewhere, feature as say_feature, figure as say_figure, say as say_skipped,
+};
 pub use user::{GROUP, SERVICE, User};
 pub use wait::{SOON, wait_for, wait_until};
 pub use ways::SERVICE_CAPS;

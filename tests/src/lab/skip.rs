@@ -28,3 +28,9 @@ pub fn figure(line: &str) {
     let mut stderr = super::sys::raw_stderr();
     let _ = stderr.write_all(format!("FIGURE: {}: {line}\n", thread.name().unwrap_or("?")).as_bytes());
 }
+
+/// Says what this kernel can do, as a test has just seen it: a cell of the table in docs/kernels.md.
+pub fn feature(name: &str, value: &str) {
+    let mut stderr = super::sys::raw_stderr();
+    let _ = stderr.write_all(format!("FEATURE: {name}: {value}\n").as_bytes());
+}

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 
 use nix::mount::{MsFlags, mount};
@@ -46,6 +47,14 @@ impl Space {
     /// The number of the host's network namespace.
     pub(super) fn host_id(&self) -> u64 {
         self.host.metadata().unwrap().ino()
+    }
+
+    /// Brings an interface in from where this thread came from.
+    pub(super) fn take_from_outside(&self, name: &str) {
+        let here = format!("/proc/{}/fd/{}", std::process::id(), self.host.as_raw_fd());
+        setns(&self.outer_net, CloneFlags::CLONE_NEWNET).unwrap();
+        super::link::ip(&["link", "set", "dev", name, "netns", &here]);
+        setns(&self.host, CloneFlags::CLONE_NEWNET).unwrap();
     }
 
     pub(super) fn in_peer<T>(&self, act: impl FnOnce() -> T) -> T {
