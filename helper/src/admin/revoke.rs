@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 use std::io;
 
 use nix::unistd::User;
+use xsk_bpf::Redirect;
 use xsk_proto::{Code, IfName, Revoke};
 
 use super::as_service;
 use crate::audit::{Line, What};
 use crate::cli;
 use crate::error::Failure;
+use crate::grant::program::{folder, privileged};
 use crate::leases::key::{Key, Netns};
 use crate::leases::table::{Holder, Table};
 use crate::netlink::Netlink;
@@ -61,9 +63,21 @@ pub(crate) fn by_command(arguments: &cli::Revoke) -> Result<(), Failure> {
     let uid = arguments.user.as_deref().map(user).transpose()?;
     as_service()?;
     let interface = interface(arguments.ifname.as_deref().unwrap_or_default(), netns::own()?)?;
-    let ended = end(Choice { interface, queue: arguments.queue, uid })?;
+    let choice = Choice { interface, queue: arguments.queue, uid };
+    let in_part = chosen(choice)?.iter().any(|(key, _)| !can_end(*key));
+    let ended = end(choice)?;
     println!("{ended} leases revoked; their holders can still send until they close their sockets");
+    if in_part {
+        println!(
+            "before Linux 5.19 they can receive until then as well, as long as the interface has other leases"
+        );
+    }
     Ok(())
+}
+
+/// Whether a keeper may empty the slots of this interface, as a process without a capability in effect is told.
+fn can_end(key: Key) -> bool {
+    privileged(|| Redirect::open(&folder(key))).is_ok_and(|redirect| redirect.map.is_changeable())
 }
 
 fn user(name: &str) -> Result<u32, Failure> {

@@ -27,6 +27,11 @@ use watch::Watch;
 /// A client has nothing to say on a lease's connection; one that says more than this ends the lease.
 const MESSAGES: u32 = 8;
 
+/// What a client is told of a revoke.
+const REVOKED: &str = "the lease was revoked; the queues receive nothing more";
+/// The same where this process may not empty a slot.
+const REVOKED_IN_PART: &str = "the lease was revoked; before Linux 5.19 the queues receive until their sockets are closed, as long as the interface has other leases";
+
 /// Why a lease ended, as the log has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -118,7 +123,7 @@ impl Keeper {
             let (talk, signal, news) = self.poll();
             self.lease.fill_late();
             if signal {
-                self.tell(EventKind::Revoked, "the lease was revoked; the queues receive nothing more");
+                self.tell(EventKind::Revoked, if self.lease.can_end() { REVOKED } else { REVOKED_IN_PART });
                 return End::Revoked;
             }
             if news {
