@@ -18,6 +18,7 @@ mod admin;
 mod audit;
 pub mod cli;
 mod error;
+mod gate;
 mod grant;
 mod isolation;
 mod keeper;

@@ -6,6 +6,8 @@
 pub(crate) const RUN: &str = "/run/xsk-helper";
 /// Lock files and the texts beside them; nobody but the service user gets in.
 pub(crate) const LEASES: &str = "/run/xsk-helper/leases";
+/// Where a service manager starts a process for each connection; the service user's alone.
+pub(crate) const INSTANCES: &str = "/run/xsk-helper/instances";
 /// A bpffs of our own, one folder an interface.
 pub(crate) const BPF: &str = "/run/xsk-helper/bpf";
 /// The policy.

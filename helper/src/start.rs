@@ -5,6 +5,9 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
+use nix::sys::socket::{getsockopt, sockopt::AcceptConn, sockopt::PeerCredentials};
+use nix::unistd::getuid;
+
 use crate::error::Failure;
 use crate::isolation;
 use crate::isolation::entry::{self, Origin};
@@ -14,7 +17,7 @@ use crate::serve::connection::Connection;
 use crate::serve::{self, Terms};
 use crate::stops::stop_at;
 use crate::sys::{process, sockets};
-use crate::{admin, audit, cli, grant};
+use crate::{admin, audit, cli, gate, grant};
 
 /// The exit code for a program that is not set up right (sysexits.h, EX_CONFIG).
 const CONFIGURATION: u8 = 78;
@@ -62,8 +65,40 @@ fn may_command(origin: Origin) -> bool {
 
 /// The bare invocation: one connection, and then its lease.
 fn serve_standard_input(origin: Origin) -> ExitCode {
-    let connection = Connection::new(process::take_standard_input());
-    match isolate(origin) {
+    let input = process::take_standard_input();
+    let user = ServiceUser::find();
+    let service = user.as_ref().is_ok_and(|user| origin.real_uid == user.uid.as_raw());
+    if service && getsockopt(&input, AcceptConn) == Ok(true) {
+        return match gate::stand(&input) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => fail(CONFIGURATION, &failure.to_string()),
+        };
+    }
+    match client(input, service) {
+        Ok((connection, link)) => serve_client(origin, user, connection, link),
+        Err(failure) => fail(CONFIGURATION, &failure.to_string()),
+    }
+}
+
+/// The client's connection: behind the gate, which is of the service user as well, it comes as a descriptor.
+fn client(input: OwnedFd, service: bool) -> Result<(Connection, Option<OwnedFd>), Failure> {
+    let own = || getsockopt(&input, PeerCredentials).is_ok_and(|peer| peer.uid() == getuid().as_raw());
+    if service && own() {
+        return gate::receive(input).map(|(connection, link)| (connection, Some(link)));
+    }
+    Ok((Connection::new(input), None))
+}
+
+/// Isolates the process, which is up by then, as the gate is told by the end of its link.
+fn serve_client(
+    origin: Origin,
+    user: Result<ServiceUser, Failure>,
+    connection: Connection,
+    link: Option<OwnedFd>,
+) -> ExitCode {
+    let isolated = user.and_then(|user| isolate(origin, user));
+    drop(link);
+    match isolated {
         Ok(terms) => {
             serve::serve(connection, &terms);
             ExitCode::SUCCESS
@@ -77,8 +112,7 @@ fn serve_standard_input(origin: Origin) -> ExitCode {
 
 /// The second to the fourth stage. With the service user as its real uid the process was started by a manager
 /// of services, which watches over it: there it stays the main process.
-fn isolate(origin: Origin) -> Result<Terms, Failure> {
-    let user = ServiceUser::find()?;
+fn isolate(origin: Origin, user: ServiceUser) -> Result<Terms, Failure> {
     let service = origin.real_uid == user.uid.as_raw();
     if service {
         entry::leave_directory()?;

@@ -42,6 +42,11 @@ impl Connection {
         self.0.set_nonblocking(true)
     }
 
+    /// Waits from now on.
+    pub(crate) fn set_blocking(&self) -> io::Result<()> {
+        self.0.set_nonblocking(false)
+    }
+
     /// Receives one packet.
     pub(crate) fn receive(&self) -> io::Result<Incoming> {
         // One byte more than is allowed, so that a longer packet shows.

@@ -3,7 +3,9 @@
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
 use super::check;
 
@@ -182,6 +184,22 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // SAFETY: no address is asked for, as the call allows.
     let fd = check(unsafe { libc::accept4(listener.as_raw_fd(), address, len, libc::SOCK_CLOEXEC) })?;
     // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Receives the one descriptor of the next packet.
+pub(crate) fn receive_descriptor(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut byte = [0];
+    let mut data = [io::IoSliceMut::new(&mut byte)];
+    let mut room = nix::cmsg_space!(RawFd);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut data, Some(&mut room), flags)?;
+    let descriptors = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    let fd = descriptors.and_then(|all| all.first().copied()).ok_or_else(|| io::Error::other("none came"))?;
+    // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it; there is room for one alone.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

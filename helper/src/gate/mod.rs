@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The gate to the units. A service manager has to work for each connection that it accepts: it makes a unit, a
+//! sandbox, a process, and takes them down again, some hundredths of a second each, one after the other. Whoever
+//! connected faster than that would keep everybody else out. So what listens on the system's socket is this process,
+//! without a privilege: it passes connections on to the manager's socket, a few of each user at a time, and users
+//! by turns. It reads nothing of what a client says.
+//!
+//! Passing on: it connects to the manager's socket and sends the client's connection as a descriptor. It knows
+//! that the process for it is up when that closes its end.
+#![forbid(unsafe_code)]
+
+mod turns;
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket, sockopt::PeerCredentials,
+};
+use sendfd::SendWithFd;
+use xsk_proto::Code;
+
+use crate::error::Failure;
+use crate::serve::connection::Connection;
+use crate::serve::refuse;
+use crate::sys::sockets;
+use crate::{isolation, paths};
+use turns::{OF_A_USER, Turns};
+
+/// How long to wait where the machine is short of something, in milliseconds.
+const PAUSE: u8 = 20;
+/// How long the gate may take to send what it connected for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A process that is being started: its end of this closes when it is up.
+struct Starting {
+    uid: u32,
+    link: UnixDatagram,
+}
+
+/// Passes connections on until it is killed.
+pub(crate) fn stand(listener: &OwnedFd) -> Result<(), Failure> {
+    isolation::drop_capabilities().map_err(|error| Failure::internal("giving up the capabilities", error))?;
+    let mut waiting = Turns::new();
+    let mut starting: Vec<Starting> = Vec::new();
+    loop {
+        let short = pass_on(&mut waiting, &mut starting).is_err();
+        let (somebody, up) = wait(listener, &starting, short);
+        for index in up.into_iter().rev() {
+            waiting.done(starting.swap_remove(index).uid);
+        }
+        if somebody {
+            admit(listener, &mut waiting);
+        }
+    }
+}
+
+/// Whether somebody has connected, and which of those that were being started are up. With the machine short of
+/// something it looks again after a pause, and takes nobody in meanwhile.
+fn wait(listener: &OwnedFd, starting: &[Starting], short: bool) -> (bool, Vec<usize>) {
+    let timeout = if short { PollTimeout::from(PAUSE) } else { PollTimeout::NONE };
+    let links = starting.iter().map(|one| PollFd::new(one.link.as_fd(), PollFlags::POLLIN));
+    let mut set: Vec<PollFd<'_>> = links.collect();
+    if !short {
+        set.push(PollFd::new(listener.as_fd(), PollFlags::POLLIN));
+    }
+    if poll(&mut set, timeout).is_err() {
+        return (false, Vec::new());
+    }
+    let ready = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
+    let up = (0..starting.len()).filter(|index| ready(&set[*index])).collect();
+    (!short && set.last().is_some_and(ready), up)
+}
+
+/// Takes one in. Who has too many waiting is told so.
+fn admit(listener: &OwnedFd, waiting: &mut Turns<Connection>) {
+    let Ok(socket) = sockets::accept(listener.as_fd()) else {
+        // Too many descriptors: some are given back as processes come up.
+        std::thread::sleep(Duration::from_millis(PAUSE.into()));
+        return;
+    };
+    let Ok(credentials) = getsockopt(&socket, PeerCredentials) else { return };
+    let connection = Connection::new(socket);
+    if connection.set_nonblocking().is_err() {
+        return;
+    }
+    if let Err(connection) = waiting.add(credentials.uid(), connection, is_gone) {
+        let message = format!("{OF_A_USER} connections of uid {} are waiting already", credentials.uid());
+        refuse(&connection, &Failure::new(Code::Limit, "connections", message).hint("try again later"));
+    }
+}
+
+/// Whether the client has hung up.
+fn is_gone(connection: &Connection) -> bool {
+    let mut set = [PollFd::new(connection.as_fd(), PollFlags::empty())];
+    poll(&mut set, PollTimeout::ZERO).is_ok_and(|_| set[0].any().unwrap_or(false))
+}
+
+/// Has processes started for those whose turn it is. An error is that the manager accepts nothing for now.
+fn pass_on(waiting: &mut Turns<Connection>, starting: &mut Vec<Starting>) -> io::Result<()> {
+    while let Some((uid, client)) = waiting.next() {
+        if is_gone(&client) {
+            waiting.done(uid);
+            continue;
+        }
+        match send_to_manager(&client) {
+            Ok(link) => starting.push(Starting { uid, link }),
+            Err(error) => {
+                waiting.done(uid);
+                let message = format!("no process can be started for the connection: {error}");
+                refuse(&client, &Failure::new(Code::Busy, paths::INSTANCES, message).hint("try again"));
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn send_to_manager(client: &Connection) -> io::Result<UnixDatagram> {
+    let link = socket(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        None,
+    )?;
+    connect(link.as_raw_fd(), &UnixAddr::new(Path::new(paths::INSTANCES))?)?;
+    let link = UnixDatagram::from(link);
+    link.send_with_fd(&[0], &[client.as_fd().as_raw_fd()])?;
+    Ok(link)
+}
+
+/// What a process that was started for the gate has as its standard input: the link, on which its client's
+/// connection comes. The link is to be dropped when the process is up.
+pub(crate) fn receive(link: OwnedFd) -> Result<(Connection, OwnedFd), Failure> {
+    let failed = |error: io::Error| Failure::internal("receiving the connection from the gate", error);
+    let link = UnixDatagram::from(link);
+    link.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    let client = sockets::receive_descriptor(link.as_fd()).map_err(failed)?;
+    if !sockets::is_socket(client.as_fd(), libc::AF_UNIX, libc::SOCK_SEQPACKET) {
+        return Err(failed(io::Error::other("it is not a connection")));
+    }
+    // The gate never waits for a client; a process of the client's own does.
+    let connection = Connection::new(client);
+    connection.set_blocking().map_err(failed)?;
+    Ok((connection, link.into()))
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Who waits at the gate, and who is next: users by turns, whoever came first, and only a few of each at a time.
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+
+/// How many processes are started for one user at a time.
+const AT_A_TIME: usize = 4;
+/// How many connections of one user wait; it is the default of the policy's own limit.
+pub(super) const OF_A_USER: usize = 128;
+/// How many connections wait in all, which the unit's LimitNOFILE= has room for.
+const OF_ALL: usize = 3072;
+
+/// A user who has something waiting, or something being started.
+#[derive(Debug)]
+struct User<T> {
+    uid: u32,
+    waiting: VecDeque<T>,
+    started: usize,
+}
+
+/// Everything that waits. The user whose turn it is stands first.
+#[derive(Debug)]
+pub(super) struct Turns<T> {
+    users: VecDeque<User<T>>,
+}
+
+impl<T> Turns<T> {
+    pub(super) const fn new() -> Self {
+        Self { users: VecDeque::new() }
+    }
+
+    /// Takes it in, unless that would be too many; `gone` says of one that waits that nobody wants it any more.
+    pub(super) fn add(&mut self, uid: u32, one: T, gone: impl Fn(&T) -> bool) -> Result<(), T> {
+        let all: usize = self.users.iter().map(|user| user.waiting.len()).sum();
+        let user = self.user(uid);
+        if user.waiting.len() >= OF_A_USER {
+            user.waiting.retain(|one| !gone(one));
+        }
+        if user.waiting.len() >= OF_A_USER || all >= OF_ALL {
+            return Err(one);
+        }
+        user.waiting.push_back(one);
+        Ok(())
+    }
+
+    fn user(&mut self, uid: u32) -> &mut User<T> {
+        let index = self.users.iter().position(|user| user.uid == uid).unwrap_or_else(|| {
+            self.users.push_back(User { uid, waiting: VecDeque::new(), started: 0 });
+            self.users.len() - 1
+        });
+        &mut self.users[index]
+    }
+
+    /// The next, which counts as being started from now on. Its user stands last then.
+    pub(super) fn next(&mut self) -> Option<(u32, T)> {
+        let index =
+            self.users.iter().position(|user| user.started < AT_A_TIME && !user.waiting.is_empty())?;
+        let mut user = self.users.remove(index)?;
+        let one = user.waiting.pop_front();
+        user.started += 1;
+        let uid = user.uid;
+        self.users.push_back(user);
+        one.map(|one| (uid, one))
+    }
+
+    /// One of that user's is started, or is not to be started after all.
+    pub(super) fn done(&mut self, uid: u32) {
+        let user = self.user(uid);
+        user.started = user.started.saturating_sub(1);
+        self.users.retain(|user| user.started > 0 || !user.waiting.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLOOD: u32 = 1001;
+    const ALICE: u32 = 1000;
+
+    fn flooded() -> Turns<u32> {
+        let mut turns = Turns::new();
+        for one in 0..1000 {
+            let _ = turns.add(FLOOD, one, |_| false);
+        }
+        turns
+    }
+
+    #[test]
+    fn a_user_waits_for_few_of_another() {
+        let mut turns = flooded();
+        let started: Vec<_> = std::iter::from_fn(|| turns.next()).collect();
+        assert_eq!(started.len(), AT_A_TIME);
+        turns.add(ALICE, 1, |_| false).unwrap();
+        assert_eq!(turns.next(), Some((ALICE, 1)));
+        assert_eq!(turns.next(), None);
+        turns.done(FLOOD);
+        assert_eq!(turns.next(), Some((FLOOD, AT_A_TIME as u32)));
+    }
+
+    #[test]
+    fn users_take_turns() {
+        let mut turns = flooded();
+        turns.add(ALICE, 1, |_| false).unwrap();
+        turns.add(ALICE, 2, |_| false).unwrap();
+        let order: Vec<u32> = std::iter::from_fn(|| turns.next()).map(|(uid, _)| uid).take(4).collect();
+        assert_eq!(order, [FLOOD, ALICE, FLOOD, ALICE]);
+    }
+
+    #[test]
+    fn what_nobody_wants_any_more_makes_room() {
+        let mut turns = flooded();
+        assert_eq!(turns.add(FLOOD, 5000, |_| false), Err(5000));
+        assert_eq!(turns.add(FLOOD, 5000, |one| *one < 100), Ok(()));
+        assert_eq!(turns.next(), Some((FLOOD, 100)));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_user_who_is_gone() {
+        let mut turns = Turns::new();
+        for uid in 0..100 {
+            turns.add(uid, (), |()| false).unwrap();
+            let (next, ()) = turns.next().unwrap();
+            turns.done(next);
+        }
+        assert!(turns.users.is_empty());
+    }
+}
