@@ -13,6 +13,7 @@ RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # Targets that are nothing but a script are there when the script is.
 help_demo  := an ordinary uid answers pings over AF_XDP, shown step by step
 help_check := lints, build and every test (as root); ends on "N passed, N failed"
+help_arm64 := cross-compile, and run the main job and unit tests under an arm64 kernel
 help_bench := the cost of a grant and of a frame, against the bare system calls
 help_qemu  := build and cache a QEMU with af-xdp; its path is the last line
 help_vm    := the tests that need a kernel of their own (KERNEL=6.1 TEST=name)
@@ -21,7 +22,7 @@ help_package-vm := those packages, installed by apt and used in a Debian 12 with
 help_fresh := demo and check in bare Debian roots (SUITES=… GOALS=…)
 help_fuzz  := the fuzz targets (MINUTES=…)
 help_chaos := random kills against running leases (ROUNDS=… SEED=…)
-SCRIPTED := $(foreach name,demo check bench qemu vm deb package-vm fresh fuzz chaos,\
+SCRIPTED := $(foreach name,demo check bench qemu vm deb package-vm fresh arm64 fuzz chaos,\
 	$(if $(wildcard $(SCRIPTS)/$(name).sh),$(name)))
 
 .PHONY: build lint install clean help $(SCRIPTED)

@@ -15,69 +15,13 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/apt.sh"
+. "$(dirname "$0")/roots.sh"
+entered "$@"
 
 cd "$(dirname "$0")/../.."
 SUITES=${SUITES:-bookworm trixie}
 GOALS=${GOALS:-demo check}
 TARGET=${CARGO_TARGET_DIR:-target}
-
-# ---- inside the namespaces ------------------------------------------------------------------
-
-# As a container has it: a root that is a mount point, with the kernel's file systems. The rest of
-# the machine is not there.
-enter() {
-    local root=$1 toolchain=$2
-    shift 2
-    mount --bind "$root" "$root"
-    mount -t proc proc "$root/proc"
-    mount -t sysfs sysfs "$root/sys"
-    mount --rbind /dev "$root/dev"
-    mount -t tmpfs -o mode=755 tmpfs "$root/run"
-    mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
-    cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-    local ca=/usr/local/share/ca-certificates
-    if [ -d "$ca" ]; then
-        mkdir -p "$root$ca"
-        mount --bind -o ro "$ca" "$root$ca"
-    fi
-    local path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-    if [ -n "$toolchain" ]; then
-        mkdir -p "$root/opt/rust"
-        mount --bind -o ro "$toolchain" "$root/opt/rust"
-        path=/opt/rust/bin:$path
-    fi
-    mapfile -t variables < <(env | grep -E '^([a-zA-Z]*_proxy|PIP_CERT|PIP_INDEX_URL)=')
-    exec chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 TERM=dumb DEBIAN_FRONTEND=noninteractive \
-        PATH="$path" "${variables[@]}" bash -c 'cd /src && exec "$@"' bash "$@"
-}
-
-if [ "${1:-}" = --enter ]; then
-    shift
-    enter "$@"
-fi
-
-# ---- outside ----------------------------------------------------------------------------------
-
-# inside ROOT COMMAND...: its processes end with it.
-inside() {
-    local root=$1
-    shift
-    unshare --mount --propagation private --pid --fork --kill-child "tests/scripts/$ME" --enter "$root" \
-        "$TOOLCHAIN" "$@"
-}
-
-make_root() {
-    local suite=$1 root=$2
-    debootstrap --variant=minbase "$suite" "$root" "$(mirror)"
-    TOOLCHAIN='' inside_src "$root"
-}
-
-# The tree, and make, which is what one types.
-inside_src() {
-    mkdir -p "$1/src"
-    copy_tree "$1/src"
-    inside "$1" sh -c 'apt-get -q update && apt-get -q -y --no-install-recommends install make'
-}
 
 # The toolchain for a goal, in $TOOLCHAIN: nothing where the release has its own.
 choose_toolchain() {
@@ -104,19 +48,13 @@ try_suite() {
     root=$WORK/$suite
     LOG=$TARGET/fresh-$suite.log
     : >"$LOG"
-    [ -d "$root" ] || step "$suite" quietly make_root "$suite" "$root"
+    [ -d "$root" ] || step "$suite" quietly make_root "$suite" "$root" make
     for goal in $GOALS; do
         try_goal "$suite" "$root" "$goal"
     done
 }
 
-is_root || die "this makes file systems and namespaces: run it as root"
-need_packages debootstrap util-linux
-mkdir -p "$TARGET"
-WORK=${ROOTS:-$(mktemp -d "$TARGET/fresh.XXXXXX")}
-WORK=$(cd "$WORK" && pwd)
-# shellcheck disable=SC2064 # now
-[ -n "${ROOTS:-}" ] || trap "rm -rf --one-file-system '$WORK'" EXIT
+work_folder fresh
 RESULTS=() FAILED=0
 for suite in $SUITES; do
     try_suite "$suite"
