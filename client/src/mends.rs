@@ -22,14 +22,22 @@ pub(crate) fn socket(path: &Path, errno: Errno) -> Error {
             .hint(format!("start the helper: {START_SOCKET}, or: xsk-helper listen --socket {path}")),
         Errno::CONNREFUSED => error(format!("nobody listens on {path} any more"))
             .hint("restart the helper: systemctl restart xsk-helper.socket"),
-        Errno::ACCESS => error(format!("you may not connect to {path}")).hint(format!(
-            "ask for membership of its group: ls -l {path}; usermod -aG GROUP USER; log in again"
-        )),
+        Errno::ACCESS => error(format!("you may not connect to {path}")).hint(may_connect(&path)),
         Errno::PROTOTYPE => error(format!("{path} is a socket of another kind (not SOCK_SEQPACKET)")),
         Errno::TIMEDOUT => error(format!("{path} accepts no connection: too many are waiting"))
             .hint("try again, or: systemctl status 'xsk-helper@*'"),
         Errno::NAMETOOLONG => error(format!("the path {path} is too long for a socket (107 bytes at most)")),
         errno => error(format!("cannot connect to {path}: {}", std::io::Error::from(errno))),
+    }
+}
+
+/// The socket's group may, as a rule; where its folder hides it, somebody has to look.
+fn may_connect(path: &str) -> String {
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.permissions().mode() & 0o020 != 0 => {
+            format!("sudo usermod -aG {} $USER, and log in again", group_name(meta.gid()))
+        }
+        _ => format!("namei -l {path}"),
     }
 }
 

@@ -1,51 +1,95 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The helper: whether it answers, what its policy says to this user, and where it keeps its pins.
+#![forbid(unsafe_code)]
 
-use xsk_proto::Verdict;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use xsk_proto::{Code, Verdict};
 
 use super::Finding;
-use crate::{Endpoint, Request, check, status};
+use crate::{Endpoint, Error, Kind, Request, check, status};
 
 const BPFFS: &str = "/run/xsk-helper/bpf";
 /// include/uapi/linux/magic.h.
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
 
-/// The findings, and the ids of the programs that are the helper's.
-pub(super) fn findings(endpoint: &Endpoint, ifname: Option<&str>) -> (Vec<Finding>, Vec<u32>) {
-    let status = match status(endpoint) {
-        Ok(status) => status,
-        // The rest would say the same once more.
-        Err(error) => return (vec![Finding::of("helper", error), bpffs()], Vec::new()),
-    };
-    let answers = format!("it answers; leases that you can see: {}", status.leases.len());
-    let mut findings = vec![Finding::ok("helper", answers), bpffs()];
-    if let Some(ifname) = ifname {
-        match check(endpoint, &Request::new(ifname)) {
-            Ok(verdict) => findings.extend(judged(ifname, &verdict)),
-            Err(error) => findings.push(Finding::of("policy", error)),
-        }
-    }
-    (findings, status.interfaces.iter().map(|interface| interface.program_id).collect())
+/// How long the helper may take to answer one question.
+const PATIENCE: Duration = Duration::from_millis(1900);
+
+/// What there is to be said of the helper, and what it said.
+#[derive(Debug, Default)]
+pub(super) struct Helper {
+    pub(super) findings: Vec<Finding>,
+    /// The ids of its programs.
+    pub(super) programs: Vec<u32>,
+    pub(super) verdict: Option<Verdict>,
 }
 
-fn judged(ifname: &str, verdict: &Verdict) -> Vec<Finding> {
+impl Helper {
+    pub(super) fn ask(endpoint: &Endpoint, ifname: Option<&str>) -> Self {
+        let asked = endpoint.clone();
+        let status = match answered(endpoint, move || status(&asked)) {
+            Ok(status) => status,
+            // The rest would say the same once more.
+            Err(error) => {
+                return Self { findings: vec![Finding::of("helper", error), bpffs()], ..Self::default() };
+            }
+        };
+        let answers = format!("it answers; leases that you can see: {}", status.leases.len());
+        let mut helper = Self {
+            findings: vec![Finding::ok("helper", answers)],
+            programs: status.interfaces.iter().map(|interface| interface.program_id).collect(),
+            verdict: None,
+        };
+        if let Some(ifname) = ifname {
+            helper.judge(endpoint, ifname);
+        }
+        helper.findings.push(bpffs());
+        helper
+    }
+
+    fn judge(&mut self, endpoint: &Endpoint, ifname: &str) {
+        let (asked, request) = (endpoint.clone(), Request::new(ifname));
+        match answered(endpoint, move || check(&asked, &request)) {
+            Ok(verdict) => {
+                self.findings.push(allowed(ifname, &verdict));
+                self.verdict = Some(verdict);
+            }
+            Err(error) => {
+                let elsewhere = error.kind == Kind::Refused(Code::Namespace);
+                let check = if elsewhere { "namespace" } else { "policy" };
+                self.findings.push(Finding::of(check, error));
+            }
+        }
+    }
+}
+
+/// Asks, and waits for the answer no longer than a check may take, unless a person types a password.
+fn answered<T: Send + 'static>(
+    endpoint: &Endpoint,
+    ask: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    if *endpoint == Endpoint::Pkexec {
+        return ask();
+    }
+    let (answer, answered) = mpsc::channel();
+    // Where it waits for longer, it does so until this process ends.
+    std::thread::spawn(move || answer.send(ask()));
+    answered.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let message = "the helper does not answer within two seconds";
+        Err(Error::new(Kind::Timeout, "helper", message).hint("systemctl status 'xsk-helper@*'"))
+    })
+}
+
+fn allowed(ifname: &str, verdict: &Verdict) -> Finding {
     let may = |what: bool, word: &str| if what { format!(", {word}") } else { String::new() };
     let memlock = match verdict.memlock_max {
         0 => String::new(),
         bytes => format!(", memlock up to {} MiB", bytes >> 20),
     };
     let more = may(verdict.promisc, "promiscuous mode") + &may(verdict.busy_poll, "busy polling") + &memlock;
-    let allowed = Finding::ok("policy", format!("you may have {ifname} by {}{more}", verdict.rule));
-    let confined = match (verdict.confinement.device, verdict.confinement.queue) {
-        (_, true) => Finding::ok("confinement", "sockets are confined to their queues"),
-        (true, false) => Finding::ok("confinement", "sockets are confined to the interface"),
-        (false, false) => Finding::note(
-            "confinement",
-            "this kernel confines sockets to nothing",
-            "boot a kernel of 6.5 or later",
-        ),
-    };
-    vec![allowed, confined]
+    Finding::ok("policy", format!("you may have {ifname} by {}{more}", verdict.rule))
 }
 
 fn bpffs() -> Finding {
@@ -56,7 +100,7 @@ fn bpffs() -> Finding {
         _ => Finding::note(
             "bpffs",
             format!("not mounted at {BPFFS} as seen from here; a helper that starts as root mounts it"),
-            format!("sudo mount -t bpf bpf {BPFFS}"),
+            format!("sudo mkdir -p {BPFFS} && sudo mount -t bpf bpf {BPFFS}"),
         ),
     }
 }

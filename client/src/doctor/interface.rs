@@ -1,96 +1,97 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The interface: there, up, with which driver and how many queues, and with frames that fit.
-
-use std::path::Path;
+//! The interface: there, up, with frames that fit, and without somebody else's program.
+#![forbid(unsafe_code)]
 
 use rustix::io::Errno;
 use xsk_proto::{Code, IfName};
 
-use super::Finding;
-use crate::sys::link::{self, Link};
+use super::nic::Nic;
+use super::{Finding, kind, native, offloads, peer, queues, stack};
+use crate::sys::link::Link;
 use crate::{Error, Kind};
 
 /// A frame of 4096 bytes less XDP's headroom, less an Ethernet header.
 const MAX_MTU: u32 = 4096 - 256 - 14;
+/// `veth_xdp_set`, drivers/net/veth.c: a page less XDP's headroom, `skb_shared_info` and an Ethernet header.
+const MAX_PEER_MTU: u32 = 4096 - 256 - 320 - 14;
 
 /// Looks at `ifname`; `ours` are the programs of the helper.
 pub(super) fn findings(ifname: &str, ours: &[u32]) -> Vec<Finding> {
     if let Err(error) = IfName::parse(ifname) {
-        let kind = Kind::Refused(Code::BadName);
-        return vec![Finding::fail("interface", kind, format!("{ifname}: {error}"), "ip link")];
+        return vec![fail(Code::BadName, format!("{ifname}: {error}"), "ip link")];
     }
-    match link::by_name(ifname) {
-        Ok(link) => {
-            vec![
-                state(ifname, &link),
-                queues(ifname, &link),
-                mtu(ifname, &link),
-                program(ifname, &link, ours),
-            ]
+    match Nic::find(ifname) {
+        Ok(nic) if nic.name() != ifname => {
+            let message = format!("{ifname} is not the primary name of {}", nic.name());
+            vec![fail(Code::BadName, message, format!("xsk-client doctor {}", nic.name()))]
         }
+        Ok(nic) => all(&nic, ours),
         Err(Errno::NODEV) => {
-            let kind = Kind::Refused(Code::NoSuchInterface);
             let message = format!("there is no {ifname} in this network namespace");
-            vec![Finding::fail("interface", kind, message, "ip link")]
+            vec![fail(Code::NoSuchInterface, message, "ip link")]
         }
         Err(errno) => vec![Finding::of("interface", Error::system("rtnetlink", errno))],
     }
 }
 
-fn state(ifname: &str, link: &Link) -> Finding {
-    let driver = driver(ifname, link);
-    if link.up {
-        return Finding::ok("interface", format!("{ifname} is up, {driver}"));
+fn fail(code: Code, message: impl Into<String>, mend: impl Into<String>) -> Finding {
+    Finding::fail("interface", Kind::Refused(code), message, mend)
+}
+
+fn all(nic: &Nic, ours: &[u32]) -> Vec<Finding> {
+    let native = native::of(nic);
+    let skb = if nic.link.program == 0 { !native.attaches() } else { nic.link.skb };
+    let mut findings = vec![state(nic), native.finding(nic)];
+    findings.extend(kind::findings(nic));
+    findings.extend([queues::numbers(nic), queues::flows(nic)]);
+    findings.extend(offloads::findings(nic, skb));
+    findings.extend(peer::findings(nic, skb));
+    findings.extend([mtu(nic), program(nic, ours)]);
+    findings.extend(stack::findings(nic));
+    findings
+}
+
+fn state(nic: &Nic) -> Finding {
+    let (name, link) = (nic.name(), &nic.link);
+    let driver = if nic.driver.is_empty() { "not known" } else { &nic.driver };
+    if !link.up {
+        let message = format!("{name} is down, driver {driver}: no frame will pass");
+        return Finding::note("interface", message, format!("sudo ip link set {name} up"));
     }
-    Finding::note(
-        "interface",
-        format!("{ifname} is down, {driver}: no frame will pass"),
-        format!("sudo ip link set {ifname} up"),
-    )
-}
-
-/// sysfs, where it shows this very interface.
-fn sysfs(ifname: &str, link: &Link) -> Option<std::path::PathBuf> {
-    let folder = Path::new("/sys/class/net").join(ifname);
-    let index: u32 = std::fs::read_to_string(folder.join("ifindex")).ok()?.trim().parse().ok()?;
-    (index == link.index).then_some(folder)
-}
-
-fn driver(ifname: &str, link: &Link) -> String {
-    if !link.kind.is_empty() {
-        return format!("kind {}", link.kind);
+    if link.carrier {
+        return Finding::ok("interface", format!("{name} is up, driver {driver}"));
     }
-    let driver = sysfs(ifname, link).and_then(|folder| folder.join("device/driver").read_link().ok());
-    let name = driver.and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
-    format!("driver {}", name.unwrap_or_else(|| "not known".into()))
-}
-
-fn queues(ifname: &str, link: &Link) -> Finding {
-    let folder = sysfs(ifname, link).and_then(|folder| folder.join("queues").read_dir().ok());
-    let Some(folder) = folder else {
-        return Finding::ok("queues", "not to be seen from here; the helper checks them");
+    let message = format!("{name} is up and has no carrier, driver {driver}: no frame will pass");
+    let mend = match &nic.other {
+        Some(other) => format!("sudo ip link set {} up", other.name),
+        None if nic.is_veth() => "in the other end's network namespace: ip link set PEER up".into(),
+        None => format!("see to the cable, and to the other end: ethtool {name}"),
     };
-    let names: Vec<String> =
-        folder.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    let count = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count();
-    Finding::ok("queues", format!("{} to receive, {} to send", count("rx-"), count("tx-")))
+    Finding::note("interface", message, mend)
 }
 
-fn mtu(ifname: &str, link: &Link) -> Finding {
-    if link.mtu <= MAX_MTU {
-        return Finding::ok("mtu", format!("{} bytes", link.mtu));
+fn mtu(nic: &Nic) -> Finding {
+    let mtu = nic.link.mtu;
+    if mtu <= MAX_MTU {
+        let peer = nic.other.as_ref().filter(|peer| nic.is_veth() && peer.mtu > MAX_PEER_MTU);
+        return peer.map_or_else(|| Finding::ok("mtu", format!("{mtu} bytes")), mtu_of_peer);
     }
-    let message = format!("{} bytes: QEMU would lose frames over 3840 bytes without a word", link.mtu);
-    Finding::fail(
-        "mtu",
-        Kind::Refused(Code::MtuTooLarge),
-        message,
-        format!("sudo ip link set {ifname} mtu 1500"),
-    )
+    let message = format!("{mtu} bytes: QEMU would lose frames over 3840 bytes without a word");
+    let kind = Kind::Refused(Code::MtuTooLarge);
+    Finding::fail("mtu", kind, message, format!("sudo ip link set {} mtu 1500", nic.name()))
 }
 
-fn program(ifname: &str, link: &Link, ours: &[u32]) -> Finding {
-    match link.program {
+fn mtu_of_peer(peer: &Link) -> Finding {
+    let message = format!(
+        "{}, the other end, has {} bytes, and veth takes native XDP up to {MAX_PEER_MTU}",
+        peer.name, peer.mtu
+    );
+    Finding::note("mtu", message, format!("sudo ip link set {} mtu 1500", peer.name))
+}
+
+fn program(nic: &Nic, ours: &[u32]) -> Finding {
+    let name = nic.name();
+    match nic.link.program {
         0 => Finding::ok("program", "no XDP program is on it"),
         id if ours.contains(&id) => {
             Finding::ok("program", format!("XDP program {id} is on it, the helper's"))
@@ -101,8 +102,8 @@ fn program(ifname: &str, link: &Link, ours: &[u32]) -> Finding {
                 "XDP program {id} is on it, and it is not known to be the helper's; another one's has to go"
             ),
             format!(
-                "sudo bpftool net show dev {ifname}; then, by what put it there: sudo xdp-loader unload {ifname} --all \
-                 (libxdp), sudo ip link set dev {ifname} xdp off (ip; in skb mode: xdpgeneric off), or end who holds \
+                "sudo bpftool net show dev {name}; then, by what put it there: sudo xdp-loader unload {name} --all \
+                 (libxdp), sudo ip link set dev {name} xdp off (ip; in skb mode: xdpgeneric off), or end who holds \
                  its link (sudo bpftool link show)"
             ),
         ),

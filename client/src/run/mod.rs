@@ -104,7 +104,7 @@ fn through_stream(backend: Backend, plan: &Plan, program: &Program) -> Result<bo
         return Ok(false);
     }
     let Some(qemu) = program.qemu.as_deref() else { return Ok(false) };
-    match (probe::has_af_xdp(qemu), backend) {
+    match (probe::has_af_xdp(qemu, probe::PATIENCE), backend) {
         (Some(false), Backend::Direct) => Err(lacks_af_xdp(qemu)),
         (Some(false), Backend::Stream) => {
             eprintln!(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::sys::process;
 
 /// How long a QEMU may take to say what it can do.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The programs in a command.
 #[derive(Debug)]
@@ -57,16 +57,16 @@ pub(crate) fn resolve(program: &OsStr) -> io::Result<PathBuf> {
 }
 
 /// Whether this QEMU has the af-xdp netdev; `None` where it does not say.
-pub(crate) fn has_af_xdp(qemu: &Path) -> Option<bool> {
-    let list = process::output(qemu, &["-netdev", "help"], PATIENCE)?;
+pub(crate) fn has_af_xdp(qemu: &Path, patience: Duration) -> Option<bool> {
+    let list = process::output(qemu, &["-netdev", "help"], patience)?;
     let types: Vec<&str> = list.lines().map(str::trim).collect();
     // Every QEMU has hubport: without it this is not such a list.
     types.contains(&"hubport").then(|| types.contains(&"af-xdp"))
 }
 
 /// The version that this QEMU says it has.
-pub(crate) fn version(qemu: &Path) -> Option<String> {
-    let text = process::output(qemu, &["--version"], PATIENCE)?;
+pub(crate) fn version(qemu: &Path, patience: Duration) -> Option<String> {
+    let text = process::output(qemu, &["--version"], patience)?;
     let line = text.lines().next()?;
     line.strip_prefix("QEMU emulator version ").map(str::to_owned)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a descriptor is, where it stands in the table, and whether it survives an exec.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
@@ -61,6 +61,35 @@ pub(crate) fn keep_open(fd: OwnedFd) {
 pub(crate) fn table_size() -> String {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     limit.map_or_else(|| "any number".to_owned(), |limit| limit.to_string())
+}
+
+/// Whether there are AF_XDP sockets. Without the capability that one takes the answer is EPERM, where there are.
+pub(crate) fn has_af_xdp() -> bool {
+    let made = socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None);
+    !matches!(made, Err(Errno::AFNOSUPPORT))
+}
+
+/// Whether a connection tells who is at its other end by a pidfd (since Linux 6.5).
+pub(crate) fn has_peer_pidfd() -> bool {
+    let Ok((ours, _theirs)) = super::packet::pair() else { return false };
+    let mut fd: libc::c_int = -1;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `fd` and the new length to `length`; both outlive the
+    // call.
+    let result = unsafe {
+        libc::getsockopt(
+            ours.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERPIDFD,
+            (&raw mut fd).cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 && fd >= 0 {
+        // SAFETY: the kernel has just made this descriptor for us, and nobody else has it.
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
+    result == 0
 }
 
 /// The cookie of our own network namespace; `None` where the kernel has none (before 5.14).

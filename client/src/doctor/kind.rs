@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the interface is to others: a port of a bond, a bridge, a virtual function, or a card with quirks.
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+
+use super::nic::Nic;
+use super::{Finding, host, virtio};
+use crate::sys::{link, stack};
+
+pub(super) fn findings(nic: &Nic) -> Vec<Finding> {
+    let mut findings: Vec<Finding> =
+        [bridge(nic), port(nic), function(nic), doubled(nic)].into_iter().flatten().collect();
+    findings.extend(virtio::findings(nic));
+    findings
+}
+
+fn bridge(nic: &Nic) -> Option<Finding> {
+    let message = "a bridge: what passes between its ports does not come by here";
+    let mend = format!("take one of its ports: bridge link show master {}", nic.name());
+    (nic.link.kind == "bridge").then(|| Finding::note("bridge", message, mend))
+}
+
+/// Frames of a leased queue do not reach the device above.
+fn port(nic: &Nic) -> Option<Finding> {
+    let master = link::by_index(nic.link.master?).ok();
+    let (above, kind) = match &master {
+        Some(master) => (master.name.as_str(), master.kind.as_str()),
+        None => ("another device", "port"),
+    };
+    let message = format!("a port of {above} ({kind}), which does not see these queues' frames");
+    Some(Finding::note("upper", message, format!("sudo ip link set {} nomaster", nic.name())))
+}
+
+/// A virtual function is its user's own; what he may do with it is set on the physical one.
+fn function(nic: &Nic) -> Option<Finding> {
+    let physical = nic.sysfs.as_ref()?.join("device/physfn");
+    let number = number_of(&nic.sysfs.as_ref()?.join("device"), &physical)?;
+    let above = physical.join("net").read_dir().ok()?.flatten().next()?.file_name();
+    let above = above.to_string_lossy().into_owned();
+    let state = link::by_name(&above).ok().and_then(|link| stack::function(link.index, number).ok()?);
+    let whose = format!("virtual function {number} of {above}");
+    Some(match state {
+        Some((false, true)) => Finding::ok("vf", format!("{whose}: not trusted, checked for spoofing")),
+        state => {
+            let doubt =
+                if state.is_some() { "it may" } else { "it is not to be seen from here whether it may" };
+            let message = format!("{whose}: {doubt} send from other addresses or receive for them");
+            let mend = format!("sudo ip link set {above} vf {number} trust off spoofchk on");
+            Finding::note("vf", message, mend)
+        }
+    })
+}
+
+/// The physical function names its virtual ones `virtfn0`, `virtfn1`, ...
+fn number_of(device: &Path, physical: &Path) -> Option<u32> {
+    let device = device.canonicalize().ok()?;
+    physical.read_dir().ok()?.flatten().find_map(|entry| {
+        let number = entry.file_name().to_string_lossy().strip_prefix("virtfn")?.parse().ok()?;
+        (entry.path().canonicalize().ok()? == device).then_some(number)
+    })
+}
+
+/// mlx5 had a second set of queues for AF_XDP, until Linux 6.1.
+fn doubled(nic: &Nic) -> Option<Finding> {
+    if nic.driver != "mlx5_core" || host::version() >= (6, 1) {
+        return None;
+    }
+    let first = nic.receives()?;
+    let message = format!("mlx5 before Linux 6.1 has the queues for AF_XDP after the first {first}");
+    let mend = format!("start-queue={first} for the first of them; or: boot 6.1 or later");
+    Some(Finding::note("mlx5", message, mend))
+}

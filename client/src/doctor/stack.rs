@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The host on the same interface: it sees nothing of what comes by leased queues.
+#![forbid(unsafe_code)]
+
+use super::Finding;
+use super::nic::Nic;
+use crate::sys::stack;
+
+pub(super) fn findings(nic: &Nic) -> Vec<Finding> {
+    let index = nic.link.index;
+    let addresses = stack::addresses(index).unwrap_or_default();
+    let default = stack::default_route(index).unwrap_or(false);
+    if addresses.is_empty() && !default {
+        return vec![Finding::ok("host", "it has no address and no default route by it")];
+    }
+    [address(nic, &addresses), default.then(|| route(nic))].into_iter().flatten().collect()
+}
+
+fn address(nic: &Nic, addresses: &[String]) -> Option<Finding> {
+    let message =
+        format!("the host is {} here, and nobody reaches it so by a leased queue", addresses.join(", "));
+    let mend = format!("sudo ip address flush dev {}", nic.name());
+    (!addresses.is_empty()).then(|| Finding::note("host", message, mend))
+}
+
+fn route(nic: &Nic) -> Finding {
+    let message = "the host's default route leaves by it: the host, and who came that way, may be cut off";
+    let mend = format!(
+        "take another interface; or, with another way out: sudo ip route del default dev {}",
+        nic.name()
+    );
+    Finding::note("route", message, mend)
+}
