@@ -5,9 +5,9 @@
 
 use xsk_tests::lab;
 use xsk_tests::lab::link::ip;
-use xsk_tests::lab::wire::{Grant, acquire, pair};
-use xsk_tests::lab::{HELPER, Lab, Running, SOCKET, SOON, Veth, Wire, afxdp, packet};
-use xsk_tests::proto::{Code, Refused, Reply, WarningKind};
+use xsk_tests::lab::wire::{Grant, pair};
+use xsk_tests::lab::{HELPER, Lab, Running, SOON, Veth, Wire, afxdp, packet};
+use xsk_tests::proto::{Code, Refused, WarningKind};
 
 /// A host with a helper that is its service user from the start, and so one process.
 struct Bench {
@@ -26,7 +26,7 @@ impl Bench {
     fn new() -> Option<Self> {
         let strace = std::process::Command::new("strace").arg("-V").output();
         if !strace.is_ok_and(|done| done.status.success()) {
-            lab::say_elsewhere("there is no strace: apt-get install strace");
+            lab::say_skipped("there is no strace: apt-get install strace");
             return None;
         }
         match Lab::new() {
@@ -251,71 +251,4 @@ fn without_the_security_module_the_grant_says_what_does_not_hold() {
     drop((grant, wire));
     running.finish(SOON);
     bench.lab.nothing_left(&bench.veth.ifname, &[]);
-}
-
-/// Nothing can take this away from a kernel that has it, so `make vm` runs it on Linux 5.10.
-#[test]
-fn before_5_19_revoke_and_status_say_what_stays() {
-    let lab = lab!();
-    let veth = lab.veth(2);
-    lab.allow("*");
-    let listener = lab.listen();
-    let (wire, other) = (lab.wire(), lab.wire());
-    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
-    let kept = other.get(&veth.ifname, 1, 1).unwrap();
-    if !grant.granted.warnings.iter().any(|warning| warning.text.starts_with("before Linux 5.19")) {
-        drop((grant, kept, wire, other));
-        lab.nothing_left(&veth.ifname, &[listener.pid()]);
-        return lab::say_elsewhere("this kernel lets a keeper empty its slots");
-    }
-    let said = lab.cmd("xsk-helper").args(["revoke", &veth.ifname, "--queue", "0"]).run(SOON).ok().stdout;
-    assert!(said.contains("1 leases revoked"), "{said}");
-    let sentence =
-        "before Linux 5.19 they can receive until then as well, as long as the interface has other leases";
-    assert!(said.contains(sentence), "{said}");
-    let Reply::Event(event) = wire.reply().0 else { panic!("no event") };
-    assert_eq!(
-        event.text,
-        "the lease was revoked; before Linux 5.19 the queues receive until their sockets are closed, as long as the interface has other leases"
-    );
-    assert!(wire.ends(SOON));
-    let orphans: Vec<u32> = Wire::connect(SOCKET).status().interfaces.remove(0).orphans;
-    assert_eq!(orphans, [0]);
-    let refused = lab.wire().is_refused(&veth.ifname, 0, 1, Code::Busy);
-    assert_eq!(refused.message, "queue 0 of eth1 is occupied by a socket that no lease accounts for");
-    // As soon as it is closed the queue is free.
-    drop(grant);
-    let again = lab.wire();
-    drop(again.get(&veth.ifname, 0, 1).unwrap());
-    drop((again, kept, other));
-    lab.nothing_left(&veth.ifname, &[listener.pid()]);
-}
-
-/// By a real client, since it is his own process that the helper has to recognise.
-#[test]
-fn without_so_peerpidfd_the_process_is_known_by_its_number() {
-    let lab = lab!();
-    let veth = lab.veth(1);
-    let rule = "memlock_mib = 64";
-    lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n{rule}\n", lab.user.uid));
-    let (ours, _theirs) = pair(&lab.user);
-    // SO_PEERPIDFD is 77; where it is there, it has made a descriptor.
-    if lab::kernel::socket_option(ours.fd(), 77).is_ok() {
-        return lab::say_elsewhere("this kernel has SO_PEERPIDFD");
-    }
-    let backend = lab.bin("xsk-backend");
-    let netdev = format!("af-xdp,id=n0,ifname={}", veth.ifname);
-    let mut running = lab
-        .client("run")
-        .arg("--")
-        .arg(backend)
-        .args(["--netdev", &netdev, "--peer", &format!("echo={}", veth.ip)])
-        .start();
-    running.says("ready:", SOON);
-    let said = running.stderr();
-    running.kill();
-    lab.nothing_left(&veth.ifname, &[]);
-    let sentence =
-        "before Linux 6.5 the process whose memlock was raised is known by its number and its user alone";
-    assert!(said.contains(sentence), "{said}");
 }
