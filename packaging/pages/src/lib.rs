@@ -50,6 +50,7 @@ const HELPER_FILES: &[(&str, &str)] = &[
     ("/etc/xsk-helper/policy.toml", "the policy; see xsk-policy.toml(5)"),
     ("/etc/xsk-helper/policy.d/*.toml", "more of it, read in the order of the names"),
     ("/run/xsk-helper/socket", "the system's socket, for the group xsk (xsk-helper.socket)"),
+    ("/run/xsk-helper/instances", "where connections are passed on to a unit each, for the service user"),
     ("/run/xsk-helper/leases", "the locks of leases, and a text about each"),
     ("/run/xsk-helper/bpf", "the pins of programs, on a bpffs of its own"),
     ("/usr/libexec/xsk-helper", "the program, with a link in /usr/sbin"),
