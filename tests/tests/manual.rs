@@ -218,8 +218,9 @@ fn paths(text: &str) -> BTreeSet<String> {
 /// administrator may add.
 fn real_paths() -> BTreeSet<String> {
     let mut real = paths(&read("packaging/tmpfiles.d/xsk-helper.conf"));
-    real.extend(paths(&read("packaging/systemd/xsk-helper.socket")));
-    real.extend(paths(&read("packaging/systemd/xsk-helper@.service")));
+    for unit in root().join("packaging/systemd").read_dir().unwrap() {
+        real.extend(paths(&std::fs::read_to_string(unit.unwrap().path()).unwrap()));
+    }
     real.extend(paths(&read("Makefile").replace("$(DESTDIR)", " ").replace("$(prefix)", " /usr")));
     real.insert("/etc/xsk-helper".to_owned());
     real.insert("/etc/xsk-helper/policy.d/*.toml".to_owned());
