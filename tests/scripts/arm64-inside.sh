@@ -7,8 +7,8 @@ TRIPLE=aarch64-unknown-linux-gnu
 BUILT=target/$TRIPLE/debug
 VM=target/arm64
 # What the machine runs besides ours, with the libraries that these need and the build does not.
-PROGRAMS="busybox-static iproute2 iputils-ping util-linux"
-LIBRARIES="libbpf1 libcap-ng0 libcap2 libidn2-0 libmnl0 libpcre2-8-0 libselinux1 libunistring5"
+PROGRAMS="bash busybox-static iproute2 iputils-ping util-linux"
+LIBRARIES="libbpf1 libcap-ng0 libcap2 libidn2-0 libmnl0 libpcre2-8-0 libselinux1 libtinfo6 libunistring5"
 
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc PKG_CONFIG_ALLOW_CROSS=1
@@ -52,7 +52,7 @@ initramfs() {
     fetch
     rm -rf "$ROOT"
     mkdir -p "$ROOT"/{bin,lib,proc,sys,dev,run,tmp,tests,etc/xsk-helper/policy.d}
-    cp "$BUILT"/xsk-{helper,client,backend} "$system"/usr/bin/{busybox,ping,setpriv} "$ROOT/bin"
+    cp "$BUILT"/xsk-{helper,client,backend} "$system"/usr/bin/{bash,busybox,ping,setpriv} "$ROOT/bin"
     cp "$(find "$system" -path '*bin/ip' -type f)" "$ROOT/bin"
     while read -r test; do
         cp "$test" "$ROOT/tests"
