@@ -114,16 +114,24 @@ impl Lab {
     /// # Errors
     /// A sentence for [`crate::skip!`].
     pub fn activate(&self) -> Result<Activated, String> {
+        self.activate_at(SOCKET)
+    }
+
+    /// The same, at another socket.
+    ///
+    /// # Errors
+    /// A sentence for [`crate::skip!`].
+    pub fn activate_at(&self, socket: &str) -> Result<Activated, String> {
         let activate = "/usr/bin/systemd-socket-activate";
         needs(&[activate])?;
         let caps = unit_caps();
         self.prepare_for_service();
         self.install_as_packaged(0o755);
         let (uid, gid) = ways::service();
-        let cmd = self.cmd(activate).args(["--accept", "--inetd", "--seqpacket", "-l", SOCKET, INSTALLED]);
+        let cmd = self.cmd(activate).args(["--accept", "--inetd", "--seqpacket", "-l", socket, INSTALLED]);
         let activator = cmd.ids(uid.as_raw(), gid.as_raw(), &[]).bounding(&caps).ambient(&caps).start();
-        wait_until(SOON, "the socket", || Path::new(SOCKET).exists());
-        sys::chmod(Path::new(SOCKET), 0o666);
+        wait_until(SOON, "the socket", || Path::new(socket).exists());
+        sys::chmod(Path::new(socket), 0o666);
         Ok(Activated { activator, caps })
     }
 }

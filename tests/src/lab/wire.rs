@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, connect,
-    recvmsg, sendmsg, socket, socketpair,
+    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
+    accept4, bind, connect, listen as listen_on, recvmsg, sendmsg, socket, socketpair,
 };
 use xsk_proto::{Acquire, Code, Granted, Hello, ModeRequest, Refused, Reply, Request, StatusPart, codec};
 
@@ -62,6 +62,15 @@ pub fn pair(user: &User) -> (Wire, OwnedFd) {
     (Wire(ours), theirs)
 }
 
+/// Listens at `path` for everybody.
+pub fn listen(path: &str) -> OwnedFd {
+    let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    bind(fd.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
+    listen_on(&fd, Backlog::new(1024).unwrap()).unwrap();
+    sys::chmod(path.as_ref(), 0o666);
+    fd
+}
+
 impl Wire {
     /// Connects to the socket at `path` as root; waits until somebody listens there.
     pub fn connect(path: &str) -> Self {
@@ -82,6 +91,13 @@ impl Wire {
         let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
         connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
         Ok(Self(fd))
+    }
+
+    /// The next connection to the listener, within this time.
+    pub fn accept(listener: &OwnedFd, within: Duration) -> Option<Self> {
+        let mut set = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        let ready = poll(&mut set, PollTimeout::try_from(within).unwrap()).unwrap();
+        (ready > 0).then(|| Self(sys::own(accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC).unwrap())))
     }
 
     /// The descriptor.
