@@ -86,6 +86,35 @@ fn every_option_is_in_the_help_and_on_the_page() {
     }
 }
 
+/// What bash offers for a word that begins with `--`.
+fn completed(script: &str, words: &[&str]) -> BTreeSet<String> {
+    let last = words.len();
+    let line = format!(
+        "{script}\nCOMP_WORDS=({} --); COMP_CWORD={last}; _{} {} -- {}; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        words.join(" "),
+        words[0].replace('-', "__"),
+        words[0],
+        words[last - 1]
+    );
+    let done = std::process::Command::new("bash").args(["-c", &line]).output().unwrap();
+    String::from_utf8(done.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_every_option() {
+    for (program, command) in programs() {
+        let files = program.files().unwrap();
+        let (_, script) = files.iter().find(|(path, _)| path.starts_with("bash-completion")).unwrap();
+        let script = String::from_utf8(script.clone()).unwrap();
+        let name = command.get_name();
+        assert_eq!(completed(&script, &[name]), options(&command), "{name}");
+        for sub in with_subcommands(&command).into_iter().skip(1) {
+            let words = [name, sub.get_name()];
+            assert_eq!(completed(&script, &words), options(sub), "{words:?}");
+        }
+    }
+}
+
 #[test]
 fn every_option_is_in_a_document() {
     for (_, command) in programs() {

@@ -8,7 +8,7 @@ mod page;
 use std::io;
 
 use clap::{Command, CommandFactory};
-use clap_complete::{Generator, Shell};
+use clap_complete::Shell;
 
 /// A program, and what of its man page is not in its definition.
 pub struct Program {
@@ -86,9 +86,15 @@ impl Program {
 
     fn completion(&self, shell: Shell) -> Vec<u8> {
         let mut text = Vec::new();
-        let mut command = self.command.clone().bin_name(self.command.get_name());
-        command.build();
-        shell.generate(&command, &mut text);
-        text
+        let name = self.command.get_name();
+        clap_complete::generate(shell, &mut self.command.clone(), name, &mut text);
+        if shell == Shell::Bash { one_name_for_the_function(name, &text) } else { text }
     }
+}
+
+/// clap_complete 4.6 writes the hyphen of a program's name in two ways into its bash script, and so finds no option
+/// of a subcommand.
+fn one_name_for_the_function(name: &str, text: &[u8]) -> Vec<u8> {
+    let (wrong, right) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));
+    String::from_utf8_lossy(text).replace(&wrong, &right).into_bytes()
 }
