@@ -334,6 +334,9 @@ an_upgrade_leaves_leases_alone() {
     [ "$(stat -c %a%G $HELPER)" = 4750xsk ] || fail "the override is gone: $(ls -l $HELPER)"
     backend 2 alice
     pings_are_answered 2
+    readlink "/proc/$(keeper 1)/exe" | grep -q deleted || fail "the old keeper is not the old program"
+    ! readlink "/proc/$(keeper 2)/exe" "/proc/$(systemctl show -P MainPID xsk-helper-gate)/exe" | grep deleted ||
+        fail "new processes are of the old program"
     end_backend 2
     end_backend 1
 }

@@ -1,24 +1,30 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What `make package-vm` runs: the Debian packages, installed by apt and used by ordinary users in
-# a Debian 12 with its own systemd, D-Bus, polkit, AppArmor and kernel, in a VM. The machine's own
+# a Debian with its own systemd, D-Bus, polkit, AppArmor and kernel, in a VM. The machine's own
 # files are not shown to it. The last line is `N passed, N failed`.
 #
 # The root file system is made by debootstrap, which verifies what it downloads, and kept with the
 # kernels in ${XSK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xsk-helper}/vm for a week; a run works on
 # a snapshot of it, and changes nothing.
 #
-#   KERNEL=6.1     which line of Debian's kernels: 6.1 (Debian 12's own), 6.12, sid
-#   DEBS=FOLDER    the packages (those that `make deb` left in target/deb)
-#   TEST=name      which tests (a part of the name)
+#   SUITE=bookworm        which Debian: this machine's own, which the packages were made on, or 12
+#   KERNEL="6.1 6.12"     which lines of Debian's kernels: that release's own
+#   DEBS=FOLDER           the packages (those that `make deb` left in target/deb)
+#   TEST=name             which tests (a part of the name)
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/apt.sh"
 . "$(dirname "$0")/kernels.sh"
+. "$(dirname "$0")/roots.sh"
+entered "$@"
 
 cd "$(dirname "$0")/../.."
 HERE=$PWD/tests/scripts
-LINE=${KERNEL:-6.1}
+SUITE=${SUITE:-$(. /etc/os-release && echo "${VERSION_CODENAME:-}")}
+[[ $SUITE == trixie ]] || SUITE=bookworm
+declare -A OWN=([bookworm]=6.1 [trixie]=6.12)
+KERNEL=${KERNEL:-${OWN[$SUITE]}}
 DEBS=${DEBS:-${CARGO_TARGET_DIR:-target}/deb}
 LIMIT=${XSK_VM_LIMIT:-900}
 # What the packages depend on is there already: the VM has no network. Of the rest, polkit, sudo and
@@ -28,51 +34,36 @@ PACKAGES="libpam-systemd polkitd pkexec sudo apparmor adduser libelf1 zlib1g lib
 # The drive and its file system; the cables. The root file system itself has no modules.
 MODULES="virtio_pci virtio_blk ext4 crc32c_generic veth"
 
-VM=
+VM='' PASSED=0 FAILED=0
 
 # ---- the root file system ------------------------------------------------------------------
 
-# fill_root DIR: with /run, /dev and /proc of the mount and process namespaces that it runs in.
-fill_root() {
-    local root=$1
-    mount -t proc proc "$root/proc"
-    mount -t tmpfs tmpfs "$root/run"
-    mount --rbind /dev "$root/dev"
-    cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+make_debian() (
+    root=$1/root
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev "$SUITE" "$root" "$(mirror)" || exit
     # Nothing is started here.
-    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-    chmod 755 "$root/usr/sbin/policy-rc.d"
-    export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-    chroot "$root" apt-get -q update
+    printf '#!/bin/sh\nexit 101\n' | install -D -m 755 /dev/stdin "$root/usr/sbin/policy-rc.d"
+    mkdir "$root/src"
+    inside "$root" apt-get -q update || exit
     # shellcheck disable=SC2086 # a list of names
-    chroot "$root" apt-get -q -y --no-install-recommends install $PACKAGES
-    chroot "$root" apt-get -q clean
-    rm "$root/usr/sbin/policy-rc.d" "$root/etc/resolv.conf"
+    inside "$root" apt-get -q -y --no-install-recommends install $PACKAGES || exit
+    rm -rf "$root"/{src,usr/sbin/policy-rc.d,etc/resolv.conf,var/lib/apt/lists/*,var/cache/apt/archives/*.deb}
     # Nothing of this is under test, and each takes its time.
     systemctl --root="$root" mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
         e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-tmpfiles-clean.timer getty@tty1.service \
         serial-getty@ttyS0.service systemd-udev-trigger.service systemd-update-utmp.service
-}
-
-make_root() (
-    work=$1
-    quietly debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev bookworm "$work/root" "$(mirror)" ||
-        die "debootstrap failed"
-    quietly unshare --mount --propagation private --pid --fork --kill-child "$0" --fill "$work/root" ||
-        die "the root file system could not be filled"
-    rm -rf "$work/root"/var/lib/apt/lists/*
-    truncate -s 2G "$work/root.ext4"
-    quietly mkfs.ext4 -q -L root -O ^has_journal -d "$work/root" "$work/root.ext4"
+    truncate -s 2G "$root.ext4"
+    mkfs.ext4 -q -L root -O ^has_journal -d "$root" "$root.ext4"
 )
 
-# root: has it in $ROOT, from the cache or made; another list of packages is another one.
-root() {
+# debian: has it in $ROOT, from the cache or made; another list of packages is another one.
+debian() {
     local work
-    ROOT=$CACHE/debian-12-$(md5sum <<<"$PACKAGES" | cut -c1-8).ext4
+    ROOT=$CACHE/debian-$SUITE-$(md5sum <<<"$PACKAGES" | cut -c1-8).ext4
     [ -z "$(find "$ROOT" -mtime -7 2>/dev/null)" ] || return 0
-    rm -f "$CACHE"/debian-12-*.ext4
-    work=$(mktemp -d "$CACHE/debian.XXXXXX")
-    step "Debian 12" make_root "$work"
+    rm -rf "$CACHE/debian-$SUITE"*
+    work=$(mktemp -d "$CACHE/debian-$SUITE.XXXXXX")
+    step "Debian ($SUITE)" quietly make_debian "$work"
     mv "$work/root.ext4" "$ROOT"
     rm -rf "$work"
 }
@@ -162,36 +153,43 @@ boot() {
         -serial "file:$WORK/console" -serial "file:$WORK/log" </dev/null
 }
 
+# run: a VM that does not come to its end is a failure.
 run() {
-    local start=$SECONDS
-    say "the packages on kernel $LINE ..."
+    local start=$SECONDS counts
+    say "the packages in $SUITE on kernel $LINE ..."
     : >"$WORK/log"
     boot &
     VM=$!
     follow $VM
     wait $VM || true
-    VM=
+    VM=''
     say "kernel $LINE: $((SECONDS - start)) s"
-    counts=$(tr -d '\r' <"$WORK/log" | sed -n 's/^\([0-9]* passed, [0-9]* failed\)$/\1/p')
-    [ -n "$counts" ] || { tail -n 20 "$WORK/console" >&2 && die "the run did not come to its end"; }
+    counts=$(tr -d '\r' <"$WORK/log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
+    if [ -z "$counts" ]; then
+        tail -n 20 "$WORK/console" >&2
+        say "kernel $LINE: the run did not come to its end"
+        counts="0 1"
+    fi
+    PASSED=$((PASSED + ${counts% *}))
+    FAILED=$((FAILED + ${counts#* }))
 }
 
-# follow PID: shows what the VM says as long as that process lives.
-follow() { tail -n +1 -s 0.5 -f --pid="$1" "$WORK/log" | sed -u "s/\r$//"; }
+# follow PID: shows what the VM says as long as that process lives, but for its counts.
+follow() { tail -n +1 -s 0.5 -f --pid="$1" "$WORK/log" | sed -u 's/\r$//; /^[0-9]* passed, [0-9]* failed$/d'; }
 
-if [ "${1:-}" = --fill ]; then
-    fill_root "$2"
-    exit
-fi
-is_root || die "debootstrap wants root: run it as root"
-need_packages qemu-system-x86 busybox-static kmod xz-utils e2fsprogs debootstrap systemd dpkg
+is_root || die "this makes a root file system: run it as root"
+need_packages qemu-system-x86 busybox-static kmod xz-utils e2fsprogs debootstrap systemd util-linux
 make_cache
 DEBS=$(cd "$DEBS" 2>/dev/null && pwd) && ls "$DEBS"/*.deb >/dev/null 2>&1 || die "there are no packages yet: make deb"
 WORK=$(mktemp -d "$CACHE/run.XXXXXX")
 trap '[ -z "$VM" ] || pkill -P "$VM" || true; rm -rf "$WORK"' EXIT
 trap 'exit 130' INT TERM HUP
-kernel "$LINE"
-root
-step "initramfs" make_initramfs
-run
-[[ $counts == *" 0 failed" ]]
+debian
+for LINE in $KERNEL; do
+    kernel "$LINE"
+    rm -rf "$WORK/initramfs"
+    step "initramfs" make_initramfs
+    run
+done
+echo "$PASSED passed, $FAILED failed"
+[ "$FAILED" -eq 0 ]
