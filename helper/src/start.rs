@@ -32,7 +32,7 @@ const USAGE: u8 = 64;
 pub fn start() -> ExitCode {
     let origin = match entry::enter() {
         Ok(origin) => origin,
-        Err(failure) => return fail(CONFIGURATION, &failure.to_string()),
+        Err(failure) => return turn_away(&failure),
     };
     if std::env::args_os().len() > 1 {
         return if may_command(origin) {
@@ -41,13 +41,29 @@ pub fn start() -> ExitCode {
             fail(DENIED, "only root and the service user may give it arguments")
         };
     }
-    if !sockets::is_socket(std::io::stdin().as_fd(), libc::AF_UNIX, libc::SOCK_SEQPACKET) {
+    if !connected() {
         return fail(
             USAGE,
             "standard input is not a connection; xsk-client starts this program, see xsk-helper(8)",
         );
     }
     serve_standard_input(origin)
+}
+
+/// Who came with a connection and no arguments is told there too.
+fn turn_away(failure: &Failure) -> ExitCode {
+    if std::env::args_os().len() <= 1 && connected() {
+        let service = ServiceUser::find().is_ok_and(|user| user.uid == getuid());
+        if let Ok((connection, _)) = client(process::take_standard_input(), service) {
+            serve::refuse(&connection, failure);
+        }
+    }
+    fail(CONFIGURATION, &failure.to_string())
+}
+
+/// Whether standard input is a connection.
+fn connected() -> bool {
+    sockets::is_socket(std::io::stdin().as_fd(), libc::AF_UNIX, libc::SOCK_SEQPACKET)
 }
 
 /// A caller who does not empty the pipe that he gave as standard error keeps no process by that.
