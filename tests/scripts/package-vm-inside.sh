@@ -238,6 +238,17 @@ systemctl_stop_ends_one_lease_alone() {
     until_true gone 'xsk-helper@*' || fail "$(systemctl list-units --all 'xsk-helper@*')"
 }
 
+TESTS+=(a_killed_gate_ends_no_lease_and_is_started_again)
+a_killed_gate_ends_no_lease_and_is_started_again() {
+    backend 1 alice
+    systemctl kill -s KILL xsk-helper-gate.service
+    pings_are_answered 1
+    backend 2 alice
+    pings_are_answered 2
+    end_backend 1
+    end_backend 2
+}
+
 TESTS+=(pkexec_serves_whom_a_polkit_rule_allows)
 pkexec_serves_whom_a_polkit_rule_allows() {
     backend 3 bob --pkexec
