@@ -58,6 +58,9 @@ help: ## this list
 
 prefix := $(DESTDIR)$(PREFIX)
 place := install -D -m 644 -t
+# What names the helper's path, which is another one below another prefix.
+naming := $(addprefix $(prefix)/lib/systemd/system/,$(notdir $(wildcard packaging/systemd/*.service))) \
+	$(prefix)/share/polkit-1/actions/org.xsk.helper.policy $(DESTDIR)/etc/apparmor.d/usr.libexec.xsk-helper
 
 install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr)
 	@test -e $(RELEASE)/share || { echo "nothing is built yet: make build"; exit 1; }
@@ -72,6 +75,7 @@ install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr)
 	$(place) $(prefix)/share/man/man5 packaging/man/*.5
 	cd $(RELEASE)/share && find . -type f -exec install -D -m 644 {} $(abspath $(prefix))/share/{} \;
 	$(place) $(DESTDIR)/etc/apparmor.d packaging/apparmor.d/*
+	test $(PREFIX) = /usr || sed -i 's,/usr/\({*libexec\),$(PREFIX)/\1,' $(naming)
 	install -d $(DESTDIR)/etc/xsk-helper/policy.d
 	test -e $(DESTDIR)/etc/xsk-helper/policy.toml || \
 	install -m 644 packaging/policy.toml $(DESTDIR)/etc/xsk-helper/policy.toml
