@@ -5,7 +5,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use xsk_proto::{Code, Verdict};
+use xsk_proto::{Code, HELPER_PATH, Verdict};
 
 use super::Finding;
 use crate::{Endpoint, Error, Kind, Request, check, status};
@@ -33,7 +33,8 @@ impl Helper {
             Ok(status) => status,
             // The rest would say the same once more.
             Err(error) => {
-                return Self { findings: vec![Finding::of("helper", error), bpffs()], ..Self::default() };
+                let findings = vec![refused(endpoint, "helper", error), bpffs()];
+                return Self { findings, ..Self::default() };
             }
         };
         let answers = format!("it answers; leases that you can see: {}", status.leases.len());
@@ -56,12 +57,26 @@ impl Helper {
                 self.findings.push(allowed(ifname, &verdict));
                 self.verdict = Some(verdict);
             }
-            Err(error) => {
-                let elsewhere = error.kind == Kind::Refused(Code::Namespace);
-                let check = if elsewhere { "namespace" } else { "policy" };
-                self.findings.push(Finding::of(check, error));
-            }
+            Err(error) => self.findings.push(refused(endpoint, "policy", error)),
         }
+    }
+}
+
+/// The check that an error belongs to, whatever was asked, with the file in the place of a word for it.
+fn refused(endpoint: &Endpoint, check: &'static str, error: Error) -> Finding {
+    match (error.kind, endpoint) {
+        (Kind::Refused(Code::Namespace), _) => Finding::of("namespace", error),
+        (Kind::Refused(Code::Policy), _) => Finding::of("policy", error),
+        (Kind::Refused(Code::NotPrivileged), Endpoint::System | Endpoint::Helper(_)) => {
+            let path = match endpoint {
+                Endpoint::Helper(path) => path.display().to_string(),
+                _ => HELPER_PATH.to_owned(),
+            };
+            let mend =
+                format!("sudo chown root:xsk {path} && sudo chmod 4750 {path}; or use the system's socket");
+            Finding::of(check, error.hint(mend))
+        }
+        _ => Finding::of(check, error),
     }
 }
 

@@ -6,12 +6,12 @@ use super::Finding;
 use super::nic::Nic;
 use crate::sys::genl::{BASIC, FRAGS, REDIRECT, ZERO_COPY};
 
-/// Drivers with native XDP in Linux 6.1, before kernels told (their `ndo_bpf`).
-const NATIVE: [&str; 22] = [
+/// Drivers that redirect in native mode in Linux 6.1, before kernels told (`ndo_bpf` and `xdp_do_redirect`).
+const NATIVE: [&str; 20] = [
     "bnxt_en",
     "bonding",
-    "dpaa2-eth",
     "ena",
+    "fsl_dpaa2_eth",
     "fsl_enetc",
     "hv_netvsc",
     "i40e",
@@ -19,11 +19,9 @@ const NATIVE: [&str; 22] = [
     "igb",
     "igc",
     "ixgbe",
-    "ixgbevf",
-    "mlx4_en",
+    "mlx4_core",
     "mlx5_core",
     "mvneta",
-    "nfp",
     "qede",
     "sfc",
     "stmmac",
@@ -32,62 +30,71 @@ const NATIVE: [&str; 22] = [
     "virtio_net",
 ];
 /// Those of them that could bind in zero-copy mode then (`XDP_SETUP_XSK_POOL`).
-const ZERO_COPYING: [&str; 8] = ["dpaa2-eth", "i40e", "ice", "igc", "ixgbe", "mlx5_core", "nfp", "stmmac"];
+const ZERO_COPYING: [&str; 6] = ["i40e", "ice", "igc", "ixgbe", "mlx5_core", "stmmac"];
+/// Drivers that take a program and drop what it redirects (`ixgbevf_run_xdp`, `nicvf_xdp_rx`).
+const DROPPING: [&str; 2] = ["ixgbevf", "nicvf"];
+
+/// What becomes of an XSK program in native mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The driver does not take it.
+    None,
+    /// It is attached, and sockets get nothing.
+    Deaf,
+    /// It works.
+    Works { zero_copy: bool, frags: bool },
+}
 
 /// What is known of native XDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Native {
-    can: bool,
-    zero_copy: bool,
-    frags: bool,
+    way: Way,
     /// Whether the kernel itself said so.
     told: bool,
-    /// A bond takes a program, and sockets get nothing.
     bond: bool,
 }
 
 pub(super) fn of(nic: &Nic) -> Native {
     let bond = nic.link.kind == "bond";
-    match nic.xdp {
-        Some(bits) => Native {
-            can: bits & (BASIC | REDIRECT) == BASIC | REDIRECT,
-            zero_copy: bits & ZERO_COPY != 0,
-            frags: bits & FRAGS != 0,
-            told: true,
-            bond,
-        },
-        None => Native {
-            can: NATIVE.contains(&nic.driver.as_str()),
-            zero_copy: ZERO_COPYING.contains(&nic.driver.as_str()),
-            frags: false,
-            told: false,
-            bond,
-        },
-    }
+    let driver = nic.driver.as_str();
+    let way = match nic.xdp {
+        Some(bits) if bits & BASIC == 0 => Way::None,
+        Some(bits) if bits & REDIRECT == 0 => Way::Deaf,
+        Some(bits) => Way::Works { zero_copy: bits & ZERO_COPY != 0, frags: bits & FRAGS != 0 },
+        None if DROPPING.contains(&driver) => Way::Deaf,
+        None if !NATIVE.contains(&driver) => Way::None,
+        None => Way::Works { zero_copy: ZERO_COPYING.contains(&driver), frags: false },
+    };
+    Native { way, told: nic.xdp.is_some(), bond }
 }
 
 impl Native {
     /// Whether the helper would attach in native mode, where it has the choice.
     pub(super) fn attaches(self) -> bool {
-        self.can && !self.bond
+        self.way != Way::None && !self.bond
     }
 
     pub(super) fn finding(self, nic: &Nic) -> Finding {
-        if self.bond {
-            let message = "skb mode: a bond takes native XDP and delivers nothing to sockets then";
-            return Finding::note(
-                "native",
-                message,
-                "take an interface that is no bond, if it has to be fast",
-            );
-        }
         let source = if self.told { "" } else { ", by a table of drivers: this kernel does not tell" };
-        if !self.can {
-            return lacks(nic, source);
+        match self.way {
+            _ if self.bond => {
+                let message = "skb mode: a bond takes native XDP and delivers nothing to sockets then";
+                Finding::note("native", message, "take an interface that is no bond, if it has to be fast")
+            }
+            Way::None => lacks(nic, source),
+            Way::Deaf => {
+                let message = format!(
+                    "{} takes native XDP and drops what is redirected, so sockets get nothing{source}",
+                    nic.driver
+                );
+                Finding::note("native", message, "mode=skb in the netdev")
+            }
+            Way::Works { zero_copy, frags } => {
+                let more = |what: bool, word: &str| if what { format!(", {word}") } else { String::new() };
+                let more = more(zero_copy, "zero-copy") + &more(frags, "frags");
+                Finding::ok("native", format!("native XDP{more}{source}"))
+            }
         }
-        let more = |what: bool, word: &str| if what { format!(", {word}") } else { String::new() };
-        let more = more(self.zero_copy, "zero-copy") + &more(self.frags, "frags");
-        Finding::ok("native", format!("native XDP{more}{source}"))
     }
 }
 
@@ -128,6 +135,17 @@ mod tests {
         assert_eq!(said(&nic), "native XDP, frags");
         nic.xdp = Some(0);
         assert_eq!(said(&nic), "no native XDP, skb mode only");
+    }
+
+    #[test]
+    fn a_driver_that_redirects_nothing_is_deaf() {
+        let mut nic = Nic { driver: "ixgbevf".into(), ..Nic::default() };
+        assert!(said(&nic).contains("so sockets get nothing, by a table"), "{}", said(&nic));
+        nic.xdp = Some(BASIC);
+        assert!(of(&nic).attaches() && said(&nic).ends_with("so sockets get nothing"));
+        nic.driver = "unheard-of".into();
+        nic.xdp = None;
+        assert!(!of(&nic).attaches());
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn guest_offloads(bits: &str) -> Finding {
     )
 }
 
-/// Native XDP wants one more pair of queues a CPU.
+/// Native XDP wants one more pair of queues a CPU (`virtnet_xdp_set`, drivers/net/virtio_net.c).
 fn spare(nic: &Nic) -> Option<Finding> {
     let channels = nic.channels?;
     let possible = std::fs::read_to_string("/sys/devices/system/cpu/possible").ok()?;
@@ -41,8 +41,7 @@ fn spare(nic: &Nic) -> Option<Finding> {
         return Some(Finding::ok("spare", format!("{used} of {most} pairs of queues used, {cpus} CPUs")));
     }
     let message = format!(
-        "{used} of {most} pairs of queues used, and XDP wants one more for each of {cpus} CPUs: it sends by a lock, \
-         and before Linux 5.13 it is refused"
+        "{used} of {most} pairs of queues used, and XDP wants one more for each of {cpus} CPUs: it sends under a lock"
     );
     let mend = match most.checked_sub(cpus).filter(|left| *left > 0) {
         Some(left) => format!("sudo ethtool -L {} combined {left}", nic.name()),
