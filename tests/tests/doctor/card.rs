@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 use xsk_tests::lab;
-use xsk_tests::lab::link::ip;
 use xsk_tests::lab::{HELPER, Lab};
 
-use super::said::{NO_QEMU, doctor, mended, run};
+use super::said::{NO_QEMU, doctor, run};
 
 /// The interface `eth1`, of which /sys says that it is a card with this driver. Its folder there.
 fn card(lab: &Lab, driver: &str) -> PathBuf {
@@ -106,30 +105,5 @@ fn mlx5_before_it_had_one_set_of_queues() {
         "mlx5 before Linux 6.1 has the queues for AF_XDP after the first 1",
         "start-queue=1 for the first of them; or: boot 6.1 or later",
     );
-    lab.no_helpers_but(&[]);
-}
-
-/// The kernel tells of its drivers' XDP; the same on a card that is there, in the VM.
-#[test]
-fn a_card_with_rss_and_vlan_offload() {
-    let Some((nic, lab)) = lab::nic::lab_with("igb") else { return };
-    lab.allow("*");
-    ip(&["link", "set", &nic.ifname, "mtu", "1500"]);
-    lab.channels(&nic, 2);
-    let name = &nic.ifname;
-    let said = doctor(&lab, name);
-    said.ok("native", "native XDP");
-    let message = "rx-vlan-offload is on: the tag is taken out of the frame, and a guest does not see it";
-    mended(&lab, &said.has("note", "vlan", message, &format!("sudo ethtool -K {name} rxvlan off")));
-    let message = "RSS spreads flows over 2 of 2 queues: a guest sees its own queues' share only, unless it has all of \
-                   them (queues=2)";
-    let equal = format!("sudo ethtool -X {name} equal 1");
-    let steer =
-        format!("{equal}; or, a guest alone: sudo ethtool -N {name} flow-type ether dst MAC action QUEUE");
-    let steers = said.says("flows", "; or, a guest alone");
-    mended(&lab, &said.has("note", "flows", message, if steers { &steer } else { &equal }));
-    let said = doctor(&lab, name);
-    said.lacks("vlan");
-    said.ok("flows", "every frame comes by queue 0");
     lab.no_helpers_but(&[]);
 }

@@ -216,21 +216,3 @@ fn devices_on_top_of_devices() {
     doctor(&lab, "eth1").lacks("upper");
     lab.no_helpers_but(&[]);
 }
-
-#[test]
-fn a_bond_and_a_vlan_device() {
-    let lab = lab!();
-    cable(&lab, "1");
-    let made = lab.cmd("ip").words("link add bond1 type bond mode active-backup").run(SOON);
-    if !made.status.success() {
-        return lab::say_elsewhere(&format!("no bond: {}", made.stderr.trim()));
-    }
-    ip(&["link", "set", "eth1", "down"]);
-    ip(&["link", "set", "eth1", "master", "bond1"]);
-    let said = doctor(&lab, "bond1");
-    let message = "skb mode: a bond takes native XDP and delivers nothing to sockets then";
-    said.has("note", "native", message, "take an interface that is no bond, if it has to be fast");
-    let message = "a port of bond1 (bond), which does not see these queues' frames";
-    doctor(&lab, "eth1").has("note", "upper", message, "sudo ip link set eth1 nomaster");
-    lab.no_helpers_but(&[]);
-}
