@@ -206,7 +206,6 @@ fn a_revoke_by_interface_queue_or_user_is_told_and_stops_receiving() {
         let (bystander, _second) = lab.exec(&other);
         let mut beside = bystander.get(ifname, 1, 1).unwrap();
         let mut second = bound(&mut beside);
-        Process::new(grant.granted.keeper).settled();
         let by_interface = choice.len() == 1;
         lab.cmd(HELPER).arg("revoke").args(choice).run(SOON).ok();
         assert_eq!(told(&wire), EventKind::Revoked, "{choice:?}");

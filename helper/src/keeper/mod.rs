@@ -3,14 +3,13 @@
 //! the end of the lease, tells the client what happens to the interface, and cleans up.
 
 mod filter;
+mod revokes;
 mod watch;
 
 use std::os::fd::AsFd;
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use xsk_proto::{Code, Event, EventKind, Refused, Reply};
 
 use crate::audit::{Line, What};
@@ -22,6 +21,7 @@ use crate::serve::caller::Caller;
 use crate::serve::connection::{Connection, Incoming};
 use crate::stops::stop_at;
 use crate::sys::process;
+pub(crate) use revokes::Revokes;
 use watch::Watch;
 
 /// A client has nothing to say on a lease's connection; one that says more than this ends the lease.
@@ -57,7 +57,7 @@ struct Keeper {
     connection: Connection,
     lease: Lease,
     watch: Watch,
-    signals: SignalFd,
+    revokes: Revokes,
     messages: u32,
 }
 
@@ -67,10 +67,11 @@ pub(crate) struct Kept {
     pub(crate) caller: Caller,
     /// The file under the user's slots, one of which is the lease's: closing it would give them back.
     pub(crate) limits: Limits,
+    pub(crate) revokes: Revokes,
 }
 
 /// Keeps the lease to its end, and ends the process.
-pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits }: Kept) -> ! {
+pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits, revokes }: Kept) -> ! {
     let since = Instant::now();
     let Grant { mut lease, granted, sockets, extras } = grant;
     drop(sockets);
@@ -79,10 +80,10 @@ pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits }: Kept)
             log_failure(&failure);
             End::Closed
         }
-        Ok((watch, signals)) => {
+        Ok(watch) => {
             drop(granted);
             process::trim_memory();
-            let mut keeper = Keeper { connection, lease, watch, signals, messages: 0 };
+            let mut keeper = Keeper { connection, lease, watch, revokes, messages: 0 };
             let end = keeper.wait();
             lease = keeper.lease;
             end
@@ -98,15 +99,9 @@ pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits }: Kept)
 }
 
 /// Everything that has to be opened, and then the fifth stage of isolation.
-fn set_up(connection: &Connection, granted: &xsk_proto::Granted) -> Result<(Watch, SignalFd), Failure> {
-    let failed = |step| move |error: nix::errno::Errno| Failure::internal(step, error);
+fn set_up(connection: &Connection, granted: &xsk_proto::Granted) -> Result<Watch, Failure> {
     stop_at!("keeper");
     let watch = Watch::open(granted).map_err(|error| Failure::internal("listening to rtnetlink", error))?;
-    let mut mask = SigSet::empty();
-    mask.add(Signal::SIGTERM);
-    mask.thread_block().map_err(failed("blocking SIGTERM"))?;
-    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-        .map_err(failed("making a signalfd"))?;
     connection
         .set_nonblocking()
         .map_err(|error| Failure::internal("making the connection non-blocking", error))?;
@@ -114,7 +109,7 @@ fn set_up(connection: &Connection, granted: &xsk_proto::Granted) -> Result<(Watc
     stop_at!("renounced");
     filter::install()?;
     stop_at!("filtered");
-    Ok((watch, signals))
+    Ok(watch)
 }
 
 impl Keeper {
@@ -143,7 +138,7 @@ impl Keeper {
     fn poll(&self) -> (bool, bool, bool) {
         let mut set = [
             PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.revokes.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.watch.as_fd(), PollFlags::POLLIN),
         ];
         let pause = self.lease.pause().and_then(|pause| PollTimeout::try_from(pause).ok());

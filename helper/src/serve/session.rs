@@ -17,7 +17,7 @@ use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::grant::{self, Grant};
 use crate::isolation::service;
-use crate::keeper::{self, Kept};
+use crate::keeper::{self, Kept, Revokes};
 use crate::leases::limits::{Kind, Limits, Slot};
 use crate::manager;
 use crate::paths;
@@ -98,8 +98,8 @@ fn converse(connection: &Connection, terms: &Terms) -> Result<Option<Kept>, Fail
         .set_patience(policy.limits.idle)
         .map_err(|error| Failure::internal("setting a time-out", error))?;
     let session = Session { connection, caller, policy, limits };
-    let grant = session.run()?;
-    Ok(grant.map(|grant| Kept { grant, caller: session.caller, limits: session.limits }))
+    let lease = session.run()?;
+    Ok(lease.map(|(grant, revokes)| Kept { grant, caller: session.caller, limits: session.limits, revokes }))
 }
 
 fn log_policy(error: &PolicyError) -> Failure {
@@ -119,7 +119,7 @@ fn take_connection(limits: &Limits, caller: &Caller, most: u32) -> Result<Slot, 
 
 impl Session<'_> {
     /// Until the client is gone, is refused for good, or has a lease.
-    fn run(&self) -> Result<Option<Grant>, Failure> {
+    fn run(&self) -> Result<Option<(Grant, Revokes)>, Failure> {
         let mut conversation = Conversation::new(self.policy.limits.messages);
         loop {
             let packet = match self.connection.receive() {
@@ -137,8 +137,8 @@ impl Session<'_> {
                     self.answer(revoke::by_client(&which, &self.caller), |leases| Reply::Revoked { leases })
                 }
                 Action::Close(refused) => return self.close(refused),
-                Action::Grant(acquire) => match self.grant(acquire) {
-                    Ok(grant) => return Ok(grant),
+                Action::Grant(acquire) => match self.lease(acquire) {
+                    Ok(lease) => return Ok(lease),
                     Err(failure) => self.refused(&failure),
                 },
             };
@@ -170,7 +170,7 @@ impl Session<'_> {
         self.say(&Reply::Refused(failure.refused().clone()))
     }
 
-    fn close(&self, refused: Refused) -> Result<Option<Grant>, Failure> {
+    fn close(&self, refused: Refused) -> Result<Option<(Grant, Revokes)>, Failure> {
         log_refusal(Some(&self.caller), &refused);
         self.say(&Reply::Refused(refused));
         Ok(None)
@@ -180,6 +180,18 @@ impl Session<'_> {
         let seconds = self.policy.limits.idle.as_secs();
         Failure::new(Code::Timeout, "connection", format!("nothing was said for {seconds} s"))
             .hint("open another connection")
+    }
+
+    /// Grants, with SIGTERM held back from before the first lock on.
+    fn lease(&self, acquire: Acquire) -> Result<Option<(Grant, Revokes)>, Failure> {
+        let revokes = Revokes::hold()?;
+        match self.grant(acquire) {
+            Ok(Some(grant)) => Ok(Some((grant, revokes))),
+            nothing => {
+                revokes.release();
+                nothing.map(|_| None)
+            }
+        }
     }
 
     /// Grants and hands over. A client that is gone by then gets nothing, and nothing is left of it.

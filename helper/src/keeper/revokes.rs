@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! SIGTERM, by which `revoke` and a manager of services end a lease. It is held back from before the first lock of a
+//! request on, since whoever finds the holder of a queue may send it at once: a process that it ended half-way would
+//! tell its client nothing and leave everything to the next request.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::error::Failure;
+
+/// Where it arrives while it is held back.
+#[derive(Debug)]
+pub(crate) struct Revokes(SignalFd);
+
+fn mask() -> SigSet {
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGTERM);
+    mask
+}
+
+impl Revokes {
+    /// From here on it does not end the process.
+    pub(crate) fn hold() -> Result<Self, Failure> {
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let held =
+            SignalFd::with_flags(&mask(), flags).and_then(|fd| mask().thread_block().map(|()| Self(fd)));
+        held.map_err(|error| Failure::internal("holding SIGTERM back", error))
+    }
+
+    /// There is no lease: it ends the process again, at once if it came meanwhile.
+    pub(crate) fn release(self) {
+        // With nothing but a number in it the call cannot fail.
+        let _ = mask().thread_unblock();
+    }
+}
+
+impl AsFd for Revokes {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
