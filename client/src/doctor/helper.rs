@@ -2,9 +2,6 @@
 //! The helper: whether it answers, what its policy says to this user, and where it keeps its pins.
 #![forbid(unsafe_code)]
 
-use std::sync::mpsc;
-use std::time::Duration;
-
 use xsk_proto::{Code, HELPER_PATH, Verdict};
 
 use super::Finding;
@@ -13,9 +10,6 @@ use crate::{Endpoint, Error, Kind, Request, check, status};
 const BPFFS: &str = "/run/xsk-helper/bpf";
 /// include/uapi/linux/magic.h.
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
-
-/// How long the helper may take to answer one question.
-const PATIENCE: Duration = Duration::from_millis(1900);
 
 /// What there is to be said of the helper, and what it said.
 #[derive(Debug, Default)]
@@ -88,10 +82,7 @@ fn answered<T: Send + 'static>(
     if *endpoint == Endpoint::Pkexec {
         return ask();
     }
-    let (answer, answered) = mpsc::channel();
-    // Where it waits for longer, it does so until this process ends.
-    std::thread::spawn(move || answer.send(ask()));
-    answered.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+    super::in_time(ask).unwrap_or_else(|| {
         let message = "the helper does not answer within two seconds";
         Err(Error::new(Kind::Timeout, "helper", message).hint("systemctl status 'xsk-helper@*'"))
     })

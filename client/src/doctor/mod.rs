@@ -17,6 +17,8 @@ mod stack;
 mod virtio;
 
 use std::io::Write;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -24,6 +26,9 @@ use helper::Helper;
 
 use crate::cli::{DoctorArgs, Outcome};
 use crate::{Error, Kind};
+
+/// How long anybody may take to answer one question.
+const PATIENCE: Duration = Duration::from_millis(1900);
 
 /// How a check came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +93,7 @@ fn all(args: &DoctorArgs) -> Vec<Finding> {
     let verdict = helper.verdict.as_ref();
     findings.push(host::guard(verdict));
     findings.extend(helper.findings);
-    let of_interface = args.ifname.as_deref().map(|name| interface::findings(name, &helper.programs));
+    let of_interface = args.ifname.clone().map(|name| of_interface(name, helper.programs));
     let of_interface = of_interface.unwrap_or_default();
     // What the helper refuses for the interface's sake stands with the interface.
     findings.retain(|finding| {
@@ -98,6 +103,27 @@ fn all(args: &DoctorArgs) -> Vec<Finding> {
     findings.push(host::memlock(&args.qemu, verdict));
     findings.push(qemu::finding(&args.qemu));
     findings
+}
+
+/// A driver that is busy with the link keeps everybody waiting who asks about it.
+fn of_interface(ifname: String, programs: Vec<u32>) -> Vec<Finding> {
+    let name = ifname.clone();
+    in_time(move || interface::findings(&name, &programs)).unwrap_or_else(|| {
+        let message = format!("the kernel says nothing of {ifname} within two seconds");
+        vec![Finding::fail(
+            "interface",
+            Kind::Timeout,
+            message,
+            format!("ip link show {ifname}, and try again"),
+        )]
+    })
+}
+
+/// The answer, if it comes in time; who waits for longer does so until this process ends.
+fn in_time<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (answer, answered) = mpsc::channel();
+    std::thread::spawn(move || answer.send(ask()));
+    answered.recv_timeout(PATIENCE).ok()
 }
 
 fn lines(findings: &[Finding]) -> String {

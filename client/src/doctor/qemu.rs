@@ -2,13 +2,8 @@
 //! The QEMU in PATH: whether it has af-xdp, or goes by xsk-backend, and what its version is known for.
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
-
-use super::Finding;
+use super::{Finding, PATIENCE};
 use crate::run::probe;
-
-/// How long a QEMU may take to answer a question; the two are asked at once.
-const PATIENCE: Duration = Duration::from_millis(1900);
 
 /// From here on `-netdev stream`, which is what xsk-backend needs.
 const STREAM: (u32, u32) = (7, 2);
@@ -24,6 +19,7 @@ pub(super) fn finding(program: &str) -> Finding {
         };
         return Finding::note("qemu", format!("{program} {what}"), mend);
     };
+    // Both at once: each may take as long as a check may.
     let (version, has) = std::thread::scope(|scope| {
         let version = scope.spawn(|| probe::version(&path, PATIENCE));
         let has = probe::has_af_xdp(&path, PATIENCE);

@@ -22,7 +22,8 @@ fn by(lab: &Lab, user: &User, way: &[&str]) -> Cmd {
 fn no_helper_and_no_bpffs() {
     let lab = lab!();
     if Path::new(INSTALLED).exists() {
-        return lab::say_elsewhere("a helper is installed on this machine");
+        lab.overlay("/usr/libexec");
+        std::fs::remove_file(INSTALLED).unwrap();
     }
     let said = run(|| by(&lab, &lab.user, &[]));
     said.exits(69);
