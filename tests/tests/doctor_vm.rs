@@ -8,7 +8,7 @@ mod said;
 
 use std::time::{Duration, Instant};
 
-use said::{doctor, mended};
+use said::{doctor, mended, source};
 use xsk_socket::Bound;
 use xsk_tests::lab;
 use xsk_tests::lab::link::ip;
@@ -139,6 +139,7 @@ fn a_vlan_device_has_no_xdp_of_its_own() {
         return;
     }
     let said = doctor(&lab, "eth1.5");
-    said.has("note", "native", "no native XDP, skb mode only", &format!("xsk-client doctor {}", veth.ifname));
+    let message = format!("no native XDP, skb mode only{}", source(&lab, "eth1.5"));
+    said.has("note", "native", &message, &format!("xsk-client doctor {}", veth.ifname));
     lab.no_helpers_but(&[]);
 }

@@ -2,8 +2,8 @@
 //! What XDP the driver can do: as the kernel tells it, or else by a table of names.
 #![forbid(unsafe_code)]
 
-use super::Finding;
 use super::nic::Nic;
+use super::{Finding, queues};
 use crate::sys::genl::{BASIC, FRAGS, REDIRECT, ZERO_COPY};
 
 /// Drivers that redirect in native mode in Linux 6.1, before kernels told (`ndo_bpf` and `xdp_do_redirect`).
@@ -62,10 +62,15 @@ pub(super) fn of(nic: &Nic) -> Native {
         Some(bits) if bits & REDIRECT == 0 => Way::Deaf,
         Some(bits) => Way::Works { zero_copy: bits & ZERO_COPY != 0, frags: bits & FRAGS != 0 },
         None if DROPPING.contains(&driver) => Way::Deaf,
-        None if !NATIVE.contains(&driver) => Way::None,
+        None if !NATIVE.contains(&driver) || outsent(nic) => Way::None,
         None => Way::Works { zero_copy: ZERO_COPYING.contains(&driver), frags: false },
     };
     Native { way, told: nic.xdp.is_some(), bond }
+}
+
+/// A veth takes no program then (`veth_xdp_set`).
+fn outsent(nic: &Nic) -> bool {
+    nic.peer_sends().zip(nic.receives()).is_some_and(|(sends, receives)| sends > receives)
 }
 
 impl Native {
@@ -105,10 +110,10 @@ fn lacks(nic: &Nic, source: &str) -> Finding {
         let message = format!(
             "no native XDP: the other end sends by more queues than the {receives} by which {name} receives"
         );
-        let on_the_peer = |peer: &str| format!("ethtool -L {peer} tx {receives}");
+        let set = |peer: &str| queues::of_veth(peer, &format!("tx {receives}"));
         let mend = match &nic.other {
-            Some(peer) => format!("sudo {}", on_the_peer(&peer.name)),
-            None => format!("in the other end's network namespace: {}", on_the_peer("PEER")),
+            Some(peer) => set(&peer.name),
+            None => format!("in the other end's network namespace: {}", set("PEER")),
         };
         return Finding::note("native", message, mend);
     }

@@ -74,6 +74,12 @@ impl Nic {
         self.queues().map(|(rx, _)| rx).or(channels)
     }
 
+    /// The queues by which the other end of a veth sends, if it is to be seen.
+    pub(super) fn peer_sends(&self) -> Option<u32> {
+        let peer = self.other.as_ref().filter(|_| self.is_veth())?;
+        Some(ethtool::channels(&peer.name).map_or(peer.allocated.1, |channels| channels.tx))
+    }
+
     /// A file of the interface's folder in /sys.
     pub(super) fn read(&self, file: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.sysfs.as_ref()?.join(file)).ok()?;

@@ -2,8 +2,8 @@
 //! How many queues there are, and by which of them a guest's traffic comes in.
 #![forbid(unsafe_code)]
 
-use super::Finding;
 use super::nic::Nic;
+use super::{Finding, host};
 
 /// The queues in use and those that there could be.
 pub(super) fn numbers(nic: &Nic) -> Finding {
@@ -48,6 +48,14 @@ pub(super) fn flows(nic: &Nic) -> Finding {
     Finding::note("flows", message, format!("sudo ethtool -X {name} equal 1{steer}"))
 }
 
+/// The command that changes the queues of a veth, which can be done since Linux 5.15 (commit 4752eeb3d891).
+pub(super) fn of_veth(name: &str, queues: &str) -> String {
+    if host::version() < (5, 15) {
+        return format!("make {name} anew, with numrxqueues 1 numtxqueues 1");
+    }
+    format!("sudo ethtool -L {name} {queues}")
+}
+
 /// There is no table that could be changed.
 fn unspread(nic: &Nic, receives: u32) -> Finding {
     let name = nic.name();
@@ -55,12 +63,10 @@ fn unspread(nic: &Nic, receives: u32) -> Finding {
         format!("a guest sees its own queues' share only, unless it has all of them (queues={receives})");
     if nic.is_veth() {
         let message = format!("the other end's CPUs and hash choose among {receives} queues: {share}");
-        let here = format!("ethtool -L {name} rx 1 tx 1");
+        let (one, here) = ("rx 1 tx 1", of_veth(name, "rx 1 tx 1"));
         let mend = match &nic.other {
-            Some(peer) => format!("sudo ethtool -L {} rx 1 tx 1 && sudo {here}", peer.name),
-            None => {
-                format!("in the other end's network namespace: ethtool -L PEER rx 1 tx 1; then: sudo {here}")
-            }
+            Some(peer) => format!("{} && {here}", of_veth(&peer.name, one)),
+            None => format!("in the other end's network namespace: {}; then: {here}", of_veth("PEER", one)),
         };
         return Finding::note("flows", message, mend);
     }

@@ -24,6 +24,7 @@ pub(crate) struct Channels {
     pub(crate) max_rx: u32,
     pub(crate) max_combined: u32,
     pub(crate) rx: u32,
+    pub(crate) tx: u32,
     pub(crate) combined: u32,
 }
 
@@ -53,8 +54,8 @@ pub(crate) fn channels(ifname: &str) -> Option<Channels> {
     let mut words = [0; 9];
     words[0] = ETHTOOL_GCHANNELS;
     ask(ifname, &mut words).ok()?;
-    let [_, max_rx, _, _, max_combined, rx, _, _, combined] = words;
-    Some(Channels { max_rx, max_combined, rx, combined })
+    let [_, max_rx, _, _, max_combined, rx, tx, _, combined] = words;
+    Some(Channels { max_rx, max_combined, rx, tx, combined })
 }
 
 /// The name of the driver.

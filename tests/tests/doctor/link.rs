@@ -6,7 +6,7 @@ use xsk_tests::lab::foreign::{NATIVE, SKB, Way};
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::{Lab, SOON};
 
-use super::said::{doctor, mended};
+use super::said::{doctor, mended, source};
 
 /// A cable with both ends on the host, `eth1` and `far1`, up.
 fn cable(lab: &Lab, queues: &str) {
@@ -204,7 +204,8 @@ fn devices_on_top_of_devices() {
     cable(&lab, "1");
     ip(&["link", "add", "link", "eth1", "name", "mv1", "type", "macvlan"]);
     let said = doctor(&lab, "mv1");
-    said.has("note", "native", "no native XDP, skb mode only", "xsk-client doctor eth1");
+    let message = format!("no native XDP, skb mode only{}", source(&lab, "mv1"));
+    said.has("note", "native", &message, "xsk-client doctor eth1");
     ip(&["link", "del", "mv1"]);
     ip(&["link", "add", "br1", "type", "bridge"]);
     ip(&["link", "set", "eth1", "master", "br1"]);

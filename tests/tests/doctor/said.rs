@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use xsk_tests::lab::netdev::{self, Knows};
 use xsk_tests::lab::{Cmd, Done, Lab, SOON};
 
 /// No check takes longer than two seconds; three may wait that long: two questions to the helper, and QEMU.
@@ -137,6 +138,14 @@ impl Said {
     #[track_caller]
     pub(crate) fn exits(&self, status: i32) {
         assert_eq!(self.status, status, "\n{}", self.text);
+    }
+}
+
+/// What doctor says of the source of what drivers can do.
+pub(crate) fn source(lab: &Lab, ifname: &str) -> &'static str {
+    match netdev::knows(lab.ifindex(ifname), 0) {
+        Knows::Nothing => ", by a table of drivers: this kernel does not tell",
+        _ => "",
     }
 }
 
