@@ -17,7 +17,7 @@ cd "$(dirname "$0")/../.."
 TARGET=${CARGO_TARGET_DIR:-target}
 LOG=$TARGET/arm64.log
 # What builds for this machine, as setup.sh has it; what builds for the other one; what runs it.
-HOST="ca-certificates cargo clang gcc libc6-dev libelf-dev pkg-config rustc zlib1g-dev"
+HOST="ca-certificates cargo clang gcc libc6-dev libelf-dev make pkg-config rustc zlib1g-dev"
 CROSS="gcc-aarch64-linux-gnu libc6-dev:arm64 libelf-dev:arm64 libstd-rust-dev:arm64 zlib1g-dev:arm64"
 RUN="cpio qemu-system-arm xz-utils"
 
