@@ -157,7 +157,7 @@ boot() {
 run() {
     local start=$SECONDS counts
     say "the packages in $SUITE on kernel $LINE ..."
-    : >"$WORK/log" >"$WORK/console"
+    truncate -s 0 "$WORK/log" "$WORK/console"
     boot &
     VM=$!
     follow $VM
