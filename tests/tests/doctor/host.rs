@@ -79,7 +79,7 @@ fn a_qemu_that_says_nothing_is_not_waited_for() {
     let path = qemu(&lab, "silent", "exec sleep 30");
     let begun = Instant::now();
     lab.client("doctor").args(["--qemu", &path]).run(SOON);
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let said = with(&lab, &["--qemu", &path]);
     let message = format!("{path} does not say which netdevs it has");
     said.has("note", "qemu", &message, &format!("{path} -netdev help"));
