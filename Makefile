@@ -16,7 +16,7 @@ help_check := lints, build and every test (as root); ends on "N passed, N failed
 help_arm64 := cross-compile, and run the main job and unit tests under an arm64 kernel
 help_bench := the cost of a grant and of a frame, against the bare system calls
 help_qemu  := build and cache a QEMU with af-xdp; its path is the last line
-help_vm    := the tests that need a kernel of their own (KERNEL=6.1 TEST=name)
+help_vm    := the tests that need a kernel of their own (KERNEL=6.1 TEST=name; TABLE=docs/kernels.md writes it)
 help_deb   := Debian packages
 help_package-vm := those packages, installed by apt and used in a Debian 12 with systemd, in a VM (TEST=name)
 help_fresh := demo and check in bare Debian roots (SUITES=… GOALS=…)

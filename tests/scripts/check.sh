@@ -147,7 +147,7 @@ run_chaos() {
 run_vm() {
     local status=0 start=$SECONDS log=$TARGET/${2%.sh}.log counts
     printf '\n== %s\n' "$1"
-    (as_root env XSK_BIN_DIR="$XSK_BIN_DIR" CARGO_TARGET_DIR="$TARGET" "$HERE/$2") </dev/null 2>&1 |
+    (as_root env XSK_BIN_DIR="$XSK_BIN_DIR" XSK_QEMU="$XSK_QEMU" CARGO_TARGET_DIR="$TARGET" "$HERE/$2") </dev/null 2>&1 |
         tee "$log" || status=$?
     printf '== %s: %d s\n' "$1" $((SECONDS - start))
     counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1)

@@ -13,9 +13,13 @@ mount -t sysfs sys /sys
 mount -t securityfs security /sys/kernel/security
 mount -t tmpfs -o mode=755 run /run
 mount -t tmpfs -o mode=1777 tmp /tmp
-mkdir -p /dev/shm
-# No modes of packages here: what the host had is what counts.
+mkdir -p /dev/shm /dev/pts
+mount -t devpts -o ptmxmode=666 pts /dev/pts
 ip link set lo up
+# What a service manager gives today. Before Linux 5.16 the kernel's own default of locked memory
+# is 64 KiB, and a first process may open 4096 files.
+ulimit -l 8192
+ulimit -Hn 524288
 
 # ended: the line has to be empty before the machine is gone.
 ended() {

@@ -4,6 +4,7 @@
 //! can do, which is done. The dispatcher wants freplace programs, which not every kernel lets root load.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::path::Path;
 use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
@@ -17,6 +18,26 @@ const OBJECT: &str = "/usr/lib/x86_64-linux-gnu/bpf/xsk_def_xdp_prog.o";
 
 /// Two programs are loaded and linked in an emulated machine.
 const LONG: Duration = Duration::from_secs(60);
+
+/// A lab with one cable; says so where libxdp and its tools are not installed.
+fn lab_with_tools() -> Option<(Lab, Veth)> {
+    let loader = ["/usr/sbin/xdp-loader", "/usr/bin/xdp-loader"];
+    if !Path::new(OBJECT).exists() || !loader.iter().any(|path| Path::new(path).exists()) {
+        lab::say_elsewhere("there is no xdp-loader: apt-get install xdp-tools");
+        return None;
+    }
+    let lab = match Lab::new() {
+        Ok(lab) => lab,
+        Err(why) => {
+            lab::say_skipped(&why);
+            return None;
+        }
+    };
+    let veth = lab.veth(1);
+    lab.allow("*");
+    mount(Some("bpf"), "/sys/fs/bpf", Some("bpf"), MsFlags::empty(), None::<&str>).unwrap();
+    Some((lab, veth))
+}
 
 fn loader(lab: &Lab, arguments: &[&str]) -> Done {
     lab.cmd("xdp-loader").args(arguments).run(LONG)
@@ -47,16 +68,12 @@ fn is_granted(lab: &Lab, veth: &Veth) {
 
 #[test]
 fn h27_a_program_behind_libxdps_dispatcher() {
-    let lab = lab!();
-    let veth = lab.veth(1);
-    lab.allow("*");
-    mount(Some("bpf"), "/sys/fs/bpf", Some("bpf"), MsFlags::empty(), None::<&str>).unwrap();
+    let Some((lab, veth)) = lab_with_tools() else { return };
     let loaded = loader(&lab, &["load", "-m", "native", &veth.ifname, OBJECT]);
-    if !loaded.status.success() {
-        return lab::say_elsewhere(&format!("xdp-loader says: {}", loaded.stderr));
-    }
     let status = loader(&lab, &["status", &veth.ifname]).ok().stdout;
-    assert!(status.contains("xdp_dispatcher"), "not behind the dispatcher: {status}");
+    if !status.contains("xdp_dispatcher") {
+        return lab::say_elsewhere(&format!("this kernel takes no dispatcher: {}{status}", loaded.stderr));
+    }
     is_named_and_left_alone(&lab, &veth, &format!("xdp-loader unload {} --all", veth.ifname));
     let after = loader(&lab, &["status", &veth.ifname]).ok().stdout;
     assert_eq!(status, after, "what is behind the dispatcher has changed");
@@ -67,10 +84,7 @@ fn h27_a_program_behind_libxdps_dispatcher() {
 
 #[test]
 fn h27_a_program_that_ip_link_attached() {
-    let lab = lab!();
-    let veth = lab.veth(1);
-    lab.allow("*");
-    mount(Some("bpf"), "/sys/fs/bpf", Some("bpf"), MsFlags::empty(), None::<&str>).unwrap();
+    let Some((lab, veth)) = lab_with_tools() else { return };
     let xdp = |arguments: &[&str]| {
         lab.cmd("ip").args(["link", "set", "dev", &veth.ifname, "xdp"]).args(arguments).run(LONG)
     };

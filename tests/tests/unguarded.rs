@@ -6,7 +6,7 @@
 use nix::libc::EPERM;
 use xsk_tests::lab;
 use xsk_tests::lab::wire::with_credentials;
-use xsk_tests::lab::{Lab, SOON, Wire, afxdp};
+use xsk_tests::lab::{Lab, SOON, afxdp};
 use xsk_tests::proto::{Code, WarningKind};
 
 fn rule(lab: &Lab, more: &str) {
@@ -21,12 +21,6 @@ fn has_guard() -> bool {
         lab::say_elsewhere("this kernel has the BPF security module");
     }
     has
-}
-
-fn asks(lab: &Lab) -> Wire {
-    let (wire, run) = lab.exec(&lab.user);
-    drop(run);
-    wire
 }
 
 #[test]
@@ -72,7 +66,7 @@ fn h23_without_the_guard_a_rule_that_demands_it_grants_nothing() {
     let veth = lab.veth(2);
     for demand in ["queues = \"0\"", "confine = \"queue\""] {
         rule(&lab, demand);
-        let wire = asks(&lab);
+        let (wire, _run) = lab.exec(&lab.user);
         let refused = wire.is_refused(&veth.ifname, 0, 1, Code::Confinement);
         assert!(refused.message.contains("queue"), "{refused:?}");
         assert!(refused.hint.contains("lsm=") && refused.hint.contains("confine"), "{refused:?}");
@@ -81,11 +75,11 @@ fn h23_without_the_guard_a_rule_that_demands_it_grants_nothing() {
     }
     // The way out that the hint names; and the rule's queues still count.
     rule(&lab, "queues = \"0\"\nconfine = \"device\"");
-    let wire = asks(&lab);
+    let (wire, _run) = lab.exec(&lab.user);
     let grant = wire.get(&veth.ifname, 0, 1).unwrap();
     assert!(!grant.granted.confinement.queue);
     drop((grant, wire));
-    let wire = asks(&lab);
+    let (wire, _run) = lab.exec(&lab.user);
     wire.is_refused(&veth.ifname, 1, 1, Code::NotAllowed);
     drop(wire);
     lab.nothing_left(&veth.ifname, &[]);
