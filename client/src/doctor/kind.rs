@@ -32,12 +32,23 @@ fn port(nic: &Nic) -> Option<Finding> {
     Some(Finding::note("upper", message, format!("sudo ip link set {} nomaster", nic.name())))
 }
 
-/// A virtual function is its user's own; what he may do with it is set on the physical one.
+/// A virtual function is its user's own; what he may do with it is set on the physical one, whose interface may be
+/// in another network namespace.
 fn function(nic: &Nic) -> Option<Finding> {
-    let physical = nic.sysfs.as_ref()?.join("device/physfn");
-    let number = number_of(&nic.sysfs.as_ref()?.join("device"), &physical)?;
-    let above = physical.join("net").read_dir().ok()?.flatten().next()?.file_name();
-    let above = above.to_string_lossy().into_owned();
+    let device = nic.sysfs.as_ref()?.join("device");
+    let physical = device.join("physfn");
+    let number = number_of(&device, &physical)?;
+    let interface =
+        physical.join("net").read_dir().ok().and_then(|mut all| Some(all.next()?.ok()?.file_name()));
+    let Some(above) = interface.map(|name| name.to_string_lossy().into_owned()) else {
+        let message = format!(
+            "virtual function {number} of a card that is not to be seen from here, nor whether it may send from other \
+             addresses"
+        );
+        let mend =
+            format!("where the physical function PF is: ip link set PF vf {number} trust off spoofchk on");
+        return Some(Finding::note("vf", message, mend));
+    };
     let state = link::by_name(&above).ok().and_then(|link| stack::function(link.index, number).ok()?);
     let whose = format!("virtual function {number} of {above}");
     Some(match state {

@@ -11,8 +11,8 @@ pub(super) fn findings(nic: &Nic, skb: bool) -> Vec<Finding> {
     joined.into_iter().chain([vlan(nic), gro(nic, skb)]).flatten().collect()
 }
 
-/// With a program in skb mode the kernel has turned these off (`generic_xdp_install`, net/core/dev.c); virtio-net does so
-/// in native mode, or refuses that: see there.
+/// With a program in skb mode the kernel has turned these off (`generic_xdp_install`, net/core/dev.c); virtio-net
+/// does so in native mode, or refuses that: see there.
 fn joining(nic: &Nic, check: &'static str, feature: &str, option: &str) -> Option<Finding> {
     let message =
         format!("{feature} is on: the card joins frames, and a driver may refuse native XDP for it");

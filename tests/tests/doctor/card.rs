@@ -34,9 +34,16 @@ fn a_virtual_function_is_its_physical_ones_to_confine() {
     doctor(&lab, "eth1").lacks("vf");
     // The device of the function, the physical one, and its interface.
     let physical = folder.join("physical");
-    fs::create_dir_all(physical.join("net/eth8")).unwrap();
+    fs::create_dir_all(&physical).unwrap();
     symlink(folder.join("device"), physical.join("virtfn3")).unwrap();
     symlink(&physical, folder.join("device/physfn")).unwrap();
+    doctor(&lab, "eth1").has(
+        "note",
+        "vf",
+        "virtual function 3 of a card that is not to be seen from here, nor whether it may send from other addresses",
+        "where the physical function PF is: ip link set PF vf 3 trust off spoofchk on",
+    );
+    fs::create_dir_all(physical.join("net/eth8")).unwrap();
     let said = doctor(&lab, "eth1");
     said.ok("interface", "eth1 is up, driver iavf");
     said.has(
