@@ -28,7 +28,7 @@ TARGET=${CARGO_TARGET_DIR:-target}
 # What the tests execute beside our own programs.
 TOOLS="bash sh ip install ethtool ping cat sleep mount env stty uname mkdir modprobe timeout dnsmasq xdp-loader"
 TOOLS+=" kill true ls cp chmod echo id setsid script nohup tail bpftool strace"
-MODULES="virtio_net igb veth macvlan bridge"
+MODULES="virtio_net igb igbvf veth macvlan bridge bonding 8021q"
 # Built into some kernels, whose packages do not always say so.
 MAYBE_MODULES="virtio_pci"
 PASSED=0 FAILED=0 ROWS=
@@ -42,10 +42,10 @@ ESSENCE="features confinement memory dispatcher virtio_net"
 programs_of() {
     case $1 in
     5.10) echo features older main_job memory virtio_net ;;
-    6.1) echo "$ESSENCE older main_job leases $MORE" ;;
+    6.1) echo "$ESSENCE older main_job leases $MORE doctor_vf doctor_vm" ;;
     6.12) echo "$ESSENCE main_job leases interface_life chaos" ;;
     *-nolsm) echo features unguarded hostile_afxdp ;;
-    sid) echo "$ESSENCE igb main_job leases ends interface_life" ;;
+    sid) echo "$ESSENCE igb doctor_vf doctor_vm main_job leases ends interface_life" ;;
     esac
 }
 
