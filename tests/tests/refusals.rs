@@ -11,7 +11,7 @@ use xsk_tests::lab;
 use xsk_tests::lab::foreign::{NATIVE, Way};
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::{Cmd, HELPER, Lab, SOCKET, SOON};
+use xsk_tests::lab::{Cmd, HELPER, Lab, SOCKET, SOON, wait_until};
 
 /// Runs `run … -- echo started` for this netdev; it has to fail with 125, this code, and these words in the
 /// sentence and in the hint.
@@ -196,8 +196,9 @@ fn helper_not_reachable() {
     let run = |socket: &str| lab.user_cmd("xsk-client").args(["run", "--socket", socket]);
     refused(run("/run/none"), ETH1, "unreachable", &["/run/none"], &["xsk-helper"]);
     refused(run("/etc/passwd"), ETH1, "unreachable", &["/etc/passwd"], &[]);
-    let listener = lab.listen();
+    let (listener, spare) = (lab.listen(), lab.spare_soon());
     listener.kill();
+    wait_until(SOON, "nobody to wait for a client", || !spare.is_live());
     refused(run(SOCKET), ETH1, "unreachable", &[SOCKET], &["systemctl"]);
     std::fs::remove_file(SOCKET).unwrap();
     refused(lab.user_cmd("xsk-client").arg("run"), ETH1, "unreachable", &["no helper"], &["install"]);

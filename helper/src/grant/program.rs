@@ -13,6 +13,7 @@ use crate::error::Failure;
 use crate::leases::key::Key;
 use crate::leases::table::Table;
 use crate::netlink::link::Link;
+use crate::netlink::queues::Netdev;
 use crate::paths;
 use crate::stops::stop_at;
 use crate::sys::privilege;
@@ -237,8 +238,8 @@ fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, St
     let mut reason = String::new();
     let mut refused = None;
     for mode in wanted.modes {
-        if *mode == Mode::Native && wanted.link.kind == "bond" {
-            reason = "a bond delivers nothing to AF_XDP in native mode".to_owned();
+        if let Some(why) = undelivered(*mode, wanted.link) {
+            reason = why.to_owned();
             continue;
         }
         let how = if *mode == Mode::Native { AttachMode::Native } else { AttachMode::Skb };
@@ -258,6 +259,20 @@ fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, St
         }
     }
     Err(unsupported(&wanted.link.name, refused, &reason))
+}
+
+/// Why a program in this mode would attach, and no frame reach a socket.
+fn undelivered(mode: Mode, link: &Link) -> Option<&'static str> {
+    if mode != Mode::Native {
+        return None;
+    }
+    if link.kind == "bond" {
+        return Some("a bond delivers nothing to AF_XDP in native mode");
+    }
+    // A driver of which nothing can be told is tried.
+    let netdev = Netdev::open().ok().flatten()?;
+    let drops = netdev.drops_redirected(link.ifindex).unwrap_or(false);
+    drops.then_some("its driver drops what an XDP program redirects")
 }
 
 fn appeared(name: &str) -> Failure {

@@ -20,6 +20,8 @@ const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 const NETDEV_CMD_DEV_GET: u8 = 1;
 const NETDEV_A_DEV_IFINDEX: u16 = 1;
 const NETDEV_A_DEV_XDP_FEATURES: u16 = 3;
+const NETDEV_XDP_ACT_BASIC: u32 = 1;
+const NETDEV_XDP_ACT_REDIRECT: u32 = 2;
 const NETDEV_XDP_ACT_XSK_ZEROCOPY: u32 = 8;
 
 const NETDEV_CMD_QUEUE_GET: u8 = 10;
@@ -99,6 +101,16 @@ impl Netdev {
 
     /// Whether the driver can bind sockets in zero-copy mode.
     pub(crate) fn zero_copy(&self, ifindex: u32) -> io::Result<bool> {
+        Ok(self.features(ifindex)? & NETDEV_XDP_ACT_XSK_ZEROCOPY != 0)
+    }
+
+    /// Whether the driver runs XDP programs and drops what they redirect.
+    pub(crate) fn drops_redirected(&self, ifindex: u32) -> io::Result<bool> {
+        let both = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT;
+        Ok(self.features(ifindex)? & both == NETDEV_XDP_ACT_BASIC)
+    }
+
+    fn features(&self, ifindex: u32) -> io::Result<u32> {
         let request = Request::new(self.family, 0, &[NETDEV_CMD_DEV_GET, 1, 0, 0]);
         let mut features = 0;
         self.netlink.ask(request.with_u32(NETDEV_A_DEV_IFINDEX, ifindex), |message| {
@@ -110,7 +122,7 @@ impl Netdev {
                 }
             }
         })?;
-        Ok(features & NETDEV_XDP_ACT_XSK_ZEROCOPY != 0)
+        Ok(features)
     }
 }
 
