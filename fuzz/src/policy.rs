@@ -16,6 +16,10 @@ impl Names for Few {
     fn group(&self, name: &str) -> Option<u32> {
         (name == "kvm").then_some(77)
     }
+
+    fn is_user(&self, uid: u32) -> bool {
+        uid < 100_000
+    }
 }
 
 /// A line `UID GID IFNAME FIRST QUEUES MODE`, and then the text of a policy.

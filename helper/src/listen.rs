@@ -34,6 +34,9 @@ use crate::sys::sockets;
 /// How long to wait where the machine is short of something.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How many connections may wait. Each takes a fork, one after the other, so it is also how long a user waits for others
+/// who connect without end; beyond it connect(2) waits, in turn, or says EAGAIN.
+const BACKLOG: i32 = 32;
 /// How long another listener is given to end.
 const PATIENCE: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(50);
@@ -127,12 +130,14 @@ fn open(path: &Path, arguments: &cli::Listen) -> Result<OwnedFd, Failure> {
     let failed = |error: io::Error| Failure::internal("listening", error).object(path.display().to_string());
     let group = group(&arguments.socket_group)?;
     let flags = SockFlag::SOCK_CLOEXEC;
-    let new = || {
+    let new = |flags| {
         socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).map_err(|error| failed(error.into()))
     };
     let address = UnixAddr::new(path).map_err(|error| failed(error.into()))?;
     if path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
-        if is_taken(|| Ok(connect(new()?.as_raw_fd(), &address).is_ok()))? {
+        // Whoever has another kind of socket there answers as well, with another error.
+        let refused = Err(nix::errno::Errno::ECONNREFUSED);
+        if is_taken(|| Ok(connect(new(flags | SockFlag::SOCK_NONBLOCK)?.as_raw_fd(), &address) != refused))? {
             return Err(Failure::new(
                 Code::Busy,
                 path.display().to_string(),
@@ -142,14 +147,15 @@ fn open(path: &Path, arguments: &cli::Listen) -> Result<OwnedFd, Failure> {
         }
         std::fs::remove_file(path).map_err(failed)?;
     }
-    let listener = new()?;
+    let listener = new(flags)?;
     bind(listener.as_raw_fd(), &address).map_err(|error| failed(error.into()))?;
     // Made under a mask of 077, so until here nobody else could connect.
     if nix::unistd::geteuid().is_root() {
         chown(path, None, Some(group)).map_err(failed)?;
     }
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(arguments.socket_mode)).map_err(failed)?;
-    listen_on(&listener, Backlog::MAXCONN).map_err(|error| failed(error.into()))?;
+    let backlog = Backlog::new(BACKLOG).unwrap_or(Backlog::MAXCONN);
+    listen_on(&listener, backlog).map_err(|error| failed(error.into()))?;
     Ok(listener)
 }
 

@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt::AcceptConn, sockopt::PeerCredentials};
 use nix::unistd::getuid;
@@ -23,7 +24,7 @@ use crate::{admin, audit, cli, gate, grant};
 const CONFIGURATION: u8 = 78;
 /// The exit code for an operation that is not permitted (EX_NOPERM).
 const DENIED: u8 = 77;
-/// How long standard error may take a sentence.
+/// How long standard error, or a client, may take a sentence.
 const PATIENCE_SECONDS: u32 = 5;
 /// The exit code for wrong usage (EX_USAGE).
 const USAGE: u8 = 64;
@@ -38,7 +39,7 @@ pub fn start() -> ExitCode {
         return if may_command(origin) {
             admin::run(cli::parse())
         } else {
-            fail(DENIED, "only root and the service user may give it arguments")
+            fail(DENIED, "only root and the service user may give it arguments, and not by pkexec")
         };
     }
     if !connected() {
@@ -76,6 +77,9 @@ fn fail(status: u8, message: &str) -> ExitCode {
 
 /// Asked before an argument is looked at.
 fn may_command(origin: Origin) -> bool {
+    if origin.by_pkexec {
+        return false;
+    }
     origin.real_uid == 0 || ServiceUser::find().is_ok_and(|user| user.uid.as_raw() == origin.real_uid)
 }
 
@@ -85,7 +89,7 @@ fn serve_standard_input(origin: Origin) -> ExitCode {
     let user = ServiceUser::find();
     let service = user.as_ref().is_ok_and(|user| origin.real_uid == user.uid.as_raw());
     if service && getsockopt(&input, AcceptConn) == Ok(true) {
-        return match gate::stand(&input) {
+        return match user.and_then(|user| gate::stand(&input, user)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => fail(CONFIGURATION, &failure.to_string()),
         };
@@ -102,7 +106,12 @@ fn client(input: OwnedFd, service: bool) -> Result<(Connection, Option<OwnedFd>)
     if service && own() {
         return gate::receive(input).map(|(connection, link)| (connection, Some(link)));
     }
-    Ok((Connection::new(input), None))
+    let connection = Connection::new(input);
+    // Who filled the connection himself, and reads nothing, does not hold up a refusal.
+    connection
+        .set_patience(Duration::from_secs(PATIENCE_SECONDS.into()))
+        .map_err(|error| Failure::internal("setting a time-out", error))?;
+    Ok((connection, None))
 }
 
 /// Isolates the process, which is up by then, as the gate is told by the end of its link.

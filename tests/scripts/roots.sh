@@ -27,7 +27,11 @@ enter() {
         path=/opt/rust/bin:$path
     fi
     mapfile -t variables < <(env | grep -E '^([a-zA-Z]*_proxy|PIP_CERT|PIP_INDEX_URL)=')
-    exec chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 TERM=dumb DEBIAN_FRONTEND=noninteractive \
+    # Not chroot: what enters another mount namespace and comes back would find itself outside.
+    cd "$root" || exit 1
+    pivot_root . .
+    umount --lazy .
+    exec /usr/bin/env -i HOME=/root LANG=C.UTF-8 TERM=dumb DEBIAN_FRONTEND=noninteractive \
         PATH="$path" "${variables[@]}" bash -c 'cd /src && exec "$@"' bash "$@"
 }
 
@@ -52,6 +56,8 @@ make_root() {
     shift 2
     debootstrap --variant=minbase "$suite" "$root" "$(mirror)"
     copy_tree "$root/src"
+    # What this machine's apt has to know of its mirror.
+    apt-config dump | grep -E '^Acquire::(Check-Valid-Until|https?::Proxy) ' >"$root/etc/apt/apt.conf.d/90mirror" || true
     inside "$root" apt-get -q update
     inside "$root" apt-get -q -y --no-install-recommends install "$@"
 }

@@ -13,7 +13,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use xsk_tests::lab;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::{Cmd, HELPER, Lab, SERVICE, SERVICE_CAPS, SOON, Wire, wire};
-use xsk_tests::proto::{Code, Request};
+use xsk_tests::proto::{Code, Refused, Reply, Request, codec};
 use xsk_tests::skip;
 
 /// A pair of sockets that root made.
@@ -34,10 +34,9 @@ fn h20_a_user_who_stops_and_kills_his_runs_holds_nobody_up() {
     let mut slowest = Duration::ZERO;
     for step in 0..40u32 {
         let (wire, run) = lab.exec(&lab.user);
-        let _ =
-            wire.send(&xsk_tests::proto::codec::encode_request(&Request::Hello(Default::default())).unwrap());
+        let _ = wire.send(&codec::encode_request(&Request::Hello(Default::default())).unwrap());
         let ask = Request::Acquire(wire::acquire(&veth.ifname, 0, 1));
-        let _ = wire.send(&xsk_tests::proto::codec::encode_request(&ask).unwrap());
+        let _ = wire.send(&codec::encode_request(&ask).unwrap());
         std::thread::sleep(Duration::from_micros(u64::from(step) * 500));
         let signal = if step % 4 == 3 { "-KILL" } else { "-STOP" };
         // By the user's own hand: once the run is beyond his reach this fails, and that is the point.
@@ -199,12 +198,13 @@ fn h20_tiny_limits_are_reset_or_named() {
     for (resource, limit) in limits {
         let (wire, theirs) = wire::pair(&lab.user);
         let Ok(run) = lab.bare(&lab.user).rlimit(resource, limit).stdin(theirs).try_start() else { continue };
-        let hello = xsk_tests::proto::codec::encode_request(&Request::Hello(Default::default())).unwrap();
+        let hello = codec::encode_request(&Request::Hello(Default::default())).unwrap();
         let said = wire.send(&hello).and_then(|()| wire.receive());
-        if said.is_ok_and(|packet| !packet.bytes.is_empty()) {
-            match wire.ask(wire::acquire(&veth.ifname, 0, 1)) {
-                Ok(grant) => drop(grant),
-                Err(refused) => assert!(refused.message.len() > 10, "{resource:?}: {refused:?}"),
+        let heard = |refused: Refused| assert!(refused.message.len() > 10, "{resource:?}: {refused:?}");
+        if let Some(packet) = said.ok().filter(|packet| !packet.bytes.is_empty()) {
+            match codec::decode_reply(&packet.bytes).unwrap() {
+                Reply::Refused(refused) => heard(refused),
+                _ => wire.ask(wire::acquire(&veth.ifname, 0, 1)).map_or_else(heard, drop),
             }
             drop(wire);
         } else {
@@ -223,7 +223,7 @@ fn h21_lost_privileges_have_a_sentence_each() {
     let refusal = |run: Cmd, wire: &Wire| {
         let run = run.start();
         let _ =
-            wire.send(&xsk_tests::proto::codec::encode_request(&Request::Hello(Default::default())).unwrap());
+            wire.send(&codec::encode_request(&Request::Hello(Default::default())).unwrap());
         let refused = wire.refusal();
         assert_eq!(refused.code, Code::NotPrivileged, "{refused:?}");
         assert!(!refused.hint.is_empty(), "{refused:?}");

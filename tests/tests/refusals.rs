@@ -52,7 +52,12 @@ fn not_allowed() {
         lab.user.uid
     ));
     refused(run(&lab), ETH1, "not-allowed", &["eth1"], &[]);
-    // By group, and the primary group counts.
+    // By group, which is not for a uid that is no user's (subuid(5)); and the primary group counts.
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    lab.policy(&format!("[[allow]]\ngroups = [{}]\ninterfaces = [\"eth1\"]\n", lab.user.uid));
+    refused(run(&lab), ETH1, "not-allowed", &["eth1"], &["policy.toml"]);
+    let known = format!("{passwd}guest:x:{0}:{0}::/nonexistent:/bin/false\n", lab.user.uid);
+    lab.cover("/etc/passwd", &known);
     lab.policy(&format!("[[allow]]\ngroups = [{}]\ninterfaces = [\"eth1\"]\n", lab.user.uid));
     run(&lab).args(["--acquire", ETH1, "--", "true"]).run(SOON).ok();
     lab.policy("[[allow]]\ngroups = [\"xsk\"]\ninterfaces = [\"eth1\"]\n");

@@ -21,15 +21,17 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket, sockopt::PeerCredentials,
 };
+use nix::unistd::setresuid;
 use sendfd::SendWithFd;
 use xsk_proto::Code;
 
 use crate::error::Failure;
+use crate::isolation::service::ServiceUser;
 use crate::serve::connection::Connection;
 use crate::serve::refuse;
 use crate::sys::sockets;
 use crate::{isolation, paths};
-use turns::{OF_A_USER, Turns};
+use turns::{Full, OF_A_USER, OF_ALL, Turns};
 
 /// How long to wait where the machine is short of something, in milliseconds.
 const PAUSE: u8 = 20;
@@ -43,7 +45,10 @@ struct Starting {
 }
 
 /// Passes connections on until it is killed.
-pub(crate) fn stand(listener: &OwnedFd) -> Result<(), Failure> {
+pub(crate) fn stand(listener: &OwnedFd, user: ServiceUser) -> Result<(), Failure> {
+    // It is already, but where the file is setuid and a manager of services allows for that.
+    setresuid(user.uid, user.uid, user.uid)
+        .map_err(|error| Failure::internal("becoming the service user", error))?;
     isolation::drop_capabilities().map_err(|error| Failure::internal("giving up the capabilities", error))?;
     let mut waiting = Turns::new();
     let mut starting: Vec<Starting> = Vec::new();
@@ -88,8 +93,11 @@ fn admit(listener: &OwnedFd, waiting: &mut Turns<Connection>) {
     if connection.set_nonblocking().is_err() {
         return;
     }
-    if let Err(connection) = waiting.add(credentials.uid(), connection, is_gone) {
-        let message = format!("{OF_A_USER} connections of uid {} are waiting already", credentials.uid());
+    if let Err((connection, full)) = waiting.add(credentials.uid(), connection, is_gone) {
+        let message = match full {
+            Full::User => format!("{OF_A_USER} connections of uid {} are waiting already", credentials.uid()),
+            Full::All => format!("{OF_ALL} connections of all users are waiting already"),
+        };
         refuse(&connection, &Failure::new(Code::Limit, "connections", message).hint("try again later"));
     }
 }

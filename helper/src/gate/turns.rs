@@ -9,7 +9,14 @@ const AT_A_TIME: usize = 4;
 /// How many connections of one user wait; it is the default of the policy's own limit.
 pub(super) const OF_A_USER: usize = 128;
 /// How many connections wait in all, which the unit's LimitNOFILE= has room for.
-const OF_ALL: usize = 3072;
+pub(super) const OF_ALL: usize = 3072;
+
+/// Which of the two is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    User,
+    All,
+}
 
 /// A user who has something waiting, or something being started.
 #[derive(Debug)]
@@ -31,14 +38,17 @@ impl<T> Turns<T> {
     }
 
     /// Takes it in, unless that would be too many; `gone` says of one that waits that nobody wants it any more.
-    pub(super) fn add(&mut self, uid: u32, one: T, gone: impl Fn(&T) -> bool) -> Result<(), T> {
+    pub(super) fn add(&mut self, uid: u32, one: T, gone: impl Fn(&T) -> bool) -> Result<(), (T, Full)> {
         let all: usize = self.users.iter().map(|user| user.waiting.len()).sum();
         let user = self.user(uid);
         if user.waiting.len() >= OF_A_USER {
             user.waiting.retain(|one| !gone(one));
         }
-        if user.waiting.len() >= OF_A_USER || all >= OF_ALL {
-            return Err(one);
+        if user.waiting.len() >= OF_A_USER {
+            return Err((one, Full::User));
+        }
+        if all >= OF_ALL {
+            return Err((one, Full::All));
         }
         user.waiting.push_back(one);
         Ok(())
@@ -111,7 +121,7 @@ mod tests {
     #[test]
     fn what_nobody_wants_any_more_makes_room() {
         let mut turns = flooded();
-        assert_eq!(turns.add(FLOOD, 5000, |_| false), Err(5000));
+        assert_eq!(turns.add(FLOOD, 5000, |_| false), Err((5000, Full::User)));
         assert_eq!(turns.add(FLOOD, 5000, |one| *one < 100), Ok(()));
         assert_eq!(turns.next(), Some((FLOOD, 100)));
     }

@@ -13,6 +13,9 @@ use crate::sys::process::{self, Fork};
 pub(crate) struct Origin {
     /// The real uid at the start.
     pub(crate) real_uid: u32,
+    /// By pkexec(1), which lets a user be root for this program, whatever the arguments. The environment is believed
+    /// in this alone, since it only takes something away.
+    pub(crate) by_pkexec: bool,
 }
 
 /// The first stage. A process that is setuid root becomes root in all its uids here, since until then the
@@ -28,12 +31,17 @@ pub(crate) fn enter() -> Result<Origin, Failure> {
         Some(libc::ENOSYS) => Failure::too_old("has no close_range(2)"),
         _ => Failure::internal("closing descriptors", error),
     })?;
+    let by_pkexec = std::env::var_os("PKEXEC_UID").is_some();
     process::clear_environment();
     process::cancel_timers();
     process::reset_signals();
     umask(Mode::from_bits_truncate(0o077));
     let small = process::reset_limits();
-    if small.is_empty() { Ok(Origin { real_uid: uids.real.as_raw() }) } else { Err(too_small(&small)) }
+    if small.is_empty() {
+        Ok(Origin { real_uid: uids.real.as_raw(), by_pkexec })
+    } else {
+        Err(too_small(&small))
+    }
 }
 
 fn too_small(limits: &[&str]) -> Failure {

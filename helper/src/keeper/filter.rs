@@ -70,6 +70,11 @@ const FCNTL: &[u64] = &[
     libc::F_DUPFD_CLOEXEC as u64, // libbpf moves what it opened above the streams, and descriptor 0 is free by then
 ];
 
+/// The ioctl() command.
+const IOCTL: &[u64] = &[
+    libc::TIOCOUTQ, // whether the client has received his sockets
+];
+
 /// Puts the list into force.
 pub(crate) fn install() -> Result<(), Failure> {
     let failed =
@@ -82,6 +87,7 @@ fn program() -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: Rules = PLAIN.iter().chain(OLDER).chain(STOPS).map(|call| (*call, Vec::new())).collect();
     rules.insert(libc::SYS_bpf, first_argument(BPF, 0)?);
     rules.insert(libc::SYS_fcntl, first_argument(FCNTL, 1)?);
+    rules.insert(libc::SYS_ioctl, first_argument(IOCTL, 1)?);
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, arch)?;
     Ok(filter.try_into()?)

@@ -4,6 +4,7 @@
 
 mod filter;
 mod revokes;
+mod talk;
 mod watch;
 
 use std::os::fd::AsFd;
@@ -22,6 +23,7 @@ use crate::serve::connection::{Connection, Incoming};
 use crate::stops::stop_at;
 use crate::sys::process;
 pub(crate) use revokes::Revokes;
+use talk::Talk;
 use watch::Watch;
 
 /// A client has nothing to say on a lease's connection; one that says more than this ends the lease.
@@ -54,7 +56,7 @@ impl End {
 
 /// A lease and what tells of its end.
 struct Keeper {
-    connection: Connection,
+    talk: Talk,
     lease: Lease,
     watch: Watch,
     revokes: Revokes,
@@ -73,28 +75,27 @@ pub(crate) struct Kept {
 /// Keeps the lease to its end, and ends the process.
 pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits, revokes }: Kept) -> ! {
     let since = Instant::now();
-    let Grant { mut lease, granted, sockets, extras } = grant;
+    let Grant { lease, granted, sockets, extras } = grant;
     drop(sockets);
-    let end = match set_up(&connection, &granted) {
+    let watch = set_up(&connection, &granted);
+    drop(granted);
+    process::trim_memory();
+    let talk = Talk::new(connection);
+    let (end, mut lease, talk) = match watch {
+        Ok(watch) => Keeper { talk, lease, watch, revokes, messages: 0 }.wait(),
         Err(failure) => {
             log_failure(&failure);
-            End::Closed
-        }
-        Ok(watch) => {
-            drop(granted);
-            process::trim_memory();
-            let mut keeper = Keeper { connection, lease, watch, revokes, messages: 0 };
-            let end = keeper.wait();
-            lease = keeper.lease;
-            end
+            (End::Closed, lease, talk)
         }
     };
     let ended = lease.end();
-    drop((extras, limits));
+    drop(extras);
     log_end(&caller, &lease, end, since);
     if let Err(failure) = ended {
         log_failure(&failure);
     }
+    talk.until_taken();
+    drop(limits);
     process::exit_now(0);
 }
 
@@ -113,7 +114,13 @@ fn set_up(connection: &Connection, granted: &xsk_proto::Granted) -> Result<Watch
 }
 
 impl Keeper {
-    fn wait(&mut self) -> End {
+    /// Until the lease is over; gives back what is needed for its end.
+    fn wait(mut self) -> (End, Lease, Talk) {
+        let end = self.until_over();
+        (end, self.lease, self.talk)
+    }
+
+    fn until_over(&mut self) -> End {
         loop {
             let (talk, signal, news) = self.poll();
             self.lease.fill_late();
@@ -137,7 +144,7 @@ impl Keeper {
     /// Which of connection, signals and netlink has something.
     fn poll(&self) -> (bool, bool, bool) {
         let mut set = [
-            PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.talk.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.revokes.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.watch.as_fd(), PollFlags::POLLIN),
         ];
@@ -154,7 +161,7 @@ impl Keeper {
     /// keep its lease for ever.
     fn drain(&mut self) -> Option<End> {
         loop {
-            match self.connection.receive() {
+            match self.talk.receive() {
                 Ok(Incoming::Silence) => return None,
                 Ok(Incoming::Closed) | Err(_) => return Some(End::Closed),
                 Ok(Incoming::Message(_)) => {
@@ -162,7 +169,7 @@ impl Keeper {
                     if self.messages > MESSAGES {
                         return Some(End::Talkative);
                     }
-                    self.say(&Reply::Refused(out_of_place()));
+                    self.talk.say(&Reply::Refused(out_of_place()));
                 }
             }
         }
@@ -179,18 +186,13 @@ impl Keeper {
         end
     }
 
-    fn tell(&self, kind: EventKind, text: &str) {
+    fn tell(&mut self, kind: EventKind, text: &str) {
         Line::new(What::Event)
             .with("lease", self.lease.number)
             .with("uid", self.lease.uid)
             .with("event", text)
             .log();
-        self.say(&Reply::Event(Event { kind, text: text.to_owned() }));
-    }
-
-    /// A client that does not read misses it: the connection never blocks.
-    fn say(&self, reply: &Reply) {
-        let _ = self.connection.send(reply);
+        self.talk.say(&Reply::Event(Event { kind, text: text.to_owned() }));
     }
 }
 

@@ -64,7 +64,7 @@ impl Policy {
         self.check_denied(question, names)?;
         let mut first = Denied::NoRule;
         for rule in self.allow.iter().filter(|rule| rule.covers(question.ifname)) {
-            if !concerns(rule, question, names) {
+            if !is_allowed(rule, question, names) {
                 continue;
             }
             match within(rule, question) {
@@ -85,7 +85,10 @@ impl Policy {
                 id.map_err(|name| Denied::UnknownName { rule: rule.label.clone(), name: name.to_owned() })?;
             }
         }
-        let denies = |rule: &&Rule| rule.covers(question.ifname) && concerns(rule, question, names);
+        let denies = |rule: &&Rule| {
+            rule.covers(question.ifname)
+                && (is_named(rule, question, names) || is_member(rule, question, names))
+        };
         self.deny.iter().find(denies).map_or(Ok(()), |rule| Err(Denied::ByRule(rule.label.clone())))
     }
 }
@@ -97,12 +100,22 @@ fn resolve(principal: &Principal, look_up: impl Fn(&str) -> Option<u32>) -> Resu
     }
 }
 
-/// Whether the rule is about the user. A name that nobody has is about nobody.
-fn concerns(rule: &Rule, question: &Question<'_>, names: &dyn Names) -> bool {
+/// Whether the rule is about himself. A name that nobody has is about nobody.
+fn is_named(rule: &Rule, question: &Question<'_>, names: &dyn Names) -> bool {
     rule.users.iter().any(|user| resolve(user, |name| names.user(name)) == Ok(question.uid))
-        || rule.groups.iter().any(|group| {
-            resolve(group, |name| names.group(name)).is_ok_and(|gid| question.groups.contains(&gid))
-        })
+}
+
+/// A group allows users alone: in a user namespace of his own a user keeps his groups under another uid (subuid(5)),
+/// which no rule about him would meet. It denies whoever has it.
+fn is_allowed(rule: &Rule, question: &Question<'_>, names: &dyn Names) -> bool {
+    is_named(rule, question, names) || (is_member(rule, question, names) && names.is_user(question.uid))
+}
+
+/// Whether the rule is about one of his groups.
+fn is_member(rule: &Rule, question: &Question<'_>, names: &dyn Names) -> bool {
+    rule.groups
+        .iter()
+        .any(|group| resolve(group, |name| names.group(name)).is_ok_and(|gid| question.groups.contains(&gid)))
 }
 
 /// Whether the rule goes as far as the question.
@@ -143,6 +156,10 @@ mod tests {
 
         fn group(&self, name: &str) -> Option<u32> {
             (name == "kvm").then_some(77)
+        }
+
+        fn is_user(&self, uid: u32) -> bool {
+            uid < 100_000
         }
     }
 
@@ -185,6 +202,14 @@ mod tests {
         let first = "[[deny]]\nusers = [1000]\ninterfaces = [\"eth1\"]\n[[allow]]\nusers = [1000]\ninterfaces = [\"*\"]\n";
         assert!(matches!(decide(first, 1000, &[], "eth1"), Err(Denied::ByRule(_))));
         assert!(decide(first, 1000, &[], "eth2").is_ok());
+    }
+
+    #[test]
+    fn a_group_allows_users_and_denies_everybody() {
+        let text = "[[allow]]\ngroups = [\"kvm\"]\ninterfaces = [\"eth*\"]\n[[deny]]\ngroups = [78]\ninterfaces = [\"*\"]\n";
+        assert!(decide(text, 1000, &[77], "eth1").is_ok());
+        assert_eq!(decide(text, 100_000, &[77], "eth1"), Err(Denied::NoRule));
+        assert!(matches!(decide(text, 100_000, &[77, 78], "eth1"), Err(Denied::ByRule(_))));
     }
 
     #[test]

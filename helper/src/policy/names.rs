@@ -10,6 +10,8 @@ pub trait Names {
     fn user(&self, name: &str) -> Option<u32>;
     /// The gid of a group.
     fn group(&self, name: &str) -> Option<u32>;
+    /// Whether the uid is a user's. Those that a user may have beside his own (subuid(5)) are not.
+    fn is_user(&self, uid: u32) -> bool;
 }
 
 /// The system's user database.
@@ -23,5 +25,9 @@ impl Names for System {
 
     fn group(&self, name: &str) -> Option<u32> {
         Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
+    }
+
+    fn is_user(&self, uid: u32) -> bool {
+        User::from_uid(uid.into()).is_ok_and(|user| user.is_some())
     }
 }

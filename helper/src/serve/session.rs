@@ -200,15 +200,24 @@ impl Session<'_> {
         let sockets = std::mem::take(&mut grant.sockets);
         stop_at!("granted");
         let reply = Reply::Granted(grant.granted.clone());
-        if self.connection.send_with(&reply, &sockets).is_err() {
+        if let Err(error) = self.connection.send_with(&reply, &sockets) {
             drop(sockets);
             grant.lease.end()?;
-            return Ok(None);
+            return if error.raw_os_error() == Some(libc::ETOOMANYREFS) { Err(crowded()) } else { Ok(None) };
         }
         stop_at!("sent");
         log_grant(&self.caller, &grant);
         Ok(Some(grant))
     }
+}
+
+/// The kernel takes no more descriptors of the service user's into connections (unix(7), ETOOMANYREFS).
+fn crowded() -> Failure {
+    let message =
+        "more sockets than LimitNOFILE= of the helper are on their way to clients that do not take them";
+    Failure::new(Code::Busy, "xsk-helper", message).hint(
+        "try again; if it stays so, as root end the leases of those clients: xsk-helper revoke --user NAME",
+    )
 }
 
 /// `caller` is not known where the refusal is that he cannot be.

@@ -76,12 +76,24 @@ pub(crate) fn reset_limits() -> Vec<&'static str> {
         (libc::RLIMIT_STACK, "RLIMIT_STACK", 1 << 20),
         (libc::RLIMIT_CPU, "RLIMIT_CPU", 60),
     ];
+    // Descriptors under way to clients count against it too, those of all helpers together.
+    raise_to_hard(libc::RLIMIT_NOFILE);
     let small = needed.into_iter().filter(|(limit, _, least)| !raise_limit(*limit, *least));
     let small = small.map(|(_, name, _)| name).collect();
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `none` outlives the call.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
     small
+}
+
+fn raise_to_hard(limit: libc::__rlimit_resource_t) {
+    let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `now` outlives the call.
+    if unsafe { libc::getrlimit(limit, &mut now) } == 0 {
+        now.rlim_cur = now.rlim_max;
+        // SAFETY: `now` outlives the call.
+        unsafe { libc::setrlimit(limit, &now) };
+    }
 }
 
 /// Makes the soft limit at least `least`, raising the hard one too where that is allowed.

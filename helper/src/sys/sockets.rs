@@ -187,6 +187,13 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Whether the other end has received all that was sent on a connection, or is gone.
+pub(crate) fn is_all_received(connection: BorrowedFd<'_>) -> bool {
+    let mut left: libc::c_int = 0;
+    // SAFETY: the command (SIOCOUTQ) writes one number, and `left` outlives the call.
+    unsafe { libc::ioctl(connection.as_raw_fd(), libc::TIOCOUTQ, &mut left) == 0 && left == 0 }
+}
+
 /// Receives the one descriptor of the next packet.
 pub(crate) fn receive_descriptor(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut byte = [0];
@@ -194,13 +201,14 @@ pub(crate) fn receive_descriptor(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> 
     let mut room = nix::cmsg_space!(RawFd);
     let flags = MsgFlags::MSG_CMSG_CLOEXEC;
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut data, Some(&mut room), flags)?;
-    let descriptors = message.cmsgs()?.find_map(|control| match control {
-        ControlMessageOwned::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
+    let all = message.cmsgs()?.flat_map(|control| match control {
+        ControlMessageOwned::ScmRights(descriptors) => descriptors,
+        _ => Vec::new(),
     });
-    let fd = descriptors.and_then(|all| all.first().copied()).ok_or_else(|| io::Error::other("none came"))?;
-    // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it; there is room for one alone.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    // SAFETY: the kernel has just made these descriptors for us, so nobody else owns them.
+    let all: Vec<OwnedFd> = all.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect();
+    // There is room for a second, by the rounding up of sizes: it is closed.
+    all.into_iter().next().ok_or_else(|| io::Error::other("none came"))
 }
 
 /// The errno of a bind(2) in zero-copy mode, on a driver that has none: EBUSY while another socket is bound to
