@@ -222,8 +222,7 @@ fn h21_lost_privileges_have_a_sentence_each() {
     lab.allow("*");
     let refusal = |run: Cmd, wire: &Wire| {
         let run = run.start();
-        let _ =
-            wire.send(&codec::encode_request(&Request::Hello(Default::default())).unwrap());
+        let _ = wire.send(&codec::encode_request(&Request::Hello(Default::default())).unwrap());
         let refused = wire.refusal();
         assert_eq!(refused.code, Code::NotPrivileged, "{refused:?}");
         assert!(!refused.hint.is_empty(), "{refused:?}");
