@@ -56,6 +56,8 @@ make_root() {
     shift 2
     debootstrap --variant=minbase "$suite" "$root" "$(mirror)"
     copy_tree "$root/src"
+    # As Debian's installer and every container have it.
+    echo "127.0.0.1 localhost $(hostname)" >"$root/etc/hosts"
     # What this machine's apt has to know of its mirror.
     apt-config dump | grep -E '^Acquire::(Check-Valid-Until|https?::Proxy) ' >"$root/etc/apt/apt.conf.d/90mirror" || true
     inside "$root" apt-get -q update

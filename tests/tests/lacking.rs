@@ -161,14 +161,14 @@ fn without_netdev_netlink_a_pause_has_to_do() {
     // AF_NETLINK is 16, NETLINK_GENERIC is 16.
     let calls = bench.find("br7", "socket", "socket(0x10, 0x3|0x80000, 0x10)");
     assert_eq!(
-        bench.sentences("br7", &Calls { count: 1, ..calls }, "EPROTONOSUPPORT"),
+        bench.sentences("br7", &calls, "EPROTONOSUPPORT"),
         [
             "this kernel does not tell which queues are in use (Linux 6.15 does): if bind answers EBUSY, try again"
         ]
     );
     // On one that never had it, it can still be told.
     let calls = bench.find(&bench.veth.ifname, "socket", "socket(0x10, 0x3|0x80000, 0x10)");
-    let sentences = bench.sentences(&bench.veth.ifname, &Calls { count: 1, ..calls }, "EPROTONOSUPPORT");
+    let sentences = bench.sentences(&bench.veth.ifname, &calls, "EPROTONOSUPPORT");
     assert_eq!(sentences, [""; 0]);
 }
 
