@@ -113,9 +113,12 @@ impl Lab {
 
     /// The process that waits for the next client of a listener; there is one again soon after a client came.
     pub fn spare_soon(&self) -> proc::Process {
-        let spare = || self.all_helpers().find(|p| p.is_spare());
-        wait_until(SOON, "somebody to wait for a client", || spare().is_some());
-        spare().unwrap()
+        let mut found = None;
+        wait_until(SOON, "somebody to wait for a client", || {
+            found = self.all_helpers().find(|p| p.is_spare());
+            found.is_some()
+        });
+        found.unwrap()
     }
 
     fn all_helpers(&self) -> impl Iterator<Item = proc::Process> {
