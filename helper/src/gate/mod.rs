@@ -21,7 +21,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket, sockopt::PeerCredentials,
 };
-use nix::unistd::setresuid;
+use nix::unistd::{geteuid, setresuid};
 use sendfd::SendWithFd;
 use xsk_proto::Code;
 
@@ -46,9 +46,11 @@ struct Starting {
 
 /// Passes connections on until it is killed.
 pub(crate) fn stand(listener: &OwnedFd, user: ServiceUser) -> Result<(), Failure> {
-    // It is already, but where the file is setuid and a manager of services allows for that.
-    setresuid(user.uid, user.uid, user.uid)
-        .map_err(|error| Failure::internal("becoming the service user", error))?;
+    // It is, but where the file is setuid and a manager of services allows for that; the unit's list of calls does not.
+    if geteuid() != user.uid {
+        setresuid(user.uid, user.uid, user.uid)
+            .map_err(|error| Failure::internal("becoming the service user", error))?;
+    }
     isolation::drop_capabilities().map_err(|error| Failure::internal("giving up the capabilities", error))?;
     let mut waiting = Turns::new();
     let mut starting: Vec<Starting> = Vec::new();
