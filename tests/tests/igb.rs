@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
 use xsk_socket::Bound;
 use xsk_tests::lab::nic::{self, Nic};
 use xsk_tests::lab::wire::{Grant, with_credentials};
@@ -90,20 +89,6 @@ fn the_backend_reports_zero_copy_and_answers() {
     let Some((nic, lab)) = nic::lab_with("igb") else { return };
     lab.channels(&nic, 2);
     lab.allow(&nic.ifname);
-    let mut running = lab
-        .client("run")
-        .arg("--")
-        .arg(lab.bin("xsk-backend"))
-        .args(["--netdev", &format!("af-xdp,id=n0,ifname={},queues=2", nic.ifname)])
-        .args(["--peer", &format!("echo={}", nic.address(nic::PINGED))])
-        .start();
-    running.says("ready:", SOON);
-    assert!(running.stdout().contains("(native, zero-copy)"), "{}", running.stdout());
-    std::thread::sleep(Duration::from_secs(10));
-    running.signal(Signal::SIGTERM);
-    let done = running.finish(SOON).ok();
-    let sent = |line: &str| line.split("tx ").nth(1)?.split(' ').next()?.parse::<u64>().ok();
-    let answered: u64 = done.stdout.lines().filter_map(sent).sum();
-    assert!(answered >= 3, "{answered} pings were answered:\n{}", done.stdout);
+    lab.backend_answers(&nic, "(native, zero-copy)", Duration::from_secs(10));
     lab.nothing_left(&nic.ifname, &[]);
 }

@@ -5,7 +5,6 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
 use xsk_socket::Bound;
 use xsk_tests::lab::nic::{self, Nic};
 use xsk_tests::lab::wire::{Grant, with_credentials};
@@ -106,21 +105,6 @@ fn the_backend_answers_the_machine_outside() {
     let Some((nic, lab)) = nic::lab_with("virtio_net") else { return };
     lab.channels(&nic, 2);
     lab.allow(&nic.ifname);
-    let mut running = lab
-        .client("run")
-        .arg("--")
-        .arg(lab.bin("xsk-backend"))
-        .args(["--netdev", &format!("af-xdp,id=n0,ifname={},queues=2", nic.ifname)])
-        .args(["--peer", &format!("echo={}", nic.address(nic::PINGED))])
-        .start();
-    running.says("ready:", SOON);
-    assert!(running.stdout().contains("(native, "), "{}", running.stdout());
-    // It is pinged all the time.
-    std::thread::sleep(Duration::from_secs(6));
-    running.signal(Signal::SIGTERM);
-    let done = running.finish(SOON).ok();
-    let sent = |line: &str| line.split("tx ").nth(1)?.split(' ').next()?.parse::<u64>().ok();
-    let answered: u64 = done.stdout.lines().filter_map(sent).sum();
-    assert!(answered >= 3, "{answered} pings were answered:\n{}", done.stdout);
+    lab.backend_answers(&nic, "(native, ", Duration::from_secs(6));
     lab.nothing_left(&nic.ifname, &[]);
 }

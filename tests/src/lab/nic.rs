@@ -9,6 +9,8 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::{Lab, SOON, wait};
 
 /// The port on which the other end sends back what it gets.
@@ -133,6 +135,26 @@ fn checksum(bytes: &[u8]) -> u16 {
 }
 
 impl Lab {
+    /// The backend on two queues of the card answers the other end, which pings all the time, for so long; `mode` is a
+    /// part of what it says when it is ready.
+    pub fn backend_answers(&self, nic: &Nic, mode: &str, time: Duration) {
+        let mut running = self
+            .client("run")
+            .arg("--")
+            .arg(self.bin("xsk-backend"))
+            .args(["--netdev", &format!("af-xdp,id=n0,ifname={},queues=2", nic.ifname)])
+            .args(["--peer", &format!("echo={}", nic.address(PINGED))])
+            .start();
+        running.says("ready:", SOON);
+        assert!(running.stdout().contains(mode), "{}", running.stdout());
+        std::thread::sleep(time);
+        running.signal(Signal::SIGTERM);
+        let done = running.finish(SOON).ok();
+        let sent = |line: &str| line.split("tx ").nth(1)?.split(' ').next()?.parse::<u64>().ok();
+        let answered: u64 = done.stdout.lines().filter_map(sent).sum();
+        assert!(answered >= 3, "{answered} pings were answered:\n{}", done.stdout);
+    }
+
     /// How many queue pairs the card uses.
     pub fn channels(&self, nic: &Nic, count: u32) {
         let done = self.cmd("ethtool").args(["-L", &nic.ifname, "combined", &count.to_string()]).run(SOON);
