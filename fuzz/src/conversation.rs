@@ -21,7 +21,7 @@ pub fn conversation(input: &[u8]) {
                 assert!(encode_reply(&Reply::Refused(refused)).is_ok());
                 return;
             }
-            Action::Say(reply) => {
+            Action::Greet(reply) => {
                 welcome(&reply);
                 assert!(greeting && !greeted, "{reply:?}");
                 greeted = true;

@@ -22,6 +22,7 @@ mod gate;
 mod grant;
 mod isolation;
 mod keeper;
+mod kernel;
 mod leases;
 mod listen;
 mod manager;

@@ -3,10 +3,11 @@
 //! itself holds nobody's state, and killing it ends no lease.
 //!
 //! The next process waits in accept(2) before its client comes, since the fork and what it makes of memory take
-//! as long as a grant. The listener knows that one has a client when its end of a pipe closes, and forks another.
+//! as long as a grant. Another one is forked when that has answered its client, since it would have to share the
+//! processors with it, but never later than [`TURN`] after the client came.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen as listen_on, socket,
 };
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::unistd::{Group, Pid, setsid};
 use xsk_proto::Code;
 
@@ -27,13 +30,15 @@ use crate::error::Failure;
 use crate::isolation::entry;
 use crate::serve::caller::Entry;
 use crate::serve::connection::Connection;
-use crate::serve::{self, Terms};
+use crate::serve::{self, Ready, Terms};
 use crate::sys::process::{self, Fork};
 use crate::sys::sockets;
 
 /// How long to wait where the machine is short of something.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How long a client has the listener's processors for himself. A grant takes less.
+const TURN: TimeSpec = TimeSpec::new(0, 1_000_000);
 /// How many connections may wait. Each takes a fork, one after the other, so it is also how long a user waits for others
 /// who connect without end; beyond it connect(2) waits, in turn, or says EAGAIN.
 const BACKLOG: i32 = 32;
@@ -77,34 +82,39 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 /// Forks a process for the next client, and comes back when that has one, or has ended without.
 fn wait_for_client(listener: &OwnedFd, terms: &Terms) -> io::Result<()> {
     let listening = nix::unistd::getpid();
-    let (waiting, spare) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    let (over, busy) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    let turn = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)?;
     if process::fork()? == Fork::Child {
-        drop(waiting);
-        process::exit_now(serve_next(listener, spare, listening, terms).map_or(1, |()| 0));
+        drop(over);
+        process::exit_now(serve_next(listener, (busy, turn), listening, terms).map_or(1, |()| 0));
     }
-    drop(spare);
-    // Nobody writes: it ends with the other end.
-    File::from(waiting).read(&mut [0]).map(drop)
+    drop(busy);
+    let mut set = [over.as_fd(), turn.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    Ok(poll(&mut set, PollTimeout::NONE).map(drop)?)
 }
 
 /// Waits for a client and serves it. While it waits it ends with its listener; afterwards it holds nothing of it,
-/// the address least of all.
-fn serve_next(listener: &OwnedFd, spare: OwnedFd, listening: Pid, terms: &Terms) -> io::Result<()> {
+/// the address least of all. The listener learns of the client by the timer, or by the pipe's end when that is closed.
+fn serve_next(
+    listener: &OwnedFd,
+    (busy, turn): (OwnedFd, TimerFd),
+    listening: Pid,
+    terms: &Terms,
+) -> io::Result<()> {
     setsid()?;
     process::end_with_parent(true)?;
     if nix::unistd::getppid() != listening {
         return Ok(());
     }
-    if !somebody_waits(listener) {
-        serve::rehearse(terms);
-    }
+    let ready = if somebody_waits(listener) { Ready::new(terms) } else { Ready::rehearsed(terms) };
     let connection = accept(listener);
+    turn.set(Expiration::OneShot(TURN), TimerSetTimeFlags::empty())?;
+    drop(turn);
     process::end_with_parent(false)?;
-    drop(spare);
     nix::unistd::close(listener.as_raw_fd())?;
     // For ps(1): one with this name has a client.
     let _ = process::set_name(c"xsk-helper");
-    serve::serve(Connection::new(connection), terms);
+    serve::serve(Connection::new(connection), ready.until_answered(busy));
     Ok(())
 }
 

@@ -27,9 +27,9 @@ pub(crate) fn own() -> Result<Netns, Failure> {
     }
 }
 
-/// The namespace of both ends of a connection. Without cookies the client compares for itself.
-pub(crate) fn same(connection: impl AsFd) -> Result<Netns, Failure> {
-    let own = own()?;
+/// Refuses a connection whose other end is in another namespace than our own. Without cookies the client compares for
+/// itself.
+pub(crate) fn check(connection: impl AsFd, own: Netns) -> Result<(), Failure> {
     match sockets::netns_cookie(connection.as_fd()).map_err(failed)? {
         Some(theirs) if own != Netns::Cookie(theirs) => Err(Failure::new(
             Code::Namespace,
@@ -39,6 +39,6 @@ pub(crate) fn same(connection: impl AsFd) -> Result<Netns, Failure> {
         .hint(
             "start a helper in the client's namespace: xsk-client run --helper, or xsk-helper listen there",
         )),
-        _ => Ok(own),
+        _ => Ok(()),
     }
 }

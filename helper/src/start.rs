@@ -15,7 +15,7 @@ use crate::isolation::entry::{self, Origin};
 use crate::isolation::service::{self, ServiceUser};
 use crate::serve::caller::Entry;
 use crate::serve::connection::Connection;
-use crate::serve::{self, Terms};
+use crate::serve::{self, Ready, Terms};
 use crate::stops::stop_at;
 use crate::sys::{process, sockets};
 use crate::{admin, audit, cli, gate, grant};
@@ -125,7 +125,7 @@ fn serve_client(
     drop(link);
     match isolated {
         Ok(terms) => {
-            serve::serve(connection, &terms);
+            serve::serve(connection, Ready::new(&terms));
             ExitCode::SUCCESS
         }
         Err(failure) => {

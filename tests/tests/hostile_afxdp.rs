@@ -36,8 +36,6 @@ fn leased(lab: &Lab, ifname: &str, queue: u32) -> (Wire, Grant) {
     let (wire, run) = lab.exec(&lab.user);
     let grant = wire.get(ifname, queue, 1).unwrap_or_else(|e| panic!("{e:?}"));
     run.finish(SOON).ok();
-    // What happens to the interface is told from here on.
-    Process::new(grant.granted.keeper).settled();
     (wire, grant)
 }
 

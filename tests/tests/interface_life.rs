@@ -50,7 +50,6 @@ fn a_rename_and_a_fall_are_told_and_end_nothing() {
     let (wire, _helper) = lab.exec(&lab.user);
     let mut grant = wire.get(&veth.ifname, 0, 1).unwrap();
     let mut socket = bound(&mut grant);
-    Process::new(grant.granted.keeper).settled();
     ip(&["link", "set", "dev", &veth.ifname, "down"]);
     assert_eq!(told(&wire), EventKind::InterfaceDown);
     ip(&["link", "set", "dev", &veth.ifname, "up"]);

@@ -6,8 +6,9 @@ use std::io;
 use xsk_proto::{Code, IfName, Warning, WarningKind};
 
 use crate::error::Failure;
-use crate::netlink::Netlink;
+use crate::kernel::Kernel;
 use crate::netlink::link::Link;
+use crate::netlink::queues::Netdev;
 use crate::netlink::surroundings::{has_upper, queues_in_sysfs};
 use crate::sys::ethtool;
 
@@ -17,20 +18,19 @@ const FRAME_MAX: u32 = 3840;
 const ETHERNET_HEADER: u32 = 14;
 
 /// An interface that exists.
-pub(crate) struct Device {
+pub(crate) struct Device<'k> {
     pub(crate) link: Link,
-    netlink: Netlink,
+    kernel: &'k Kernel,
 }
 
 fn failed(name: &str) -> impl Fn(io::Error) -> Failure + '_ {
     move |error| Failure::internal("asking the kernel about the interface", error).object(name)
 }
 
-impl Device {
+impl<'k> Device<'k> {
     /// Looks the name up; it has to be the primary one, since the policy's patterns are about those.
-    pub(crate) fn find(name: &IfName) -> Result<Self, Failure> {
-        let netlink = Netlink::route().map_err(failed(name.as_str()))?;
-        let found = netlink.link_by_name(name.as_str()).map_err(failed(name.as_str()))?;
+    pub(crate) fn find(kernel: &'k Kernel, name: &IfName) -> Result<Self, Failure> {
+        let found = kernel.netlink.link_by_name(name.as_str()).map_err(failed(name.as_str()))?;
         let link = found.ok_or_else(|| {
             Failure::new(Code::NoSuchInterface, name.as_str(), format!("there is no interface '{name}'"))
                 .hint("list the interfaces of this network namespace: ip link")
@@ -43,13 +43,18 @@ impl Device {
             )
             .hint("ask for it by the first name that ip link shows"));
         }
-        Ok(Self { link, netlink })
+        Ok(Self { link, kernel })
+    }
+
+    /// Where its driver is asked what it can do.
+    pub(crate) fn netdev(&self) -> Option<&'k Netdev> {
+        self.kernel.netdev.as_ref()
     }
 
     /// Reads it again, by its index. Under the interface's lock it has to be what the policy was asked about.
     pub(crate) fn refresh(&mut self) -> Result<(), Failure> {
         let name = self.link.name.clone();
-        match self.netlink.link_by_index(self.link.ifindex).map_err(failed(&name))? {
+        match self.kernel.netlink.link_by_index(self.link.ifindex).map_err(failed(&name))? {
             Some(link) if link.name == name => {
                 self.link = link;
                 Ok(())
@@ -73,11 +78,15 @@ impl Device {
 
     /// Whether the queues exist.
     pub(crate) fn check_queues(&self, name: &IfName, first: u32, count: u32) -> Result<(), Failure> {
+        let last = first.saturating_add(count - 1);
+        // They are numbered from 0 without a gap, and asking for one is the shortest way.
+        if self.netdev().and_then(|netdev| netdev.has(self.link.ifindex, last)) == Some(true) {
+            return Ok(());
+        }
         let real = self.real_queues(name);
         if first.checked_add(count).is_some_and(|end| end <= real) {
             return Ok(());
         }
-        let last = first.saturating_add(count - 1);
         Err(Failure::new(
             Code::QueueRange,
             name.as_str(),
@@ -112,7 +121,7 @@ impl Device {
         if !self.link.up {
             warn(WarningKind::Down, format!("{name} is down (ip link set dev {name} up)"));
         }
-        if self.netlink.has_addresses(*ifindex).unwrap_or(false) {
+        if self.kernel.netlink.has_addresses(*ifindex).unwrap_or(false) {
             warn(
                 WarningKind::Addresses,
                 format!("the host has addresses on {name} and does not see these queues' frames"),
@@ -124,7 +133,7 @@ impl Device {
                 format!("{name} is part of another device, which does not see these queues' frames"),
             );
         }
-        if self.netlink.has_default_route(*ifindex).unwrap_or(false) {
+        if self.kernel.netlink.has_default_route(*ifindex).unwrap_or(false) {
             warn(WarningKind::DefaultRoute, format!("the host's default route leaves by {name}"));
         }
         warnings

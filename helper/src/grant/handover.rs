@@ -26,12 +26,15 @@ const PAUSE: Duration = Duration::from_millis(50);
 const COPY_ONLY: [&str; 6] = ["veth", "macvlan", "ipvlan", "dummy", "bond", "tun"];
 
 /// Waits until no socket is bound to any of the queues. `false` where nothing told, and a pause had to do.
-pub(crate) fn wait(link: &Link, queues: std::ops::Range<u32>) -> Result<bool, Failure> {
+pub(crate) fn wait(
+    netdev: Option<&Netdev>,
+    link: &Link,
+    queues: std::ops::Range<u32>,
+) -> Result<bool, Failure> {
     let deadline = Instant::now() + PATIENCE;
-    let netdev = Netdev::open().ok().flatten();
     for queue in queues {
         loop {
-            match bound(netdev.as_ref(), link, queue)? {
+            match bound(netdev, link, queue)? {
                 Some(false) => break,
                 // One pause is long enough for all of them.
                 None => {

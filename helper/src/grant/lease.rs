@@ -93,7 +93,7 @@ impl Lease {
         let deadline = std::time::Instant::now() + QUEUE_PATIENCE;
         loop {
             let result = match self.try_claim(ifname, shared)? {
-                Ok(()) => self.attempt(&mut work),
+                Ok(idle) => self.attempt(idle, &mut work),
                 Err(busy) => {
                     self.give_back();
                     Err(busy)
@@ -111,18 +111,19 @@ impl Lease {
     /// With the lock and the queues.
     fn attempt<T>(
         &mut self,
+        idle: bool,
         work: &mut impl FnMut(&mut Self, bool) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let holders = self.table.holders().map_err(failed("reading the lease table"));
-        let result = holders.and_then(|holders| work(self, holders.is_empty()));
+        let result = work(self, idle);
         if result.is_err() {
             self.undo(true);
         }
         result
     }
 
-    /// Takes the interface's lock and the queues, or says who has one of them; the lock is held either way.
-    fn try_claim(&mut self, ifname: &str, shared: bool) -> Result<Result<(), Failure>, Failure> {
+    /// Takes the interface's lock and the queues, and tells whether nobody else has one; or says who has one of these.
+    /// The lock is held either way.
+    fn try_claim(&mut self, ifname: &str, shared: bool) -> Result<Result<bool, Failure>, Failure> {
         self.lock_interface(ifname)?;
         stop_at!("locked");
         for queue in self.range() {
@@ -131,13 +132,10 @@ impl Lease {
                 Err(holder) => return Ok(Err(held(ifname, queue, holder))),
             }
         }
-        if shared {
-            return Ok(Ok(()));
-        }
         let others = self.table.holders().map_err(failed("reading the lease table"))?;
-        Ok(match others.into_iter().find(|holder| holder.uid != self.uid) {
-            Some(holder) => Err(unshared(ifname, holder)),
-            None => Ok(()),
+        Ok(match others.iter().find(|holder| !shared && holder.uid != self.uid) {
+            Some(holder) => Err(unshared(ifname, *holder)),
+            None => Ok(others.is_empty()),
         })
     }
 

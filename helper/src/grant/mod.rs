@@ -20,12 +20,13 @@ use xsk_proto::{
     Acquire, BusyPoll, Code, Confinement, Granted, IfName, MAX_QUEUES, Memlock, Verdict, Warning, WarningKind,
 };
 
-use crate::audit::{Line, What};
 use crate::error::Failure;
+use crate::kernel::Kernel;
 use crate::leases::key::Key;
 use crate::leases::limits::{Kind, Limits, Slot};
 use crate::leases::memlock::Declarations;
 use crate::leases::record::Record;
+use crate::netlink::link::Link;
 use crate::policy::names::System;
 use crate::policy::rule::Confine;
 use crate::policy::{Allowed, Denied, Policy, Question};
@@ -43,6 +44,10 @@ pub(crate) struct Grant {
     pub(crate) lease: Lease,
     pub(crate) granted: Granted,
     pub(crate) sockets: Vec<OwnedFd>,
+    /// The interface as it was then.
+    pub(crate) link: Link,
+    /// The text for people.
+    pub(crate) record: Record,
     /// What the lease has beside its queues, for as long as it lasts.
     pub(crate) extras: Extras,
 }
@@ -152,6 +157,7 @@ fn check_confinement(
 /// Grants the request, or leaves everything as it was.
 pub(crate) fn grant(
     acquire: Acquire,
+    kernel: &Kernel,
     connection: impl AsFd,
     caller: &Caller,
     policy: &Policy,
@@ -161,7 +167,7 @@ pub(crate) fn grant(
     let allowed = request.allowed(policy, caller)?;
     let slot = take_slot(limits, caller, allowed.rule.max_leases)?;
     stop_at!("slot");
-    let grant = claim(&request, &allowed, connection, caller);
+    let grant = claim(&request, &allowed, kernel, connection, caller);
     if grant.is_err() {
         limits.give_back(slot);
     }
@@ -181,11 +187,12 @@ fn take_slot(limits: &Limits, caller: &Caller, most: u32) -> Result<Slot, Failur
 fn claim(
     request: &Request,
     allowed: &Allowed<'_>,
+    kernel: &Kernel,
     connection: impl AsFd,
     caller: &Caller,
 ) -> Result<Grant, Failure> {
     let Acquire { first_queue, queues, .. } = request.acquire;
-    let mut device = Device::find(&request.name)?;
+    let mut device = Device::find(kernel, &request.name)?;
     device.check_queues(&request.name, first_queue, queues)?;
     device.check_mtu(request.options.frags)?;
     let sockets = sockets::make(device.link.ifindex, queues, &request.options)?;
@@ -205,7 +212,7 @@ fn claim(
             }
         })?;
     stop_at!("unlocked");
-    let finished = handover::wait(&device.link, lease.range()).and_then(|told| {
+    let finished = handover::wait(kernel.netdev.as_ref(), &device.link, lease.range()).and_then(|told| {
         let bytes = request.options.memlock;
         Ok((told, memlock::declare(&connection, caller, bytes, allowed.rule.memlock)?))
     });
@@ -219,9 +226,9 @@ fn claim(
     let mut granted =
         Granted { memlock, ..describe(request, allowed, &device, attachment, &lease, confinement) };
     granted.warnings.extend(lacks::warnings(connection, &lease, told, memlock));
-    record(&lease, caller, &granted, request.options.memlock);
+    let record = record(&lease, caller, &granted, request.options.memlock);
     let extras = Extras { _promiscuity: promiscuity, _declarations: declarations };
-    Ok(Grant { lease, granted, sockets, extras })
+    Ok(Grant { lease, granted, sockets, link: device.link, record, extras })
 }
 
 /// Under the interface's lock, with the queues taken: the program, the slots, promiscuous mode.
@@ -230,11 +237,12 @@ fn occupy(
     idle: bool,
     request: &Request,
     allowed: &Allowed<'_>,
-    device: &Device,
+    device: &Device<'_>,
     sockets: &[OwnedFd],
 ) -> Result<(Attachment, Option<OwnedFd>), Failure> {
     let frags = request.options.frags;
-    let wanted = Wanted { key: lease.key, link: &device.link, modes: &allowed.modes, frags };
+    let (key, link, modes) = (lease.key, &device.link, &allowed.modes);
+    let wanted = Wanted { key, link, netdev: device.netdev(), modes, frags };
     stop_at!("claimed");
     let (redirect, attachment) = program::install(&wanted, idle)?;
     stop_at!("installed");
@@ -252,7 +260,7 @@ fn occupy(
 fn describe(
     request: &Request,
     allowed: &Allowed<'_>,
-    device: &Device,
+    device: &Device<'_>,
     attachment: Attachment,
     lease: &Lease,
     confinement: Confinement,
@@ -281,7 +289,7 @@ fn describe(
     }
 }
 
-fn warnings(device: &Device, confinement: Confinement) -> Vec<Warning> {
+fn warnings(device: &Device<'_>, confinement: Confinement) -> Vec<Warning> {
     let mut warnings = device.warnings();
     let name = &device.link.name;
     if !confinement.device {
@@ -295,9 +303,9 @@ fn warnings(device: &Device, confinement: Confinement) -> Vec<Warning> {
 }
 
 /// Asks of the loopback interface, which grants nobody anything, what a grant asks.
-pub(crate) fn rehearse() {
+pub(crate) fn rehearse(kernel: &Kernel) {
     let Ok(name) = IfName::parse("lo") else { return };
-    if let Ok(mut device) = Device::find(&name) {
+    if let Ok(mut device) = Device::find(kernel, &name) {
         let _ = device.check_queues(&name, 0, 1).and_then(|()| device.refresh());
         drop(device.warnings());
     }
@@ -305,10 +313,15 @@ pub(crate) fn rehearse() {
 }
 
 /// What would be granted, without touching anything.
-pub(crate) fn check(acquire: Acquire, caller: &Caller, policy: &Policy) -> Result<Verdict, Failure> {
+pub(crate) fn check(
+    acquire: Acquire,
+    kernel: &Kernel,
+    caller: &Caller,
+    policy: &Policy,
+) -> Result<Verdict, Failure> {
     let request = Request::check(acquire)?;
     let allowed = request.allowed(policy, caller)?;
-    let device = Device::find(&request.name)?;
+    let device = Device::find(kernel, &request.name)?;
     device.check_queues(&request.name, request.acquire.first_queue, request.acquire.queues)?;
     device.check_mtu(request.options.frags)?;
     let probe = sockets::make(device.link.ifindex, 1, &Options::default())?;
@@ -324,9 +337,8 @@ pub(crate) fn check(acquire: Acquire, caller: &Caller, policy: &Policy) -> Resul
     })
 }
 
-/// The text for people. A folder that is full is no reason to take the sockets back.
-fn record(lease: &Lease, caller: &Caller, granted: &Granted, memlock: u64) {
-    let record = Record {
+fn record(lease: &Lease, caller: &Caller, granted: &Granted, memlock: u64) -> Record {
+    Record {
         lease: lease.number,
         uid: caller.uid,
         client: caller.pid,
@@ -338,8 +350,5 @@ fn record(lease: &Lease, caller: &Caller, granted: &Granted, memlock: u64) {
         device: granted.confinement.device,
         queue: granted.confinement.queue,
         memlock,
-    };
-    if let Err(error) = record.write(lease.key) {
-        Line::new(What::Error).with("interface", &granted.ifname).with("record", error).log();
     }
 }

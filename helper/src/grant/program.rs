@@ -43,6 +43,8 @@ pub(crate) type Installed = (Redirect, Attachment);
 pub(crate) struct Wanted<'a> {
     pub(crate) key: Key,
     pub(crate) link: &'a Link,
+    /// Where a driver is asked what it can do.
+    pub(crate) netdev: Option<&'a Netdev>,
     /// In the order in which to try them.
     pub(crate) modes: &'a [Mode],
     pub(crate) frags: bool,
@@ -70,22 +72,28 @@ pub(crate) fn explain(error: &Error) -> Failure {
 
 /// Finds or makes the program. `idle` tells whether nobody has a queue of the interface.
 pub(crate) fn install(wanted: &Wanted<'_>, idle: bool) -> Result<Installed, Failure> {
-    if !xsk_bpf::is_bpffs(Path::new(paths::BPF)).unwrap_or(false) {
-        return Err(Failure::new(Code::NoBpffs, paths::BPF, format!("{} is not a bpffs", paths::BPF)).hint(
-            format!(
-                "as root: mkdir -p {0} && mount -t bpf -o mode=0700 bpf {0} && chown {1}: {0}",
-                paths::BPF,
-                crate::isolation::service::NAME
-            ),
-        ));
-    }
-    match existing(wanted, idle)? {
-        Some(installed) => Ok(installed),
-        None => {
+    match existing(wanted, idle) {
+        Ok(Some(installed)) => Ok(installed),
+        missing => {
+            check_bpffs()?;
+            missing?;
             check_foreign(wanted.link)?;
             create(wanted)
         }
     }
+}
+
+/// What is pinned is on one, so it is looked at where nothing was found.
+fn check_bpffs() -> Result<(), Failure> {
+    if xsk_bpf::is_bpffs(Path::new(paths::BPF)).unwrap_or(false) {
+        return Ok(());
+    }
+    let message = format!("{} is not a bpffs", paths::BPF);
+    Err(Failure::new(Code::NoBpffs, paths::BPF, message).hint(format!(
+        "as root: mkdir -p {0} && mount -t bpf -o mode=0700 bpf {0} && chown {1}: {0}",
+        paths::BPF,
+        crate::isolation::service::NAME
+    )))
 }
 
 /// What is pinned, and what its link and program say of themselves.
@@ -238,7 +246,7 @@ fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, St
     let mut reason = String::new();
     let mut refused = None;
     for mode in wanted.modes {
-        if let Some(why) = undelivered(*mode, wanted.link) {
+        if let Some(why) = undelivered(*mode, wanted) {
             reason = why.to_owned();
             continue;
         }
@@ -262,16 +270,15 @@ fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, St
 }
 
 /// Why a program in this mode would attach, and no frame reach a socket.
-fn undelivered(mode: Mode, link: &Link) -> Option<&'static str> {
+fn undelivered(mode: Mode, wanted: &Wanted<'_>) -> Option<&'static str> {
     if mode != Mode::Native {
         return None;
     }
-    if link.kind == "bond" {
+    if wanted.link.kind == "bond" {
         return Some("a bond delivers nothing to AF_XDP in native mode");
     }
     // A driver of which nothing can be told is tried.
-    let netdev = Netdev::open().ok().flatten()?;
-    let drops = netdev.drops_redirected(link.ifindex).unwrap_or(false);
+    let drops = wanted.netdev?.drops_redirected(wanted.link.ifindex).unwrap_or(false);
     drops.then_some("its driver drops what an XDP program redirects")
 }
 

@@ -11,20 +11,22 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use xsk_proto::{Code, Event, EventKind, Refused, Reply};
+use xsk_proto::{Code, Event, EventKind, Granted, Refused, Reply};
 
 use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::grant::{Grant, Lease};
 use crate::isolation;
+use crate::kernel::Kernel;
 use crate::leases::limits::Limits;
+use crate::netlink::link::Link;
 use crate::serve::caller::Caller;
 use crate::serve::connection::{Connection, Incoming};
 use crate::stops::stop_at;
 use crate::sys::process;
 pub(crate) use revokes::Revokes;
 use talk::Talk;
-use watch::Watch;
+use watch::{News, Watch};
 
 /// A client has nothing to say on a lease's connection; one that says more than this ends the lease.
 const MESSAGES: u32 = 8;
@@ -66,6 +68,7 @@ struct Keeper {
 /// What a keeper takes over from the session.
 pub(crate) struct Kept {
     pub(crate) grant: Grant,
+    pub(crate) kernel: Kernel,
     pub(crate) caller: Caller,
     /// The file under the user's slots, one of which is the lease's: closing it would give them back.
     pub(crate) limits: Limits,
@@ -73,11 +76,12 @@ pub(crate) struct Kept {
 }
 
 /// Keeps the lease to its end, and ends the process.
-pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits, revokes }: Kept) -> ! {
+pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits, revokes }: Kept) -> ! {
     let since = Instant::now();
-    let Grant { lease, granted, sockets, extras } = grant;
+    let Grant { lease, granted, sockets, link, extras, .. } = grant;
     drop(sockets);
-    let watch = set_up(&connection, &granted);
+    let watch = set_up(&connection, kernel, &link, &granted);
+    drop(link);
     drop(granted);
     process::trim_memory();
     let talk = Talk::new(connection);
@@ -100,9 +104,10 @@ pub(crate) fn keep(connection: Connection, Kept { grant, caller, limits, revokes
 }
 
 /// Everything that has to be opened, and then the fifth stage of isolation.
-fn set_up(connection: &Connection, granted: &xsk_proto::Granted) -> Result<Watch, Failure> {
+fn set_up(connection: &Connection, kernel: Kernel, link: &Link, granted: &Granted) -> Result<Watch, Failure> {
     stop_at!("keeper");
-    let watch = Watch::open(granted).map_err(|error| Failure::internal("listening to rtnetlink", error))?;
+    let watch = Watch::open(kernel, link, granted)
+        .map_err(|error| Failure::internal("listening to rtnetlink", error))?;
     connection
         .set_nonblocking()
         .map_err(|error| Failure::internal("making the connection non-blocking", error))?;
@@ -121,6 +126,10 @@ impl Keeper {
     }
 
     fn until_over(&mut self) -> End {
+        let meanwhile = self.watch.afresh();
+        if let Some(end) = self.pass_on(meanwhile) {
+            return end;
+        }
         loop {
             let (talk, signal, news) = self.poll();
             self.lease.fill_late();
@@ -129,7 +138,8 @@ impl Keeper {
                 return End::Revoked;
             }
             if news {
-                if let Some(end) = self.news() {
+                let news = self.watch.read();
+                if let Some(end) = self.pass_on(news) {
                     return end;
                 }
             }
@@ -175,9 +185,10 @@ impl Keeper {
         }
     }
 
-    fn news(&mut self) -> Option<End> {
+    /// Tells the client, and says whether the lease is over by that.
+    fn pass_on(&mut self, news: Vec<News>) -> Option<End> {
         let mut end = None;
-        for (kind, text) in self.watch.read() {
+        for (kind, text) in news {
             self.tell(kind, &text);
             if matches!(kind, EventKind::InterfaceGone | EventKind::InterfaceMoved) {
                 end = Some(End::Interface);

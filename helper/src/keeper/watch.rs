@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use xsk_proto::{EventKind, Granted};
 
+use crate::kernel::Kernel;
 use crate::netlink::Netlink;
 use crate::netlink::link::Link;
 use crate::netlink::monitor::{Event, Monitor};
@@ -31,18 +32,17 @@ pub(crate) struct Watch {
 pub(crate) type News = (EventKind, String);
 
 impl Watch {
-    pub(crate) fn open(granted: &Granted) -> io::Result<Self> {
-        let monitor = Monitor::open(granted.ifindex)?;
-        let netlink = Netlink::route()?;
-        let up = netlink.link_by_index(granted.ifindex)?.is_some_and(|link| link.up);
+    /// `link` is the interface as the client knows it: what it is meanwhile is news, see [`Self::afresh`].
+    pub(crate) fn open(kernel: Kernel, link: &Link, granted: &Granted) -> io::Result<Self> {
+        let Kernel { netlink, netdev, .. } = kernel;
         Ok(Self {
-            monitor,
+            monitor: Monitor::open(granted.ifindex)?,
             netlink,
-            netdev: Netdev::open().ok().flatten(),
+            netdev,
             ifindex: granted.ifindex,
             prog_id: granted.program_id,
             name: granted.ifname.clone(),
-            up,
+            up: link.up,
             replaced: false,
             queues: granted.first_queue..granted.first_queue + granted.queues,
             reduced: false,
@@ -65,8 +65,9 @@ impl Watch {
         }
     }
 
-    /// Messages were lost. Those that were not are older than what the kernel says now.
-    fn afresh(&mut self) -> Vec<News> {
+    /// Asks the kernel where nothing, or not everything, was said: before the watch began, and where messages were lost.
+    /// Those that were not are older than what it says now.
+    pub(crate) fn afresh(&mut self) -> Vec<News> {
         self.monitor.discard();
         match self.netlink.link_by_index(self.ifindex) {
             Ok(Some(link)) => self.compare(&link),

@@ -33,8 +33,9 @@ pub(crate) enum Entry {
 }
 
 impl Caller {
-    /// Asks the kernel.
-    pub(crate) fn of(connection: impl AsFd, entry: Entry) -> Result<Self, Failure> {
+    /// Asks the kernel. `netns` is our own namespace, in which he has to be too.
+    pub(crate) fn of(connection: impl AsFd, entry: Entry, netns: Netns) -> Result<Self, Failure> {
+        netns::check(&connection, netns)?;
         let credentials = getsockopt(&connection, PeerCredentials)
             .map_err(|error| Failure::internal("reading SO_PEERCRED", error))?;
         if credentials.uid() == u32::MAX || credentials.pid() == 0 {
@@ -44,7 +45,6 @@ impl Caller {
         let mut groups = sockets::peer_groups(connection.as_fd())
             .map_err(|error| Failure::internal("reading SO_PEERGROUPS", error))?;
         groups.push(credentials.gid());
-        let netns = netns::same(connection)?;
         Ok(Self { uid: credentials.uid(), groups, pid: credentials.pid().unsigned_abs(), netns })
     }
 }

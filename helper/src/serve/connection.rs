@@ -2,11 +2,14 @@
 //! Packets on the connection. Descriptors that a client attaches are never received: a plain recv(2) has
 //! the kernel close them.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 use sendfd::SendWithFd;
 use xsk_proto::codec::{self, DecodeError};
 use xsk_proto::{MAX_REQUEST, Reply, Request};
@@ -14,7 +17,11 @@ use xsk_proto::{MAX_REQUEST, Reply, Request};
 /// A connected `SOCK_SEQPACKET` socket. The standard library has no such type; its datagram socket makes the
 /// same system calls.
 #[derive(Debug)]
-pub(crate) struct Connection(UnixDatagram);
+pub(crate) struct Connection {
+    socket: UnixDatagram,
+    /// What goes off before anything else does, and before a wait.
+    held: RefCell<Option<Vec<u8>>>,
+}
 
 /// What came.
 #[derive(Debug)]
@@ -28,30 +35,30 @@ pub(crate) enum Incoming {
 
 impl Connection {
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self(UnixDatagram::from(socket))
+        Self { socket: UnixDatagram::from(socket), held: RefCell::new(None) }
     }
 
     /// How long a receive or a send may take.
     pub(crate) fn set_patience(&self, patience: Duration) -> io::Result<()> {
-        self.0.set_read_timeout(Some(patience))?;
-        self.0.set_write_timeout(Some(patience))
+        self.socket.set_read_timeout(Some(patience))?;
+        self.socket.set_write_timeout(Some(patience))
     }
 
     /// Never waits again, neither to receive nor to send.
     pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
-        self.0.set_nonblocking(true)
+        self.socket.set_nonblocking(true)
     }
 
     /// Waits from now on.
     pub(crate) fn set_blocking(&self) -> io::Result<()> {
-        self.0.set_nonblocking(false)
+        self.socket.set_nonblocking(false)
     }
 
     /// Receives one packet.
     pub(crate) fn receive(&self) -> io::Result<Incoming> {
         // One byte more than is allowed, so that a longer packet shows.
         let mut packet = [0; MAX_REQUEST + 1];
-        match self.0.recv(&mut packet) {
+        match self.wait(&mut packet) {
             Ok(0) => Ok(Incoming::Closed),
             Ok(len) => Ok(Incoming::Message(codec::decode_request(&packet[..len]))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Incoming::Silence),
@@ -61,22 +68,50 @@ impl Connection {
         }
     }
 
+    /// With something to send before a wait, it is looked first whether there is one.
+    fn wait(&self, packet: &mut [u8]) -> io::Result<usize> {
+        if self.held.borrow().is_some() {
+            match recv(self.socket.as_raw_fd(), packet, MsgFlags::MSG_DONTWAIT) {
+                Err(Errno::EAGAIN) => self.send_held()?,
+                // Nothing more comes, but it may still be read.
+                Ok(0) => return self.send_held().map(|()| 0),
+                result => return Ok(result?),
+            }
+        }
+        self.socket.recv(packet)
+    }
+
+    /// Sends a reply together with the next one, or when there is nothing to receive: a client that has said all it has
+    /// to say is woken once.
+    pub(crate) fn hold(&self, reply: &Reply) -> io::Result<()> {
+        self.send_held()?;
+        let packet = codec::encode_reply(reply).map_err(io::Error::other)?;
+        self.held.replace(Some(packet));
+        Ok(())
+    }
+
+    fn send_held(&self) -> io::Result<()> {
+        self.held.take().map_or(Ok(()), |packet| self.socket.send(&packet).map(drop))
+    }
+
     /// Sends a reply.
     pub(crate) fn send(&self, reply: &Reply) -> io::Result<()> {
         let packet = codec::encode_reply(reply).map_err(io::Error::other)?;
-        self.0.send(&packet).map(drop)
+        self.send_held()?;
+        self.socket.send(&packet).map(drop)
     }
 
     /// Sends a reply with descriptors, in their order.
     pub(crate) fn send_with(&self, reply: &Reply, descriptors: &[OwnedFd]) -> io::Result<()> {
         let packet = codec::encode_reply(reply).map_err(io::Error::other)?;
         let descriptors: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
-        self.0.send_with_fd(&packet, &descriptors).map(drop)
+        self.send_held()?;
+        self.socket.send_with_fd(&packet, &descriptors).map(drop)
     }
 }
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }

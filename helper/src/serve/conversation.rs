@@ -10,8 +10,8 @@ use xsk_proto::{
 /// What to do about a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Answer so.
-    Say(Reply),
+    /// Answer the greeting so.
+    Greet(Reply),
     /// Grant it, or say why not.
     Grant(Acquire),
     /// Say what would be granted.
@@ -78,7 +78,7 @@ impl Conversation {
         }
         self.greeted = true;
         let helper = env!("CARGO_PKG_VERSION").to_owned();
-        Action::Say(Reply::Welcome { version: hello.max.min(VERSION_MAX), helper })
+        Action::Greet(Reply::Welcome { version: hello.max.min(VERSION_MAX), helper })
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
     fn greeting_comes_first_and_once() {
         let mut talk = Conversation::new(8);
         assert_eq!(code(&talk.next(Ok(Request::Status))), Some(Code::BadState));
-        assert!(matches!(talk.next(hello(1, 9)), Action::Say(Reply::Welcome { version: 1, .. })));
+        assert!(matches!(talk.next(hello(1, 9)), Action::Greet(Reply::Welcome { version: 1, .. })));
         assert_eq!(talk.next(Ok(Request::Status)), Action::Status);
         assert_eq!(code(&talk.next(hello(1, 1))), Some(Code::BadState));
     }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn messages_are_counted() {
         let mut talk = Conversation::new(2);
-        assert!(matches!(talk.next(hello(1, 1)), Action::Say(_)));
+        assert!(matches!(talk.next(hello(1, 1)), Action::Greet(_)));
         assert_eq!(talk.next(Ok(Request::Status)), Action::Status);
         assert_eq!(code(&talk.next(Ok(Request::Status))), Some(Code::BadState));
     }

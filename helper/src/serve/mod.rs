@@ -4,7 +4,9 @@
 pub(crate) mod caller;
 pub(crate) mod connection;
 pub mod conversation;
+mod ready;
 mod session;
 pub(crate) mod status;
 
-pub(crate) use session::{Terms, refuse, rehearse, serve};
+pub(crate) use ready::{Ready, Terms};
+pub(crate) use session::{refuse, serve};

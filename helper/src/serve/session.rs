@@ -2,15 +2,15 @@
 //! Drives a conversation: receives, has it decided, does it, answers. With a grant the session ends and the
 //! keeper begins.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use caps::Capability;
 use xsk_proto::{Acquire, Code, Refused, Reply};
 
-use super::caller::{Caller, Entry};
+use super::caller::Caller;
 use super::connection::{Connection, Incoming};
 use super::conversation::{Action, Conversation};
+use super::ready::Ready;
 use super::status;
 use crate::admin::revoke;
 use crate::audit::{Line, What};
@@ -18,42 +18,34 @@ use crate::error::Failure;
 use crate::grant::{self, Grant};
 use crate::isolation::service;
 use crate::keeper::{self, Kept, Revokes};
+use crate::kernel::Kernel;
 use crate::leases::limits::{Kind, Limits, Slot};
 use crate::manager;
-use crate::paths;
 use crate::policy::{Policy, PolicyError};
 use crate::stops::stop_at;
 
 /// How long a client may take with its side of things before the policy has a word in it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// On what terms a connection is served.
-#[derive(Debug)]
-pub(crate) struct Terms {
-    pub(crate) entry: Entry,
-    /// The policy, where root named another one.
-    pub(crate) policy: Option<PathBuf>,
-    /// Whether a manager of services has a unit for this very process.
-    pub(crate) unit: bool,
-}
-
 /// Everything that is known before the first byte is read.
 struct Session<'a> {
     connection: &'a Connection,
+    kernel: Kernel,
     caller: Caller,
     policy: Policy,
     limits: Limits,
 }
 
 /// Serves the connection to its end, the lease included.
-pub(crate) fn serve(connection: Connection, terms: &Terms) {
+pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
     // Without it a client that never reads would hold the process; it is set again from the policy.
     if connection.set_patience(PATIENCE).is_err() {
         return;
     }
-    match converse(&connection, terms) {
+    let unit = ready.terms.unit;
+    match converse(&connection, ready) {
         Ok(Some(kept)) => {
-            if terms.unit {
+            if unit {
                 manager::show(&kept.grant.granted, kept.caller.uid);
             }
             keeper::keep(connection, kept)
@@ -71,23 +63,10 @@ pub(crate) fn refuse(connection: &Connection, failure: &Failure) {
     let _ = connection.send(&Reply::Refused(failure.refused().clone()));
 }
 
-/// Does beforehand what takes a process longer when it does it for the first time: memory that it shares with the
-/// one that forked it is copied, and code mapped, where it is touched. Nothing of it is kept, and what fails will
-/// fail again where there is a client to be told.
-pub(crate) fn rehearse(terms: &Terms) {
-    let _ = terms.policy();
-    grant::rehearse();
-}
-
-impl Terms {
-    fn policy(&self) -> Result<Policy, PolicyError> {
-        Policy::load_from(self.policy.as_deref().unwrap_or(Path::new(paths::POLICY)))
-    }
-}
-
-fn converse(connection: &Connection, terms: &Terms) -> Result<Option<Kept>, Failure> {
-    let caller = Caller::of(connection, terms.entry)?;
-    let policy = terms.policy().map_err(|error| log_policy(&error))?;
+fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept>, Failure> {
+    let kernel = ready.kernel()?;
+    let caller = Caller::of(connection, ready.terms.entry, kernel.netns)?;
+    let policy = ready.policy().map_err(|error| log_policy(&error))?;
     if !policy.raises_memlock() {
         service::give_up(Capability::CAP_SYS_RESOURCE)?;
     }
@@ -97,9 +76,10 @@ fn converse(connection: &Connection, terms: &Terms) -> Result<Option<Kept>, Fail
     connection
         .set_patience(policy.limits.idle)
         .map_err(|error| Failure::internal("setting a time-out", error))?;
-    let session = Session { connection, caller, policy, limits };
+    let session = Session { connection, kernel, caller, policy, limits };
     let lease = session.run()?;
-    Ok(lease.map(|(grant, revokes)| Kept { grant, caller: session.caller, limits: session.limits, revokes }))
+    let Session { kernel, caller, limits, .. } = session;
+    Ok(lease.map(|(grant, revokes)| Kept { grant, kernel, caller, limits, revokes }))
 }
 
 fn log_policy(error: &PolicyError) -> Failure {
@@ -128,10 +108,11 @@ impl Session<'_> {
                 Ok(Incoming::Silence) => return Err(self.too_slow()),
             };
             let going_on = match conversation.next(packet) {
-                Action::Say(reply) => self.say(&reply),
+                Action::Greet(welcome) => self.connection.hold(&welcome).is_ok(),
                 Action::Status => self.status(),
                 Action::Check(acquire) => {
-                    self.answer(grant::check(acquire, &self.caller, &self.policy), Reply::Verdict)
+                    let verdict = grant::check(acquire, &self.kernel, &self.caller, &self.policy);
+                    self.answer(verdict, Reply::Verdict)
                 }
                 Action::Revoke(which) => {
                     self.answer(revoke::by_client(&which, &self.caller), |leases| Reply::Revoked { leases })
@@ -161,7 +142,7 @@ impl Session<'_> {
     }
 
     fn status(&self) -> bool {
-        status::parts(&self.caller).into_iter().all(|part| self.say(&Reply::Status(part)))
+        status::parts(&self.caller, &self.kernel).into_iter().all(|part| self.say(&Reply::Status(part)))
     }
 
     /// A refusal that leaves the conversation open: the client may ask for something else, or again.
@@ -196,7 +177,8 @@ impl Session<'_> {
 
     /// Grants and hands over. A client that is gone by then gets nothing, and nothing is left of it.
     fn grant(&self, acquire: Acquire) -> Result<Option<Grant>, Failure> {
-        let mut grant = grant::grant(acquire, self.connection, &self.caller, &self.policy, &self.limits)?;
+        let mut grant =
+            grant::grant(acquire, &self.kernel, self.connection, &self.caller, &self.policy, &self.limits)?;
         let sockets = std::mem::take(&mut grant.sockets);
         stop_at!("granted");
         let reply = Reply::Granted(grant.granted.clone());
@@ -206,6 +188,7 @@ impl Session<'_> {
             return if error.raw_os_error() == Some(libc::ETOOMANYREFS) { Err(crowded()) } else { Ok(None) };
         }
         stop_at!("sent");
+        note(&grant);
         log_grant(&self.caller, &grant);
         Ok(Some(grant))
     }
@@ -227,6 +210,13 @@ fn log_refusal(caller: Option<&Caller>, refused: &Refused) {
         line = line.with("uid", caller.uid).with("pid", caller.pid);
     }
     line.with("code", refused.code).with("object", &refused.object).with("reason", &refused.message).log();
+}
+
+/// Only now, since nobody needs the text for the sockets; and a folder that is full is no reason to take them back.
+fn note(grant: &Grant) {
+    if let Err(error) = grant.record.write(grant.lease.key) {
+        Line::new(What::Error).with("interface", &grant.granted.ifname).with("record", error).log();
+    }
 }
 
 fn log_grant(caller: &Caller, grant: &Grant) {

@@ -3,15 +3,17 @@
 //! links what program is where. The texts of [`crate::leases::record`] only add to a lease that its locks prove.
 
 use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use xsk_bpf::Redirect;
 use xsk_proto::{Confinement, InterfaceStatus, LeaseStatus, Mode, StatusPart};
 
 use crate::grant::program;
+use crate::kernel::Kernel;
 use crate::leases::key::Key;
 use crate::leases::record::Record;
 use crate::leases::table::{Holder, Table};
-use crate::netlink::Netlink;
 use crate::netlink::link::Link;
 use crate::paths;
 use crate::serve::caller::Caller;
@@ -20,19 +22,23 @@ use crate::sys::clock::boot_time;
 /// How many leases or interfaces go into one packet: each has well under 512 bytes.
 const AT_ONCE: usize = 64;
 
+/// How long to wait for the texts of leases whose locks are there already.
+const PATIENCE: Duration = Duration::from_millis(50);
+const STEP: Duration = Duration::from_millis(1);
+
 /// The answer for a user, in packets: his own leases, and everybody's for root.
-pub(crate) fn parts(caller: &Caller) -> Vec<StatusPart> {
+pub(crate) fn parts(caller: &Caller, kernel: &Kernel) -> Vec<StatusPart> {
     let uid = caller.uid;
     let (mut interfaces, mut leases) = (Vec::new(), Vec::new());
-    let netlink = Netlink::route().ok();
+    let deadline = Instant::now() + PATIENCE;
     for key in keys() {
         // An index of another namespace says nothing here.
-        let here = netlink.as_ref().filter(|_| key.netns == caller.netns);
+        let here = (key.netns == caller.netns).then_some(&kernel.netlink);
         let link = here.and_then(|netlink| netlink.link_by_index(key.ifindex).ok().flatten());
         let holders = Table::open(key).and_then(|table| table.holders()).unwrap_or_default();
         let occupied = interface(key, link.as_ref(), &holders);
         let slots = occupied.as_ref().map(|(_, slots)| slots.clone());
-        let mut own = leases_of(key, link.as_ref(), &holders, slots.as_deref());
+        let mut own = leases_of(key, link.as_ref(), &holders, slots.as_deref(), deadline);
         own.retain(|lease| uid == 0 || lease.uid == uid);
         if let Some((status, _)) = occupied.filter(|_| uid == 0 || !own.is_empty()) {
             interfaces.push(status);
@@ -93,12 +99,24 @@ fn interface(key: Key, link: Option<&Link>, holders: &[Holder]) -> Option<(Inter
     Some((status, occupied))
 }
 
+/// What the holder of a lease has written, which he does when the sockets are off.
+fn text(place: (Key, u32), (keeper, uid): (u32, u32), deadline: Instant) -> Option<Record> {
+    loop {
+        let record = Record::read(place.0, place.1).filter(|r| r.keeper == keeper && r.uid == uid);
+        if record.is_some() || Instant::now() >= deadline {
+            return record;
+        }
+        sleep(STEP);
+    }
+}
+
 /// One lease a process that holds queues.
 fn leases_of(
     key: Key,
     link: Option<&Link>,
     holders: &[Holder],
     occupied: Option<&[u32]>,
+    deadline: Instant,
 ) -> Vec<LeaseStatus> {
     let mut by_process: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
     for holder in holders {
@@ -107,8 +125,7 @@ fn leases_of(
     let name = link.map(|link| link.name.clone()).unwrap_or_default();
     let lease = |((keeper, uid), queues): ((u32, u32), Vec<u32>)| {
         let first_queue = queues.first().copied().unwrap_or_default();
-        let record =
-            Record::read(key, first_queue).filter(|record| record.keeper == keeper && record.uid == uid);
+        let record = text((key, first_queue), (keeper, uid), deadline);
         let idle =
             queues.iter().copied().filter(|queue| occupied.is_some_and(|slots| !slots.contains(queue)));
         LeaseStatus {

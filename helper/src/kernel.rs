@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where this process asks the kernel about interfaces. It is the same for every request, so it is opened once, and by
+//! a process that waits for its client before that comes.
+
+use crate::error::Failure;
+use crate::leases::key::Netns;
+use crate::netlink::Netlink;
+use crate::netlink::queues::Netdev;
+use crate::netns;
+
+/// The network namespace of this process, and the connections to the kernel there.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    pub(crate) netns: Netns,
+    pub(crate) netlink: Netlink,
+    /// `None` where the kernel has no such family.
+    pub(crate) netdev: Option<Netdev>,
+}
+
+impl Kernel {
+    pub(crate) fn open() -> Result<Self, Failure> {
+        let netns = netns::own()?;
+        let netlink = Netlink::route().map_err(|error| Failure::internal("opening rtnetlink", error))?;
+        Ok(Self { netns, netlink, netdev: Netdev::open().ok().flatten() })
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a process has before it has a client, so that the client does not wait for it.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use super::caller::Entry;
+use crate::error::Failure;
+use crate::grant;
+use crate::kernel::Kernel;
+use crate::paths;
+use crate::policy::files::Texts;
+use crate::policy::{Policy, PolicyError};
+
+/// On what terms a connection is served.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) entry: Entry,
+    /// The policy, where root named another one.
+    pub(crate) policy: Option<PathBuf>,
+    /// Whether a manager of services has a unit for this very process.
+    pub(crate) unit: bool,
+}
+
+/// The terms, and what was done beforehand.
+#[derive(Debug)]
+pub(crate) struct Ready<'t> {
+    pub(super) terms: &'t Terms,
+    policy: Option<(Texts, Policy)>,
+    kernel: Option<Kernel>,
+    /// Closed with this.
+    _busy: Option<OwnedFd>,
+}
+
+impl<'t> Ready<'t> {
+    /// Nothing was.
+    pub(crate) fn new(terms: &'t Terms) -> Self {
+        Self { terms, policy: None, kernel: None, _busy: None }
+    }
+
+    /// Does what no client has a part in. Besides, a process takes longer when it does something for the first time:
+    /// memory that it shares with the one that forked it is copied, and code mapped, where it is touched. What fails
+    /// here will fail again where there is a client to be told.
+    pub(crate) fn rehearsed(terms: &'t Terms) -> Self {
+        let kernel = Kernel::open().inspect(grant::rehearse).ok();
+        let texts = terms.texts().ok();
+        let policy = texts.and_then(|texts| texts.parse().ok().map(|policy| (texts, policy)));
+        Self { terms, policy, kernel, _busy: None }
+    }
+
+    /// Whoever has the other end of the pipe is told when the client has his answer.
+    pub(crate) fn until_answered(self, busy: OwnedFd) -> Self {
+        Self { _busy: Some(busy), ..self }
+    }
+
+    /// The policy as its files have it at this moment. They are read in any case, and parsed only where they differ
+    /// from what was parsed before.
+    pub(super) fn policy(&mut self) -> Result<Policy, PolicyError> {
+        let texts = self.terms.texts()?;
+        match self.policy.take() {
+            Some((known, policy)) if known == texts => Ok(policy),
+            _ => texts.parse(),
+        }
+    }
+
+    pub(super) fn kernel(&mut self) -> Result<Kernel, Failure> {
+        self.kernel.take().map_or_else(Kernel::open, Ok)
+    }
+}
+
+impl Terms {
+    fn texts(&self) -> Result<Texts, PolicyError> {
+        Texts::read(self.policy.as_deref().unwrap_or(Path::new(paths::POLICY)))
+    }
+}
