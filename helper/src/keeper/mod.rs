@@ -126,7 +126,7 @@ impl Keeper {
     }
 
     fn until_over(&mut self) -> End {
-        let meanwhile = self.watch.afresh();
+        let meanwhile = self.watch.meanwhile();
         if let Some(end) = self.pass_on(meanwhile) {
             return end;
         }

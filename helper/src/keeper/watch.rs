@@ -26,16 +26,17 @@ pub(crate) struct Watch {
     replaced: bool,
     queues: Range<u32>,
     reduced: bool,
+    meanwhile: Vec<News>,
 }
 
 /// A thing that a client wants to know, in its kind and its words.
 pub(crate) type News = (EventKind, String);
 
 impl Watch {
-    /// `link` is the interface as the client knows it: what it is meanwhile is news, see [`Self::afresh`].
+    /// `link` is the interface as the client knows it.
     pub(crate) fn open(kernel: Kernel, link: &Link, granted: &Granted) -> io::Result<Self> {
         let Kernel { netlink, netdev, .. } = kernel;
-        Ok(Self {
+        let mut watch = Self {
             monitor: Monitor::open(granted.ifindex)?,
             netlink,
             netdev,
@@ -46,7 +47,10 @@ impl Watch {
             replaced: false,
             queues: granted.first_queue..granted.first_queue + granted.queues,
             reduced: false,
-        })
+            meanwhile: Vec::new(),
+        };
+        watch.meanwhile = watch.afresh();
+        Ok(watch)
     }
 
     /// Reads one message, and says what is new; the next message is there at the next poll.
@@ -65,9 +69,14 @@ impl Watch {
         }
     }
 
-    /// Asks the kernel where nothing, or not everything, was said: before the watch began, and where messages were lost.
-    /// Those that were not are older than what it says now.
-    pub(crate) fn afresh(&mut self) -> Vec<News> {
+    /// What happened between the grant and the begin of the watch.
+    pub(crate) fn meanwhile(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.meanwhile)
+    }
+
+    /// Asks the kernel where nothing, or not everything, was said. Messages that were not lost are older than what it
+    /// says now.
+    fn afresh(&mut self) -> Vec<News> {
         self.monitor.discard();
         match self.netlink.link_by_index(self.ifindex) {
             Ok(Some(link)) => self.compare(&link),

@@ -40,6 +40,7 @@ const TELLS_SOCKETS: (u32, u32) = (6, 15);
 pub(crate) struct Netdev {
     netlink: Netlink,
     family: u16,
+    tells_sockets: bool,
 }
 
 impl Netdev {
@@ -54,13 +55,16 @@ impl Netdev {
         };
         match netlink.ask(request.with_text(CTRL_ATTR_FAMILY_NAME, "netdev"), answer) {
             Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
-            _ => Ok(family.map(|family| Self { netlink, family })),
+            _ => {
+                let tells_sockets = kernel_version() >= Some(TELLS_SOCKETS);
+                Ok(family.map(|family| Self { netlink, family, tells_sockets }))
+            }
         }
     }
 
     /// Whether an AF_XDP socket is bound to the queue; `None` where this kernel does not tell.
     pub(crate) fn bound(&self, ifindex: u32, queue: u32) -> io::Result<Option<bool>> {
-        if kernel_version() < Some(TELLS_SOCKETS) {
+        if !self.tells_sockets {
             return Ok(None);
         }
         let mut bound = false;
@@ -85,10 +89,13 @@ impl Netdev {
             Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
         };
         // EINVAL is the answer for a number beyond the queues in use (net/core/netdev-genl.c).
-        match [RX, TX].map(errno) {
-            [0, _] | [_, 0] => Some(true),
-            [libc::EINVAL, libc::EINVAL] => Some(false),
-            _ => None,
+        match errno(RX) {
+            0 => Some(true),
+            no => match [no, errno(TX)] {
+                [_, 0] => Some(true),
+                [libc::EINVAL, libc::EINVAL] => Some(false),
+                _ => None,
+            },
         }
     }
 

@@ -73,9 +73,11 @@ fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept
     let limits = Limits::open().map_err(|error| Failure::internal("opening the users' lock file", error))?;
     let _slot = take_connection(&limits, &caller, policy.limits.connections)?;
     stop_at!("counted");
-    connection
-        .set_patience(policy.limits.idle)
-        .map_err(|error| Failure::internal("setting a time-out", error))?;
+    if policy.limits.idle != PATIENCE {
+        connection
+            .set_patience(policy.limits.idle)
+            .map_err(|error| Failure::internal("setting a time-out", error))?;
+    }
     let session = Session { connection, kernel, caller, policy, limits };
     let lease = session.run()?;
     let Session { kernel, caller, limits, .. } = session;
