@@ -35,17 +35,15 @@ impl Netlink {
     /// Whether a default route of the main table leaves by the interface.
     pub(crate) fn has_default_route(&self, ifindex: u32) -> io::Result<bool> {
         let mut found = false;
-        for family in [libc::AF_INET, libc::AF_INET6] {
-            let mut fixed = [0; RTMSG];
-            fixed[0] = family as u8;
-            fixed[4] = RT_TABLE_MAIN;
-            let request = Request::new(RTM_GETROUTE, NLM_F_DUMP, &fixed).with_u32(RTA_OIF, ifindex);
-            self.ask(request, |message| {
-                let everything = message.body.get(1) == Some(&0);
-                let leaves = |(kind, value)| kind == RTA_OIF && wire::u32_at(value, 0) == Some(ifindex);
-                found |= everything && message.attributes(RTMSG).any(leaves);
-            })?;
-        }
+        // Of whatever family.
+        let mut fixed = [0; RTMSG];
+        fixed[4] = RT_TABLE_MAIN;
+        let request = Request::new(RTM_GETROUTE, NLM_F_DUMP, &fixed).with_u32(RTA_OIF, ifindex);
+        self.ask(request, |message| {
+            let everything = message.body.get(1) == Some(&0);
+            let leaves = |(kind, value)| kind == RTA_OIF && wire::u32_at(value, 0) == Some(ifindex);
+            found |= everything && message.attributes(RTMSG).any(leaves);
+        })?;
         Ok(found)
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod caller;
 pub(crate) mod connection;
 pub mod conversation;
 mod ready;
+mod rehearsal;
 mod session;
 pub(crate) mod status;
 

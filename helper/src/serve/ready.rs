@@ -5,8 +5,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::caller::Entry;
+use super::rehearsal;
 use crate::error::Failure;
-use crate::grant;
 use crate::kernel::Kernel;
 use crate::paths;
 use crate::policy::files::Texts;
@@ -38,11 +38,9 @@ impl<'t> Ready<'t> {
         Self { terms, policy: None, kernel: None, _busy: None }
     }
 
-    /// Does what no client has a part in. Besides, a process takes longer when it does something for the first time:
-    /// memory that it shares with the one that forked it is copied, and code mapped, where it is touched. What fails
-    /// here will fail again where there is a client to be told.
+    /// Everything that no client has a part in.
     pub(crate) fn rehearsed(terms: &'t Terms) -> Self {
-        let kernel = Kernel::open().inspect(grant::rehearse).ok();
+        let kernel = Kernel::open().inspect(rehearsal::rehearse).ok();
         let texts = terms.texts().ok();
         let policy = texts.and_then(|texts| texts.parse().ok().map(|policy| (texts, policy)));
         Self { terms, policy, kernel, _busy: None }
