@@ -38,7 +38,7 @@ use crate::sys::sockets;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a client has the listener's processors for himself. A grant takes less.
-const TURN: TimeSpec = TimeSpec::new(0, 1_000_000);
+const TURN: TimeSpec = TimeSpec::new(0, 5_000_000);
 /// How many connections may wait. Each takes a fork, one after the other, so it is also how long a user waits for others
 /// who connect without end; beyond it connect(2) waits, in turn, or says EAGAIN.
 const BACKLOG: i32 = 32;
