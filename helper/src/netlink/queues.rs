@@ -75,7 +75,8 @@ impl Netdev {
             match asked {
                 // A queue of one direction only, or an interface that is down.
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) => {}
-                other => other?,
+                // A socket is noted at both (net/xdp/xsk.c, `xsk_reg_pool_at_qid`).
+                other => return other.map(|()| Some(bound)),
             }
         }
         Ok(Some(bound))

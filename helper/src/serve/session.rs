@@ -70,7 +70,7 @@ fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept
     if !policy.raises_memlock() {
         service::give_up(Capability::CAP_SYS_RESOURCE)?;
     }
-    let limits = Limits::open().map_err(|error| Failure::internal("opening the users' lock file", error))?;
+    let limits = ready.limits().map_err(|error| Failure::internal("opening the users' lock file", error))?;
     let _slot = take_connection(&limits, &caller, policy.limits.connections)?;
     stop_at!("counted");
     if policy.limits.idle != PATIENCE {
