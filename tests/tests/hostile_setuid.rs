@@ -26,11 +26,7 @@ fn pair_of_roots() -> (Wire, OwnedFd) {
 fn h20_a_user_who_stops_and_kills_his_runs_holds_nobody_up() {
     let lab = lab!();
     let veth = lab.veth(4);
-    let other = lab.another_user();
-    lab.policy(&format!(
-        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\nshared = true\n",
-        lab.user.uid, other.uid
-    ));
+    let other = lab.share();
     let mut slowest = Duration::ZERO;
     for step in 0..40u32 {
         let (wire, run) = lab.exec(&lab.user);
@@ -63,11 +59,7 @@ fn h20_a_user_who_stops_and_kills_his_runs_holds_nobody_up() {
 fn h20_a_user_who_freezes_his_runs_holds_nobody_up_for_long() {
     let lab = lab!();
     let veth = lab.veth(4);
-    let other = lab.another_user();
-    lab.policy(&format!(
-        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\nshared = true\n",
-        lab.user.uid, other.uid
-    ));
+    let other = lab.share();
     let freezer = match lab.freezer() {
         Ok(freezer) => freezer,
         Err(why) => skip!("{why}"),

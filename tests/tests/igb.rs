@@ -63,11 +63,7 @@ fn rss(lab: &Lab, nic: &Nic, queues: &str) {
 fn two_leases_with_zero_copy_get_the_flows_that_rss_gives_them() {
     let Some((nic, lab)) = nic::lab_with("igb") else { return };
     lab.channels(&nic, 2);
-    let other = lab.another_user();
-    lab.policy(&format!(
-        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\nshared = true\n",
-        lab.user.uid, other.uid
-    ));
+    let other = lab.share();
     let listener = lab.listen();
     let mut holders = [holds(&lab.user, &nic, 0), holds(&other, &nic, 1)];
     assert!(holders.iter().all(|holder| holder.bound.zero_copy()), "bound without zero-copy");

@@ -189,11 +189,7 @@ fn a_program_lingers_as_long_as_the_rule_says() {
 fn a_revoke_by_interface_queue_or_user_is_told_and_stops_receiving() {
     let lab = lab!();
     let veth = lab.veth(2);
-    let (uid, other) = (lab.user.uid, lab.another_user());
-    lab.policy(&format!(
-        "[[allow]]\nusers = [{uid}, {}]\ninterfaces = [\"eth*\"]\nshared = true\n",
-        other.uid
-    ));
+    let (uid, other) = (lab.user.uid, lab.share());
     let (user, ifname) = (uid.to_string(), veth.ifname.as_str());
     for choice in
         [&[ifname][..], &["--queue", "0"], &["--user", &user], &[ifname, "--queue", "0", "--user", &user]]

@@ -125,11 +125,7 @@ fn the_sockets_come_in_queue_order() {
 fn several_leases_of_two_users_share_the_program_and_the_last_one_takes_it_along() {
     let lab = lab!();
     let veth = lab.veth(4);
-    let other = lab.another_user();
-    lab.policy(&format!(
-        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"eth*\"]\nshared = true\n",
-        lab.user.uid, other.uid
-    ));
+    let other = lab.share();
     let listener = lab.listen();
     let mut leases = Vec::new();
     for (queue, user) in [(0, &lab.user), (1, &lab.user), (2, &other), (3, &other)] {

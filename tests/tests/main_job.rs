@@ -179,11 +179,7 @@ fn udp_is_echoed_and_counted() {
 fn two_users_on_different_queues() {
     let lab = lab!();
     let veth = lab.veth(2);
-    let other = lab.another_user();
-    lab.policy(&format!(
-        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\nshared = true\n",
-        lab.user.uid, other.uid
-    ));
+    let other = lab.share();
     let first = echo(&lab, lab.client("run"), &veth, "");
     let second_run = lab.cmd("xsk-client").user(&other).args(["run", "--helper", lab::HELPER]);
     let mut second = second_run

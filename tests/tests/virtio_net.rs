@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use xsk_socket::Bound;
 use xsk_tests::lab::nic::{self, Nic};
 use xsk_tests::lab::wire::{Grant, with_credentials};
-use xsk_tests::lab::{self, Lab, SOCKET, SOON, User, Wire, afxdp};
+use xsk_tests::lab::{self, SOCKET, SOON, User, Wire, afxdp};
 use xsk_tests::proto::Mode;
 
 /// Everything is slow in an emulated machine.
@@ -53,19 +53,11 @@ fn converses(nic: &Nic, holder: &mut Holder, address: u8, text: &str) {
     panic!("no answer to {text:?}");
 }
 
-fn shares(lab: &Lab, other: &User) {
-    lab.policy(&format!(
-        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\nshared = true\n",
-        lab.user.uid, other.uid
-    ));
-}
-
 #[test]
 fn two_users_have_two_queues_of_a_card_in_native_mode() {
     let Some((nic, lab)) = nic::lab_with("virtio_net") else { return };
     lab.channels(&nic, 2);
-    let other = lab.another_user();
-    shares(&lab, &other);
+    let other = lab.share();
     let listener = lab.listen();
     let mut first = holds(&lab.user, &nic, 0);
     let mut second = holds(&other, &nic, 1);

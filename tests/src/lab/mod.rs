@@ -95,6 +95,14 @@ impl Lab {
         self.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"{ifname}\"]\n", self.user.uid));
     }
 
+    /// The policy for two: any interface, at the same time. Returns the other user.
+    pub fn share(&self) -> User {
+        let other = self.another_user();
+        let users = [self.user.uid, other.uid];
+        self.policy(&format!("[[allow]]\nusers = {users:?}\ninterfaces = [\"*\"]\nshared = true\n"));
+        other
+    }
+
     /// A path for a scratch file that everybody may read.
     pub fn path(&self, name: &str) -> PathBuf {
         Path::new(DIR).join(name)

@@ -13,7 +13,7 @@ use crate::reference;
 use crate::row::{Row, median};
 
 const WARM_ROUNDS: usize = 200;
-const COLD_ROUNDS: usize = 25;
+const EXEC_ROUNDS: usize = 25;
 
 fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
@@ -61,29 +61,46 @@ pub(crate) fn warm(lab: &Lab, veth: &Veth) -> Row {
     }
 }
 
-/// The first lease on an interface, by an exec of the setuid helper.
-pub(crate) fn cold(lab: &Lab, veth: &Veth, libxdp: Option<&Path>) -> Vec<Row> {
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..COLD_ROUNDS {
-        let begin = Instant::now();
-        let (wire, run) = lab.exec(&lab.user);
-        let grant = wire.get_at_once(&veth.ifname, 0, 1);
-        ours.push(micros(begin.elapsed()) / 1e3);
-        ends(wire, grant);
-        run.finish(SOON).ok();
-        lab.nothing_left(&veth.ifname, &[]);
+/// A lease by an exec of the setuid helper, on an interface without the program and on one that has it.
+pub(crate) fn by_exec(lab: &Lab, (single, many): (&Veth, &Veth), libxdp: Option<&Path>) -> Vec<Row> {
+    let (mut cold, mut warm, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    let (held, run) = lab.exec(&lab.user);
+    let first = held.get(&many.ifname, 0, 1).unwrap();
+    run.finish(SOON).ok();
+    for _ in 0..EXEC_ROUNDS {
+        cold.push(exec(lab, single, 0));
+        lab.no_program(&single.ifname);
+        warm.push(exec(lab, many, 1));
         if let Some(program) = libxdp {
-            theirs.push(reference::run(lab, program, "setup IFNAME", veth)[0] / 1e6);
+            theirs.push(reference::run(lab, program, "setup IFNAME", single)[0] / 1e6);
         }
     }
-    vec![Row {
-        name: "grant, cold, by exec of the helper",
+    ends(held, first);
+    lab.nothing_left(&many.ifname, &[]);
+    let reference = libxdp.map(|_| median(theirs));
+    let row = |name, ours, what: &str| Row {
+        name,
         ours: median(ours),
-        reference: libxdp.map(|_| median(theirs)),
+        reference,
         unit: "ms",
         how: format!(
-            "fork and exec of the setuid helper to sockets received; against xsk_umem__create and xsk_socket__create of \
-             libxdp in a process that runs (no dispatcher); median of {COLD_ROUNDS}"
+            "fork and exec of the setuid helper to sockets received, {what}; against xsk_umem__create and \
+             xsk_socket__create of libxdp in a process that runs (no dispatcher, no program there); median of {EXEC_ROUNDS}"
         ),
-    }]
+    };
+    vec![
+        row("grant, cold, by exec of the helper", cold, "no program on the interface"),
+        row("grant, warm, by exec of the helper", warm, "the program on the interface"),
+    ]
+}
+
+/// The milliseconds of one.
+fn exec(lab: &Lab, veth: &Veth, queue: u32) -> f64 {
+    let begin = Instant::now();
+    let (wire, run) = lab.exec(&lab.user);
+    let grant = wire.get_at_once(&veth.ifname, queue, 1);
+    let time = micros(begin.elapsed()) / 1e3;
+    ends(wire, grant);
+    run.finish(SOON).ok();
+    time
 }

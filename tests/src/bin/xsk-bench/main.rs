@@ -42,7 +42,7 @@ fn measure(lab: &Lab) -> Vec<Row> {
         reference::compile(lab).map_err(|why| eprintln!("xsk-bench: no libxdp reference: {why}")).ok();
     let single = lab.veth(1);
     let mut rows = vec![grants::warm(lab, &veth)];
-    rows.extend(grants::cold(lab, &single, reference.as_deref()));
+    rows.extend(grants::by_exec(lab, (&single, &veth), reference.as_deref()));
     rows.push(memory::keepers(lab, &veth));
     rows.extend(reflect::frames(lab, &single, reference.as_deref()));
     rows
