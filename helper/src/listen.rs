@@ -4,7 +4,7 @@
 //!
 //! The next process waits in accept(2) before its client comes, since the fork and what it makes of memory take
 //! as long as a grant. Another one is forked when that has answered its client, since it would have to share the
-//! processors with it, but never later than [`TURN`] after the client came.
+//! processors with it, but never later than [`TURN`] after the client came, and at once where others wait.
 
 use std::fs::File;
 use std::io;
@@ -37,7 +37,8 @@ use crate::sys::sockets;
 /// How long to wait where the machine is short of something.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a client has the listener's processors for himself. A grant takes less.
+/// How long a client behind whom nobody waits has the listener's processors for himself. A grant takes less where the
+/// interface has its program.
 const TURN: TimeSpec = TimeSpec::new(0, 5_000_000);
 /// How many connections may wait. Each takes a fork, one after the other, so it is also how long a user waits for others
 /// who connect without end; beyond it connect(2) waits, in turn, or says EAGAIN.
@@ -108,7 +109,13 @@ fn serve_next(
     }
     let ready = if somebody_waits(listener) { Ready::new(terms) } else { Ready::rehearsed(terms) };
     let connection = accept(listener);
-    turn.set(Expiration::OneShot(TURN), TimerSetTimeFlags::empty())?;
+    let busy = if somebody_waits(listener) {
+        drop(busy);
+        None
+    } else {
+        turn.set(Expiration::OneShot(TURN), TimerSetTimeFlags::empty())?;
+        Some(busy)
+    };
     drop(turn);
     process::end_with_parent(false)?;
     nix::unistd::close(listener.as_raw_fd())?;

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{Shutdown, shutdown};
 use xsk_tests::lab;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::wire::acquire;
-use xsk_tests::lab::{Lab, SOCKET, SOON, Veth, Wire, wait_until};
+use xsk_tests::lab::{Lab, SOCKET, SOON, User, Veth, Wire, wait_until};
 use xsk_tests::proto::{Acquire, Code, Hello, MAGIC, Refused, Reply, Request, codec};
 
 /// A cable that the lab's user may have, and a helper that listens.
@@ -353,6 +354,48 @@ fn h09_silent_connections_meet_the_limit_of_their_user_alone() {
     assert!(first.readable(Duration::from_secs(90)), "a silent connection lasts");
     assert_eq!(first.refusal().code, Code::Timeout);
     drop(silent);
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
+}
+
+/// Opens a connection and says nothing, again and again, with one before it still open, until `over`.
+fn open_without_end(user: &User, over: &AtomicBool) {
+    lab::wire::with_credentials(user, || {
+        let mut before = None;
+        while !over.load(Ordering::Relaxed) {
+            before = Wire::try_connect(SOCKET).ok().or(before);
+        }
+    });
+}
+
+#[test]
+fn h09_who_opens_silent_connections_without_end_holds_nobody_up_for_long() {
+    let lab = lab!();
+    let listener = lab.listen();
+    let other = lab.share();
+    let veth = lab.veth(1);
+    let over = AtomicBool::new(false);
+    let mut slowest = Duration::ZERO;
+    std::thread::scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|| open_without_end(&lab.user, &over));
+        }
+        let grants = scope.spawn(|| {
+            for _ in 0..10 {
+                let begin = Instant::now();
+                let wire = Wire::connect_as(SOCKET, &other);
+                let grant = wire.get(&veth.ifname, 0, 1).unwrap();
+                slowest = slowest.max(begin.elapsed());
+                drop((wire, grant));
+            }
+        });
+        let all = grants.join();
+        over.store(true, Ordering::Relaxed);
+        all.unwrap();
+    });
+    assert!(slowest < Duration::from_secs(1), "another user waited for {slowest:?}");
+    lab::say_figure(&format!(
+        "beside 40 threads that open silent connections a grant took {slowest:?} at most"
+    ));
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 

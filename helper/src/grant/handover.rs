@@ -4,6 +4,7 @@
 //! netlink where it tells (Linux 6.15), by a bind that cannot succeed where the driver has no zero-copy mode,
 //! and elsewhere after a pause that is long enough.
 
+use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -51,7 +52,10 @@ pub(crate) fn wait(
 
 /// Whether a socket is bound to the queue; `None` where that cannot be told without binding one.
 fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Option<bool>, Failure> {
-    let failed = |error| Failure::internal("asking netdev netlink about the queue", error);
+    let failed = |error: io::Error| match error.raw_os_error() {
+        Some(libc::ENODEV) => removed(&link.name),
+        _ => Failure::internal("asking netdev netlink about the queue", error),
+    };
     if let Some(told) = netdev.map_or(Ok(None), |netdev| netdev.bound(link.ifindex, queue)).map_err(failed)? {
         return Ok(Some(told));
     }
@@ -66,6 +70,11 @@ fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Option<bool
         .map_err(|error| Failure::internal("raising CAP_NET_RAW", error))?
         .map_err(|error| Failure::internal("making a scratch socket", error))?;
     Ok(Some(errno == libc::EBUSY))
+}
+
+fn removed(name: &str) -> Failure {
+    Failure::new(Code::NoSuchInterface, name, format!("the interface '{name}' was removed meanwhile"))
+        .hint("list the interfaces of this network namespace: ip link")
 }
 
 fn still_bound(name: &str, queue: u32) -> Failure {

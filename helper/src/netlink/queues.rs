@@ -85,9 +85,14 @@ impl Netdev {
     /// Whether the interface has the queue, in either direction; `None` where it does not tell: before Linux 6.8,
     /// and while it is down.
     pub(crate) fn has(&self, ifindex: u32, queue: u32) -> Option<bool> {
-        let errno = |kind| match self.netlink.ask(self.about(ifindex, queue, kind), |_| {}) {
-            Ok(()) => 0,
-            Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
+        let errno = |kind| {
+            let mut told = false;
+            match self.netlink.ask(self.about(ifindex, queue, kind), |_| told = true) {
+                Ok(()) if told => 0,
+                // Up to 6.12 that is the answer for an interface that is down, and later ENOENT.
+                Ok(()) => libc::ENOENT,
+                Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
+            }
         };
         // EINVAL is the answer for a number beyond the queues in use (net/core/netdev-genl.c).
         match errno(RX) {

@@ -50,8 +50,8 @@ impl<'t> Ready<'t> {
     }
 
     /// Whoever has the other end of the pipe is told when the client has his answer.
-    pub(crate) fn until_answered(self, busy: OwnedFd) -> Self {
-        Self { _busy: Some(busy), ..self }
+    pub(crate) fn until_answered(self, busy: Option<OwnedFd>) -> Self {
+        Self { _busy: busy, ..self }
     }
 
     /// The policy as its files have it at this moment. They are read in any case, and parsed only where they differ
