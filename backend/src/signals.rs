@@ -57,7 +57,8 @@ impl Signals {
     pub(crate) fn arrived(&self) -> Option<Arrived> {
         let mut statistics = None;
         for (reader, name) in &self.readers {
-            if !matches!((&*reader).read(&mut [0; 64]), Ok(1..)) {
+            let mut reader: &UnixStream = reader;
+            if !matches!(reader.read(&mut [0; 64]), Ok(1..)) {
                 continue;
             }
             if *name != "SIGUSR1" {

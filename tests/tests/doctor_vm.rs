@@ -32,7 +32,13 @@ fn a_card_with_rss_and_vlan_offload() {
     lab.channels(&nic, 2);
     let name = &nic.ifname;
     // Whatever another test has made of it.
-    lab.cmd("ethtool").args(["-X", name, "equal", "2"]).run(SOON).ok();
+    let equal = lab.cmd("ethtool").args(["-X", name, "equal", "2"]).run(SOON);
+    if equal.stderr.contains("Invalid argument") {
+        // It sets `input_xfrm`, which before Linux 6.8 was reserved.
+        lab::say_elsewhere("the ethtool of this Debian is too new for the RSS of this kernel");
+        return;
+    }
+    equal.ok();
     let said = doctor(&lab, name);
     said.ok("native", "native XDP");
     let message = "rx-vlan-offload is on: the tag is taken out of the frame, and a guest does not see it";

@@ -108,7 +108,7 @@ fn h20_environment_signals_and_alarms_change_nothing() {
         assert!(keeper.is_live());
         // SIGPIPE and SIGXFSZ alone, so that a write answers; 32 and 33 are the C library's own.
         let ignored = u64::from_str_radix(&keeper.status("SigIgn"), 16).unwrap() & !(3 << 31);
-        assert_eq!(ignored, 1 << (libc::SIGPIPE - 1) | 1 << (libc::SIGXFSZ - 1), "{what}");
+        assert_eq!(ignored, (1 << (libc::SIGPIPE - 1)) | (1 << (libc::SIGXFSZ - 1)), "{what}");
         drop((wire, grant));
         lab.nothing_left(&veth.ifname, &[]);
     };

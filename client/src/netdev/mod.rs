@@ -163,7 +163,10 @@ impl Netdev {
         let Form::Comma(pairs) = &self.form else { return String::new() };
         let foreign = pairs.iter().filter(|pair| !OWN.iter().any(|own| own.as_bytes() == pair.key));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        foreign.map(|pair| format!(",{}={}", text(&pair.key), text(&pair.value).replace(',', ",,"))).collect()
+        let option = |pair: &keyval::Pair| {
+            [",".to_owned(), text(&pair.key), "=".to_owned(), text(&pair.value).replace(',', ",,")]
+        };
+        foreign.flat_map(option).collect()
     }
 }
 

@@ -84,7 +84,7 @@ pub(crate) fn features(ifname: &str) -> Option<BTreeSet<String>> {
     states[..2].copy_from_slice(&[ETHTOOL_GFEATURES, u32::try_from(blocks).ok()?]);
     ask(ifname, &mut states).ok()?;
     let on =
-        |bit: usize| states.get(2 + bit / 32 * 4 + 2).is_some_and(|active| active >> (bit % 32) & 1 == 1);
+        |bit: usize| states.get(2 + bit / 32 * 4 + 2).is_some_and(|active| (active >> (bit % 32)) & 1 == 1);
     let names = names.get(3..)?.chunks_exact(STRING).enumerate();
     Some(names.filter(|(bit, _)| on(*bit)).map(|(_, name)| string(name)).collect())
 }

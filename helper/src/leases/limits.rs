@@ -60,5 +60,5 @@ fn offset(kind: Kind, uid: u32) -> u64 {
         Kind::Connection => 0,
         Kind::Lease => 1u64 << 60,
     };
-    kind | u64::from(uid) << 16
+    kind | (u64::from(uid) << 16)
 }

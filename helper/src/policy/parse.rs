@@ -153,7 +153,7 @@ fn allow(source: &Source<'_>, text: Spanned<AllowText>) -> Result<Rule, PolicyEr
         (Some(ConfineText::Device), _) | (None, None) => Confine::Device,
         (Some(ConfineText::Queue), _) | (None, Some(_)) => Confine::Queue,
     };
-    let queues = text.queues.map_or(Ok(QueueSet::All), |queues| QueueSet::parse(&queues)).map_err(&fail)?;
+    let queues = text.queues.map_or(Ok(QueueSet::All), |queues| QueueSet::parse(&queues)).map_err(fail)?;
     let modes =
         text.modes.map_or(vec![Mode::Native, Mode::Skb], |modes| modes.iter().map(ModeText::mode).collect());
     if modes.is_empty() {
@@ -163,8 +163,8 @@ fn allow(source: &Source<'_>, text: Spanned<AllowText>) -> Result<Rule, PolicyEr
         queues,
         confine,
         modes,
-        max_queues: at_most("max_queues", text.max_queues, Rule::MAX_QUEUES, MAX_QUEUES).map_err(&fail)?,
-        max_leases: at_most("max_leases", text.max_leases, Rule::MAX_LEASES, MOST).map_err(&fail)?,
+        max_queues: at_most("max_queues", text.max_queues, Rule::MAX_QUEUES, MAX_QUEUES).map_err(fail)?,
+        max_leases: at_most("max_leases", text.max_leases, Rule::MAX_LEASES, MOST).map_err(fail)?,
         shared: text.shared,
         promisc: text.promisc,
         busy_poll: text.busy_poll,
@@ -199,8 +199,8 @@ fn plain(
         |text: String| Pattern::new(&text).map_err(|error| fail(format!("the pattern '{text}': {error}")));
     Ok(Rule {
         label: source.place(Some(span.clone())),
-        users: users.into_iter().map(principal).collect::<Result<_, _>>().map_err(&fail)?,
-        groups: groups.into_iter().map(principal).collect::<Result<_, _>>().map_err(&fail)?,
+        users: users.into_iter().map(principal).collect::<Result<_, _>>().map_err(fail)?,
+        groups: groups.into_iter().map(principal).collect::<Result<_, _>>().map_err(fail)?,
         interfaces: interfaces.into_iter().map(pattern).collect::<Result<_, _>>()?,
         queues: QueueSet::All,
         confine: Confine::Device,
@@ -245,11 +245,11 @@ fn limits(source: &Source<'_>, text: Spanned<LimitsText>) -> Result<Limits, Poli
     let fail = |message: String| source.error(span.clone(), message);
     let default = Limits::default();
     let idle =
-        at_most("idle_seconds", text.idle_seconds, default.idle.as_secs() as u32, 3600).map_err(&fail)?;
+        at_most("idle_seconds", text.idle_seconds, default.idle.as_secs() as u32, 3600).map_err(fail)?;
     Ok(Limits {
-        connections: at_most("connections", text.connections, default.connections, MOST).map_err(&fail)?,
+        connections: at_most("connections", text.connections, default.connections, MOST).map_err(fail)?,
         idle: Duration::from_secs(idle.into()),
-        messages: at_most("messages", text.messages, default.messages, 1024).map_err(&fail)?,
+        messages: at_most("messages", text.messages, default.messages, 1024).map_err(fail)?,
     })
 }
 

@@ -105,7 +105,7 @@ fn stands(world: &World, step: &str, running: &Running) -> Process {
     };
     let end = Instant::now() + Duration::from_secs(10);
     loop {
-        if let Some(found) = world.lab.helpers().into_iter().find(|p| stops(p)) {
+        if let Some(found) = world.lab.helpers().into_iter().find(&stops) {
             return found;
         }
         assert!(Instant::now() < end, "no helper stands still at {step}: {:?}", running.stderr());
