@@ -9,7 +9,7 @@
 //! | [`grant`] | from a request to sockets in the map, or back |
 //! | [`leases`] | the lease table, which is the kernel's |
 //! | [`keeper`] | the process that holds a lease |
-//! | [`netlink`], [`sys`] | the kernel; all unsafe code is in `sys` |
+//! | [`kernel`], [`netlink`], [`sys`] | the kernel; all unsafe code is in `sys` |
 //! | [`admin`], [`cli`], [`listen`] | what root does with arguments |
 //!
 //! It is a library only so that tests and fuzzers reach the parts that need no privilege.
