@@ -101,4 +101,4 @@ wants() { [[ $PARTS == *" $1 "* ]]; }
 need_packages "${PACKAGES[@]}"
 ! wants check || make_accounts
 ! wants build || rust_is_new_enough || explain_rust
-! wants check || check_components
+! wants build || ! wants check || check_components
