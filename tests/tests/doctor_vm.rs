@@ -31,14 +31,12 @@ fn a_card_with_rss_and_vlan_offload() {
     lab.allow("*");
     lab.channels(&nic, 2);
     let name = &nic.ifname;
-    // Whatever another test has made of it.
+    // Whatever another test has made of it. A newer ethtool sets `input_xfrm`, which was reserved before Linux 6.8.
     let equal = lab.cmd("ethtool").args(["-X", name, "equal", "2"]).run(SOON);
-    if equal.stderr.contains("Invalid argument") {
-        // It sets `input_xfrm`, which before Linux 6.8 was reserved.
-        lab::say_elsewhere("the ethtool of this Debian is too new for the RSS of this kernel");
-        return;
+    let settable = !equal.stderr.contains("Invalid argument");
+    if settable {
+        equal.ok();
     }
-    equal.ok();
     let said = doctor(&lab, name);
     said.ok("native", "native XDP");
     let message = "rx-vlan-offload is on: the tag is taken out of the frame, and a guest does not see it";
@@ -49,10 +47,14 @@ fn a_card_with_rss_and_vlan_offload() {
     let steer =
         format!("{equal}; or, a guest alone: sudo ethtool -N {name} flow-type ether dst MAC action QUEUE");
     let steers = said.says("flows", "; or, a guest alone");
-    mended(&lab, &said.has("note", "flows", message, if steers { &steer } else { &equal }));
-    let said = doctor(&lab, name);
-    said.lacks("vlan");
-    said.ok("flows", "every frame comes by queue 0");
+    let mend = said.has("note", "flows", message, if steers { &steer } else { &equal });
+    if settable {
+        mended(&lab, &mend);
+        doctor(&lab, name).ok("flows", "every frame comes by queue 0");
+    } else {
+        lab::say_figure("this ethtool cannot set RSS on this kernel: what mends it is not executed");
+    }
+    doctor(&lab, name).lacks("vlan");
     lab.no_helpers_but(&[]);
 }
 
