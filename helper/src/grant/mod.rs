@@ -212,7 +212,7 @@ fn claim(
             }
         })?;
     stop_at!("unlocked");
-    let finished = handover::wait(kernel.netdev.as_ref(), &device.link, lease.range()).and_then(|told| {
+    let finished = handover::wait(device.netdev(), &device.link, lease.range()).and_then(|told| {
         let bytes = request.options.memlock;
         Ok((told, memlock::declare(&connection, caller, bytes, allowed.rule.memlock)?))
     });

@@ -32,10 +32,11 @@ impl Texts {
     /// Reads a policy file and the `policy.d` beside it.
     pub(crate) fn read(path: &Path) -> Result<Self, PolicyError> {
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = Folder::open(AT_FDCWD, parent.as_os_str(), parent.to_owned())
-            .map_err(|error| failed(parent, io::Error::from(error)))??;
+        let folder = Folder::open(AT_FDCWD, parent.as_os_str(), parent.to_owned())?
+            .ok_or_else(|| failed(parent, io::Error::from(Errno::ENOENT)))?;
         let mut texts = vec![folder.read(path.file_name().unwrap_or_default())?];
-        if let Some(more) = folder.folder(paths::POLICY_FOLDER)? {
+        let more = OsStr::new(paths::POLICY_FOLDER);
+        if let Some(more) = Folder::open(&folder.file, more, parent.join(more))? {
             for name in more.names()? {
                 texts.push(more.read(&name)?);
             }
@@ -65,7 +66,7 @@ fn open_at(folder: impl AsFd, name: &OsStr, flags: OFlag) -> Result<OwnedFd, Err
     openat(folder, name, flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
 }
 
-/// Neither of files nor of the folders that they are in.
+/// Refuses a file or a folder that is not root's, or that others can write to.
 fn check_owner(path: &Path, file: &File) -> Result<std::fs::Metadata, PolicyError> {
     let found = file.metadata().map_err(|error| failed(path, error))?;
     if found.uid() != 0 {
@@ -85,19 +86,14 @@ struct Folder {
 }
 
 impl Folder {
-    fn open(parent: impl AsFd, name: &OsStr, path: PathBuf) -> Result<Result<Self, PolicyError>, Errno> {
-        let file = File::from(open_at(parent, name, OFlag::O_PATH | OFlag::O_DIRECTORY)?);
-        Ok(check_owner(&path, &file).map(|_| Self { file, path }))
-    }
-
-    /// The folder of this name, if there is one.
-    fn folder(&self, name: &str) -> Result<Option<Self>, PolicyError> {
-        let path = self.path.join(name);
-        match Self::open(&self.file, OsStr::new(name), path.clone()) {
-            Ok(opened) => opened.map(Some),
-            Err(Errno::ENOENT) => Ok(None),
-            Err(error) => Err(failed(&path, io::Error::from(error))),
-        }
+    /// The folder of this name in another, if there is one; `path` is for people.
+    fn open(parent: impl AsFd, name: &OsStr, path: PathBuf) -> Result<Option<Self>, PolicyError> {
+        let file = match open_at(parent, name, OFlag::O_PATH | OFlag::O_DIRECTORY) {
+            Ok(file) => File::from(file),
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(error) => return Err(failed(&path, io::Error::from(error))),
+        };
+        check_owner(&path, &file).map(|_| Some(Self { file, path }))
     }
 
     /// The policies in it, in the order of their names.
