@@ -27,7 +27,7 @@ impl AttachMode {
 /// What the kernel says of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkInfo {
-    /// The interface, by its index in its own namespace; 0 when it is gone.
+    /// The interface, by its index in its own namespace; 0 when it is gone, or the program was taken off it.
     pub ifindex: u32,
     /// The program.
     pub prog_id: u32,

@@ -14,23 +14,6 @@ use xsk_tests::lab::wire::{Grant, with_credentials};
 use xsk_tests::lab::{Lab, SOCKET, SOON, Wire, afxdp, packet};
 use xsk_tests::proto::{Code, EventKind, Reply, Request};
 
-/// Waits for an event of this kind; others may come before it.
-fn told(wire: &Wire, kind: EventKind) {
-    let end = Instant::now() + SOON;
-    while Instant::now() < end {
-        match wire.receive() {
-            Ok(packet) if packet.bytes.is_empty() => panic!("the lease ended before {kind:?} was said"),
-            Ok(packet) => match xsk_tests::proto::codec::decode_reply(&packet.bytes) {
-                Ok(Reply::Event(event)) if event.kind == kind => return,
-                Ok(Reply::Event(_)) => {}
-                other => panic!("not an event: {other:?}"),
-            },
-            Err(error) => panic!("{kind:?} was not said: {error}"),
-        }
-    }
-    panic!("{kind:?} was not said");
-}
-
 /// A lease of this queue of an interface that the user may have, over a setuid run.
 fn leased(lab: &Lab, ifname: &str, queue: u32) -> (Wire, Grant) {
     let (wire, run) = lab.exec(&lab.user);
@@ -184,7 +167,7 @@ fn h26_the_interface_is_deleted_and_made_again() {
     let (wire, grant) = leased(&lab, "eth7", 0);
     ip(&["link", "delete", "eth7"]);
     let again = lab.veth_named("eth7", 7, 1);
-    told(&wire, EventKind::InterfaceGone);
+    wire.tells(EventKind::InterfaceGone);
     assert!(wire.ends(SOON));
     assert_eq!(lab.xdp("eth7"), None, "the new interface has the old one's program");
     drop((wire, grant));
@@ -201,7 +184,7 @@ fn h26_the_interface_moves_to_another_namespace() {
     lab.allow(&veth.ifname);
     let (wire, grant) = leased(&lab, &veth.ifname, 0);
     lab.move_to_peer(&veth.ifname);
-    told(&wire, EventKind::InterfaceMoved);
+    wire.tells(EventKind::InterfaceMoved);
     assert!(wire.ends(SOON));
     drop((wire, grant));
     lab.no_helpers_but(&[]);
@@ -217,11 +200,11 @@ fn h26_down_up_and_a_new_name_are_told() {
     let (wire, mut grant) = leased(&lab, &veth.ifname, 0);
     let mut bound = afxdp::bind(grant.sockets.remove(0), grant.granted.ifindex, 0).unwrap();
     ip(&["link", "set", &veth.ifname, "down"]);
-    told(&wire, EventKind::InterfaceDown);
+    wire.tells(EventKind::InterfaceDown);
     ip(&["link", "set", &veth.ifname, "name", "renamed"]);
-    told(&wire, EventKind::InterfaceRenamed);
+    wire.tells(EventKind::InterfaceRenamed);
     ip(&["link", "set", "renamed", "up"]);
-    told(&wire, EventKind::InterfaceUp);
+    wire.tells(EventKind::InterfaceUp);
     // What lives is left alone.
     lab.peer_tap(&veth).send(&packet::frame("still here"));
     assert!(afxdp::receives(&mut bound, "still here", SOON));

@@ -11,17 +11,10 @@ use xsk_tests::lab::foreign::{NATIVE, SKB, Way};
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::wire::{Grant, acquire};
-use xsk_tests::lab::{HELPER, Lab, SOON, Veth, Wire, afxdp, kernel, packet, wait_until};
-use xsk_tests::proto::{Acquire, Code, EventKind, Param, Reply, Value, param};
+use xsk_tests::lab::{HELPER, Lab, SOON, Veth, afxdp, kernel, packet, wait_until};
+use xsk_tests::proto::{Acquire, Code, EventKind, Param, Value, param};
 
 /// What the client is told next.
-fn told(wire: &Wire) -> EventKind {
-    match wire.reply().0 {
-        Reply::Event(event) => event.kind,
-        other => panic!("not an event: {other:?}"),
-    }
-}
-
 fn bound(grant: &mut Grant) -> xsk_socket::Bound {
     let queue = grant.granted.first_queue;
     afxdp::bind_within(grant.sockets.remove(0), grant.granted.ifindex, queue, SOON).unwrap()
@@ -51,11 +44,11 @@ fn a_rename_and_a_fall_are_told_and_end_nothing() {
     let mut grant = wire.get(&veth.ifname, 0, 1).unwrap();
     let mut socket = bound(&mut grant);
     ip(&["link", "set", "dev", &veth.ifname, "down"]);
-    assert_eq!(told(&wire), EventKind::InterfaceDown);
+    assert_eq!(wire.event(), EventKind::InterfaceDown);
     ip(&["link", "set", "dev", &veth.ifname, "up"]);
-    assert_eq!(told(&wire), EventKind::InterfaceUp);
+    assert_eq!(wire.event(), EventKind::InterfaceUp);
     ip(&["link", "set", "dev", &veth.ifname, "name", "other"]);
-    assert_eq!(told(&wire), EventKind::InterfaceRenamed);
+    assert_eq!(wire.event(), EventKind::InterfaceRenamed);
     let renamed = Veth { ifname: "other".into(), ..veth };
     receives(&lab, &renamed, 0, &mut socket);
     drop((wire, socket));
@@ -80,11 +73,11 @@ fn a_keeper_that_missed_messages_asks_afresh() {
     keeper.signal(Signal::SIGCONT);
     let mut kinds = Vec::new();
     while wire.readable(Duration::from_millis(500)) {
-        kinds.push(told(&wire));
+        kinds.push(wire.event());
     }
     assert_eq!(kinds, [EventKind::InterfaceRenamed, EventKind::InterfaceDown]);
     ip(&["link", "set", "dev", "other", "up"]);
-    assert_eq!(told(&wire), EventKind::InterfaceUp);
+    assert_eq!(wire.event(), EventKind::InterfaceUp);
     drop((wire, grant));
     lab.nothing_left("other", &[]);
 }
@@ -98,7 +91,7 @@ fn an_interface_that_leaves_takes_no_program_along() {
     let grant = wire.get(&veth.ifname, 0, 1).unwrap();
     Process::new(grant.granted.keeper).settled();
     lab.move_to_peer(&veth.ifname);
-    assert!(matches!(told(&wire), EventKind::InterfaceMoved | EventKind::InterfaceDown));
+    assert!(matches!(wire.event(), EventKind::InterfaceMoved | EventKind::InterfaceDown));
     assert!(wire.ends(SOON), "the lease goes on");
     lab.no_helpers_but(&[]);
     lab.in_peer(|| {
@@ -124,7 +117,7 @@ fn a_program_that_is_taken_off_is_told_and_a_foreign_one_cannot_come() {
     lab.cmd("bpftool").args(["link", "detach", "pinned"]).arg(&link).run(SOON).ok();
     // The kernel has no event for that; it has one for what comes after it.
     let stranger = lab.stranger(&veth.ifname, Way::Netlink, NATIVE);
-    assert_eq!(told(&wire), EventKind::ProgramReplaced);
+    assert_eq!(wire.event(), EventKind::ProgramReplaced);
     let foreign = lab.xdp(&veth.ifname).unwrap();
     drop((wire, grant));
     lab.no_helpers_but(&[]);
@@ -149,7 +142,7 @@ fn fewer_queues_are_told() {
     // A veth does not receive on fewer queues than its peer sends on.
     lab.peer_cmd("ethtool").args(["-L", &veth.peer, "tx", "2"]).run(SOON).ok();
     lab.cmd("ethtool").args(["-L", &veth.ifname, "rx", "2", "tx", "2"]).run(SOON).ok();
-    assert_eq!(told(&wire), EventKind::QueuesReduced);
+    assert_eq!(wire.event(), EventKind::QueuesReduced);
     assert!(!low.readable(Duration::from_millis(300)), "the holder of another queue is told");
     lab.cmd("ethtool").args(["-L", &veth.ifname, "rx", "4", "tx", "4"]).run(SOON).ok();
     lab.peer_cmd("ethtool").args(["-L", &veth.peer, "tx", "4"]).run(SOON).ok();
@@ -203,11 +196,11 @@ fn a_revoke_by_interface_queue_or_user_is_told_and_stops_receiving() {
         let mut second = bound(&mut beside);
         let by_interface = choice.len() == 1;
         lab.cmd(HELPER).arg("revoke").args(choice).run(SOON).ok();
-        assert_eq!(told(&wire), EventKind::Revoked, "{choice:?}");
+        assert_eq!(wire.event(), EventKind::Revoked, "{choice:?}");
         assert!(wire.ends(SOON));
         passes(&lab, &veth, 0);
         if by_interface {
-            assert_eq!(told(&bystander), EventKind::Revoked);
+            assert_eq!(bystander.event(), EventKind::Revoked);
         } else {
             receives(&lab, &veth, 1, &mut second);
         }

@@ -389,10 +389,10 @@ fn a_keeper_does_all_of_its_work_under_its_list() {
 fn remove_the_interface(lab: &Lab, veth: &Veth, wire: &Wire, _: Process) {
     for state in ["down", "up"] {
         lab::link::ip(&["link", "set", &veth.ifname, state]);
-        assert!(matches!(wire.reply().0, Reply::Event(_)), "{state}");
+        wire.event();
     }
     lab::link::ip(&["link", "del", &veth.ifname]);
-    wire_tells(wire, EventKind::InterfaceGone);
+    wire.tells(EventKind::InterfaceGone);
     lab::wait_until(SOON, "the interface to go", || lab.link(&veth.ifname).is_none());
 }
 
@@ -401,7 +401,7 @@ fn revoke(_: &Lab, veth: &Veth, wire: &Wire, _: Process) {
     root.greet();
     root.say(&Request::Revoke(Revoke { ifname: veth.ifname.clone(), queue: Revoke::ANY, user: Revoke::ANY }));
     assert_eq!(root.reply().0, Reply::Revoked { leases: 1 });
-    wire_tells(wire, EventKind::Revoked);
+    wire.tells(EventKind::Revoked);
 }
 
 fn talk(_: &Lab, _: &Veth, wire: &Wire, _: Process) {
@@ -415,12 +415,6 @@ fn close_while_the_interface_is_locked(_: &Lab, _: &Veth, wire: &Wire, keeper: P
     std::thread::sleep(Duration::from_millis(500));
     assert!(keeper.is_live(), "it did not wait for the interface's lock");
     drop(lock);
-}
-
-fn wire_tells(wire: &Wire, kind: EventKind) {
-    let events = std::iter::repeat_with(|| wire.reply().0);
-    let told = events.take(8).any(|reply| matches!(reply, Reply::Event(event) if event.kind == kind));
-    assert!(told, "{kind:?} was not told");
 }
 
 /// Takes the lock of the interface whose lease this is, for as long as the file is open.

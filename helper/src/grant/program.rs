@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use caps::Capability::{CAP_BPF, CAP_NET_ADMIN};
-use xsk_bpf::{AttachMode, Error, Loaded, Redirect, Step};
+use xsk_bpf::{AttachMode, Error, LinkInfo, Loaded, Redirect, Step};
 use xsk_proto::{Code, Mode};
 
 use crate::error::Failure;
@@ -181,12 +181,20 @@ fn foreign(name: &str, prog_id: u32, mode: Option<Mode>) -> Failure {
 
 fn pinned_elsewhere(prog_id: u32) -> Result<Option<Key>, Failure> {
     for key in pinned() {
-        let found = privileged(|| Redirect::open_link(&folder(key))?.info());
-        if found.is_ok_and(|info| info.prog_id == prog_id) {
+        if privileged(|| pinned_link(key)).is_ok_and(|info| info.prog_id == prog_id) {
             return Ok(Some(key));
         }
     }
     Ok(None)
+}
+
+fn pinned_link(key: Key) -> Result<LinkInfo, Error> {
+    Redirect::open_link(&folder(key))?.info()
+}
+
+/// Whether the program pinned under this key is on an interface, in whichever namespace that is by now.
+pub(crate) fn is_attached(key: Key) -> Result<bool, Error> {
+    pinned_link(key).map(|info| info.ifindex != 0)
 }
 
 /// Every interface for which something is pinned.

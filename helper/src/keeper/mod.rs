@@ -18,6 +18,7 @@ use crate::error::Failure;
 use crate::grant::{Grant, Lease};
 use crate::isolation;
 use crate::kernel::Kernel;
+use crate::leases::key::Key;
 use crate::leases::limits::Limits;
 use crate::netlink::link::Link;
 use crate::serve::caller::Caller;
@@ -80,7 +81,7 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
     let since = Instant::now();
     let Grant { lease, granted, sockets, link, extras, .. } = grant;
     drop(sockets);
-    let watch = set_up(&connection, kernel, &link, &granted);
+    let watch = set_up(&connection, kernel, lease.key, &link, &granted);
     drop(link);
     drop(granted);
     process::trim_memory();
@@ -104,9 +105,15 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
 }
 
 /// Everything that has to be opened, and then the fifth stage of isolation.
-fn set_up(connection: &Connection, kernel: Kernel, link: &Link, granted: &Granted) -> Result<Watch, Failure> {
+fn set_up(
+    connection: &Connection,
+    kernel: Kernel,
+    key: Key,
+    link: &Link,
+    granted: &Granted,
+) -> Result<Watch, Failure> {
     stop_at!("keeper");
-    let watch = Watch::open(kernel, link, granted)
+    let watch = Watch::open(kernel, key, link, granted)
         .map_err(|error| Failure::internal("listening to rtnetlink", error))?;
     connection
         .set_nonblocking()

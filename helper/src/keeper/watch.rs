@@ -8,7 +8,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use xsk_proto::{EventKind, Granted};
 
+use crate::grant::program;
 use crate::kernel::Kernel;
+use crate::leases::key::Key;
 use crate::netlink::Netlink;
 use crate::netlink::link::Link;
 use crate::netlink::monitor::{Event, Monitor};
@@ -19,7 +21,7 @@ pub(crate) struct Watch {
     monitor: Monitor,
     netlink: Netlink,
     netdev: Option<Netdev>,
-    ifindex: u32,
+    key: Key,
     prog_id: u32,
     name: String,
     up: bool,
@@ -32,15 +34,18 @@ pub(crate) struct Watch {
 /// A thing that a client wants to know, in its kind and its words.
 pub(crate) type News = (EventKind, String);
 
+/// How to ask whether the program is on an interface, wherever that is by now. The kernel may not tell this process.
+type Ask = fn(Key) -> bool;
+
 impl Watch {
-    /// `link` is the interface as the client knows it.
-    pub(crate) fn open(kernel: Kernel, link: &Link, granted: &Granted) -> io::Result<Self> {
+    /// `link` is the interface as the client knows it. The capabilities are not given up yet.
+    pub(crate) fn open(kernel: Kernel, key: Key, link: &Link, granted: &Granted) -> io::Result<Self> {
         let Kernel { netlink, netdev, .. } = kernel;
         let mut watch = Self {
-            monitor: Monitor::open(granted.ifindex)?,
+            monitor: Monitor::open(key.ifindex)?,
             netlink,
             netdev,
-            ifindex: granted.ifindex,
+            key,
             prog_id: granted.program_id,
             name: granted.ifname.clone(),
             up: link.up,
@@ -49,7 +54,8 @@ impl Watch {
             reduced: false,
             meanwhile: Vec::new(),
         };
-        watch.meanwhile = watch.afresh();
+        watch.meanwhile =
+            watch.afresh(|key| program::privileged(|| program::is_attached(key)).unwrap_or(false));
         Ok(watch)
     }
 
@@ -58,14 +64,8 @@ impl Watch {
         match self.monitor.read() {
             Ok(Event::None) => Vec::new(),
             Ok(Event::Changed(link)) => self.compare(&link),
-            Ok(Event::Gone { moved: false }) => {
-                vec![(EventKind::InterfaceGone, format!("the interface {} was removed", self.name))]
-            }
-            Ok(Event::Gone { moved: true }) => vec![(
-                EventKind::InterfaceMoved,
-                format!("the interface {} was moved to another network namespace", self.name),
-            )],
-            Err(_) => self.afresh(),
+            Ok(Event::Gone { moved }) => vec![self.gone(moved)],
+            Err(_) => self.afresh(|key| program::is_attached(key).unwrap_or(false)),
         }
     }
 
@@ -76,13 +76,31 @@ impl Watch {
 
     /// Asks the kernel where nothing, or not everything, was said. Messages that were not lost are older than what it
     /// says now.
-    fn afresh(&mut self) -> Vec<News> {
+    fn afresh(&mut self, ask: Ask) -> Vec<News> {
         self.monitor.discard();
-        match self.netlink.link_by_index(self.ifindex) {
-            Ok(Some(link)) => self.compare(&link),
-            Ok(None) => vec![(EventKind::InterfaceGone, format!("the interface {} is gone", self.name))],
-            Err(_) => Vec::new(),
+        let Ok(found) = self.netlink.link_by_index(self.key.ifindex) else { return Vec::new() };
+        match found {
+            Some(link) if self.is_on(&link) => self.compare(&link),
+            // On an interface, but on none of this namespace.
+            _ if ask(self.key) => vec![self.gone(true)],
+            Some(link) => self.compare(&link),
+            None => vec![self.gone(false)],
         }
+    }
+
+    fn gone(&self, moved: bool) -> News {
+        let name = &self.name;
+        if moved {
+            let text = format!("the interface {name} was moved to another network namespace");
+            (EventKind::InterfaceMoved, text)
+        } else {
+            (EventKind::InterfaceGone, format!("the interface {name} was removed"))
+        }
+    }
+
+    /// Whether the program of the lease is on this interface.
+    fn is_on(&self, link: &Link) -> bool {
+        link.xdp.iter().any(|program| program.prog_id == self.prog_id)
     }
 
     /// What is not as it was when the client was told last.
@@ -99,7 +117,7 @@ impl Watch {
                 if link.up { (EventKind::InterfaceUp, "up") } else { (EventKind::InterfaceDown, "down") };
             news.push((kind, format!("the interface {} is {word}", self.name)));
         }
-        let replaced = !link.xdp.iter().any(|program| program.prog_id == self.prog_id);
+        let replaced = !self.is_on(link);
         if replaced && !self.replaced {
             let text = format!("the XSK program of this lease is not on {} any more", self.name);
             news.push((EventKind::ProgramReplaced, text));
@@ -111,7 +129,7 @@ impl Watch {
 
     /// The kernel has no event for the number of queues, but drivers take the carrier away while they change it.
     fn count_queues(&mut self) -> Option<News> {
-        let told = |queue| self.netdev.as_ref().and_then(|netdev| netdev.has(self.ifindex, queue));
+        let told = |queue| self.netdev.as_ref().and_then(|netdev| netdev.has(self.key.ifindex, queue));
         let missing = self.queues.clone().find(|queue| told(*queue) == Some(false));
         let known = std::mem::replace(&mut self.reduced, missing.is_some());
         let text = format!("the interface {} has no queue {} any more", self.name, missing?);

@@ -11,7 +11,9 @@ use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
     accept4, bind, connect, listen as listen_on, recvmsg, sendmsg, socket, socketpair,
 };
-use xsk_proto::{Acquire, Code, Granted, Hello, ModeRequest, Refused, Reply, Request, StatusPart, codec};
+use xsk_proto::{
+    Acquire, Code, EventKind, Granted, Hello, ModeRequest, Refused, Reply, Request, StatusPart, codec,
+};
 
 use super::{User, sys, wait};
 
@@ -201,6 +203,24 @@ impl Wire {
         match self.reply().0 {
             Reply::Refused(refused) => refused,
             other => panic!("not a refusal: {other:?}"),
+        }
+    }
+
+    /// Receives an event, and fails the test on anything else.
+    #[track_caller]
+    pub fn event(&self) -> EventKind {
+        match self.reply().0 {
+            Reply::Event(event) => event.kind,
+            other => panic!("not an event: {other:?}"),
+        }
+    }
+
+    /// Receives events up to this one; others may come before it.
+    #[track_caller]
+    pub fn tells(&self, kind: EventKind) {
+        let end = Instant::now() + ANSWER;
+        while self.event() != kind {
+            assert!(Instant::now() < end, "{kind:?} was not told");
         }
     }
 

@@ -11,6 +11,7 @@ mod check;
 mod deeds;
 mod dice;
 mod stops;
+mod unwatched;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,11 +2,12 @@
 //! A helper that stands still between two of its steps, and is killed there.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::wire::{acquire, pair};
-use xsk_tests::lab::{Running, Wire};
+use xsk_tests::lab::{Lab, Running, User, Wire};
 use xsk_tests::proto::{Hello, Request};
 
 use crate::deeds::asks;
@@ -67,24 +68,21 @@ pub(crate) fn killed_at_a_step(world: &mut World, dice: &mut Dice) {
     }
     let user = dice.below(3);
     world.note(format!("a helper for queue {queue} of {} is killed at {step}", world.name(cable)));
-    std::fs::write(FILE, step).unwrap();
-    let (wire, theirs): (Wire, OwnedFd) = pair(world.user(user));
-    let running = world.lab.cmd(&helper).user(world.user(user)).stdin(theirs).start();
-    wire.say(&Request::Hello(Hello::default()));
-    wire.say(&Request::Acquire(acquire(&world.name(cable), queue, 1)));
+    stop_at(step);
+    let (wire, running) = asked(&world.lab, &helper, world.user(user), &world.name(cable), queue);
     let mut wire = Some(wire);
     if END.contains(&step) {
         let wire = wire.take().unwrap();
         wire.reply();
         drop(wire.reply());
     }
-    let stopped = stands(world, step, &running);
+    let stopped = stands(&world.lab, step, &running);
     meanwhile(world, dice, cable, queue, step);
     stopped.kill();
     world.tally.kills += 1;
     (world.cables[cable].residue, world.cables[cable].used) = (true, true);
     drop((wire, running));
-    std::fs::write(FILE, "").unwrap();
+    stop_at("");
     let (begin, next) = (Instant::now(), dice.below(3));
     let (wire, grant) = asks(world, dice, cable, next, queue, 1)
         .unwrap_or_else(|refused| panic!("after a kill at {step}: {refused:?}"));
@@ -97,15 +95,29 @@ fn a_free_queue(world: &World, dice: &mut Dice) -> Option<(usize, u32)> {
     (!free.is_empty()).then(|| (cable, dice.pick(&free)))
 }
 
+/// Where a helper that starts from here on stands still.
+pub(crate) fn stop_at(step: &str) {
+    std::fs::write(FILE, step).unwrap();
+}
+
+/// A helper that stands still somewhere, and has been asked for a queue.
+pub(crate) fn asked(lab: &Lab, helper: &Path, user: &User, ifname: &str, queue: u32) -> (Wire, Running) {
+    let (wire, theirs): (Wire, OwnedFd) = pair(user);
+    let running = lab.cmd(helper).user(user).stdin(theirs).start();
+    wire.say(&Request::Hello(Hello::default()));
+    wire.say(&Request::Acquire(acquire(ifname, queue, 1)));
+    (wire, running)
+}
+
 /// Waits until the helper stands still.
-fn stands(world: &World, step: &str, running: &Running) -> Process {
+pub(crate) fn stands(lab: &Lab, step: &str, running: &Running) -> Process {
     let stops = |p: &Process| {
         let path = std::fs::read_link(format!("/proc/{}/exe", p.pid)).unwrap_or_default();
         path.ends_with("stops/xsk-helper") && p.status("State").starts_with('T')
     };
     let end = Instant::now() + Duration::from_secs(10);
     loop {
-        if let Some(found) = world.lab.helpers().into_iter().find(&stops) {
+        if let Some(found) = lab.helpers().into_iter().find(&stops) {
             return found;
         }
         assert!(Instant::now() < end, "no helper stands still at {step}: {:?}", running.stderr());
