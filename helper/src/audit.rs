@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One structured line for every grant, refusal, end and revoke: to journald as fields where it is there, to
-//! standard error otherwise. Values are quoted and escaped, so nothing that a client sends can forge a line.
+//! One structured line for every grant, refusal, end and revoke: to journald as fields where it is there; otherwise to
+//! the stream of whoever manages the service, or to syslog where nobody does. Values are quoted and escaped, so nothing
+//! that a client sends can forge a line.
 
 use std::cell::RefCell;
 use std::fmt::{Display, Write as _};
@@ -11,27 +12,37 @@ use std::os::unix::net::UnixDatagram;
 /// journald's native protocol (systemd, `docs/JOURNAL_NATIVE_PROTOCOL.md`).
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
+/// Where syslogd listens (syslog(3); the lines are those of RFC 3164 without the time, which the receiver adds).
+const SYSLOG: &str = "/dev/log";
+/// LOG_AUTHPRIV.
+const FACILITY: u8 = 10;
+
 /// Where the lines go.
 enum Sink {
     Journal(UnixDatagram),
     /// A copy of the standard error of whoever started the service.
     Stream(File),
+    Syslog(UnixDatagram),
 }
 
 thread_local! {
     static SINK: RefCell<Option<Sink>> = const { RefCell::new(None) };
 }
 
-/// Connects to journald, if it is there. Done once, early: a keeper has no way to connect any more. Without
-/// it, lines go to `stream` as long as the process lives.
+/// Finds where the lines go. Done once, early: a keeper has no way to connect any more. Where nobody gave a `stream`
+/// and nobody listens, they go to standard error.
 pub(crate) fn open(stream: Option<File>) {
-    let journal = UnixDatagram::unbound().and_then(|socket| {
-        socket.connect(JOURNAL)?;
-        // A journal that does not keep up must not hold a grant up.
-        socket.set_nonblocking(true)?;
-        Ok(Sink::Journal(socket))
-    });
-    SINK.set(journal.ok().or(stream.map(Sink::Stream)));
+    let journal = || connect(JOURNAL).map(Sink::Journal);
+    let syslog = || connect(SYSLOG).map(Sink::Syslog);
+    SINK.set(journal().or_else(|| stream.map(Sink::Stream)).or_else(syslog));
+}
+
+fn connect(path: &str) -> Option<UnixDatagram> {
+    let socket = UnixDatagram::unbound().ok()?;
+    socket.connect(path).ok()?;
+    // A log that does not keep up must not hold a grant up.
+    socket.set_nonblocking(true).ok()?;
+    Some(socket)
 }
 
 /// What the line is about, as a word.
@@ -99,9 +110,14 @@ impl Line {
         let line = format!("xsk-helper: {}\n", self.text);
         SINK.with_borrow_mut(|sink| match sink {
             Some(Sink::Journal(socket)) => drop(socket.send(&self.journal())),
+            Some(Sink::Syslog(socket)) => drop(socket.send(self.syslog(&line).as_bytes())),
             Some(Sink::Stream(stream)) => drop(stream.write_all(line.as_bytes())),
             None => drop(std::io::stderr().write_all(line.as_bytes())),
         });
+    }
+
+    fn syslog(&self, line: &str) -> String {
+        format!("<{}>{}", FACILITY * 8 + self.what.priority(), line.trim_end())
     }
 
     /// `NAME=value`, and for a value with a line break its length in front, so that it stays one field.

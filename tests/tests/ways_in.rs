@@ -314,6 +314,31 @@ fn listen() {
 }
 
 /// Whoever wrote to a pipe that its user never empties would stand still, with the locks that others wait for.
+/// A setuid run has no stream of its own to log to: what it does would otherwise be seen nowhere.
+#[test]
+fn without_journald_a_setuid_run_logs_to_syslog() {
+    let lab = lab!();
+    let syslog = lab.syslog();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let (wire, run) = lab.exec(&lab.user);
+    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
+    let (uid, lease) = (lab.user.uid, grant.granted.lease);
+    let line = syslog.line(": grant ");
+    let begins = format!("<85>xsk-helper: grant uid={uid} ");
+    assert!(line.starts_with(&begins) && line.contains(&format!("lease={lease}")), "{line}");
+    drop((wire, grant));
+    let line = syslog.line(": end ");
+    assert!(line.starts_with("<85>") && line.contains(&format!("lease={lease}")), "{line}");
+    run.finish(SOON).ok();
+    let (refused, run) = lab.exec(&lab.user);
+    refused.is_refused("other", 0, 1, Code::NotAllowed);
+    let line = syslog.line(": refuse ");
+    assert!(line.starts_with(&format!("<84>xsk-helper: refuse uid={uid} ")), "{line}");
+    drop((refused, run));
+    lab.nothing_left(&veth.ifname, &[]);
+}
+
 #[test]
 fn a_standard_error_that_nobody_reads_holds_nothing_up() {
     let lab = lab!();

@@ -53,6 +53,10 @@ const HELPER_FILES: &[(&str, &str)] = &[
     ("/run/xsk-helper/instances", "where connections are passed on to a unit each, for the service user"),
     ("/run/xsk-helper/leases", "the locks of leases, and a text about each"),
     ("/run/xsk-helper/bpf", "the pins of programs, on a bpffs of its own"),
+    (
+        "/run/systemd/journal/socket, /dev/log",
+        "where grants, refusals and ends are logged; the second without the first",
+    ),
     ("/usr/libexec/xsk-helper", "the program, with a link in /usr/sbin"),
 ];
 

@@ -19,6 +19,7 @@ pub mod proc;
 mod skip;
 mod space;
 mod sys;
+pub mod syslog;
 mod user;
 pub mod wait;
 mod ways;

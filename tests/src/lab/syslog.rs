@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A host that has syslog and no journald: the test is its syslogd.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use nix::mount::{MsFlags, mount};
+
+use super::{Lab, sys, wait};
+
+/// The devices of such a host.
+const DEVICES: [&str; 4] = ["null", "zero", "full", "urandom"];
+
+/// What the processes of this host log.
+#[derive(Debug)]
+pub struct Syslog(UnixDatagram);
+
+impl Lab {
+    /// Becomes a host with syslog.
+    pub fn syslog(&self) -> Syslog {
+        if Path::new("/run/systemd").is_dir() {
+            cover("/run/systemd".as_ref());
+        }
+        let dev = self.path("dev");
+        fs::create_dir(&dev).unwrap();
+        cover(&dev);
+        for device in DEVICES {
+            fs::File::create(dev.join(device)).unwrap();
+            bind(&Path::new("/dev").join(device), &dev.join(device));
+        }
+        bind(&dev, "/dev".as_ref());
+        let socket = UnixDatagram::bind("/dev/log").unwrap();
+        sys::chmod("/dev/log".as_ref(), 0o666);
+        socket.set_read_timeout(Some(wait::SOON)).unwrap();
+        Syslog(socket)
+    }
+}
+
+fn cover(dir: &Path) {
+    mount(Some("lab"), dir, Some("tmpfs"), MsFlags::empty(), Some("mode=0755")).unwrap();
+}
+
+fn bind(what: &Path, onto: &Path) {
+    mount(Some(what), onto, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>).unwrap();
+}
+
+impl Syslog {
+    /// The next line with this in it; others may come before.
+    #[track_caller]
+    pub fn line(&self, what: &str) -> String {
+        loop {
+            let mut buffer = [0; 4096];
+            let length =
+                self.0.recv(&mut buffer).unwrap_or_else(|e| panic!("nothing of {what:?} was logged: {e}"));
+            let line = std::str::from_utf8(&buffer[..length]).unwrap();
+            if line.contains(what) {
+                return line.to_owned();
+            }
+        }
+    }
+}
