@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use xsk_tests::lab;
+use xsk_tests::lab::bare::Bare;
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::netdev::{self, Knows};
 use xsk_tests::lab::wire::{acquire, with_credentials};
@@ -79,4 +80,15 @@ fn a_program_with_frags_goes_on_a_jumbo_mtu_where_the_kernel_has_them() {
     drop((asked, wire));
     lab.nothing_left(&veth.ifname, &[]);
     lab::say_feature("frags", yes(frags));
+}
+
+#[test]
+fn what_the_benchmarks_compare_with_is_to_be_had() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    let bare = Bare::new(lab.ifindex(&veth.ifname));
+    // Once more, since the first one has given its slot back.
+    for _ in 0..2 {
+        drop(bare.grant());
+    }
 }
