@@ -71,7 +71,7 @@ fn a_keeper_that_missed_messages_asks_afresh() {
     std::fs::write(lab.path("batch"), batch).unwrap();
     lab.cmd("ip").arg("-batch").arg(lab.path("batch")).run(Duration::from_secs(60)).ok();
     keeper.signal(Signal::SIGCONT);
-    let mut kinds = Vec::new();
+    let mut kinds = vec![wire.event()];
     while wire.readable(Duration::from_millis(500)) {
         kinds.push(wire.event());
     }
@@ -80,6 +80,28 @@ fn a_keeper_that_missed_messages_asks_afresh() {
     assert_eq!(wire.event(), EventKind::InterfaceUp);
     drop((wire, grant));
     lab.nothing_left("other", &[]);
+}
+
+/// A bridge tells of its ports in link messages of its own, which are not about the interface.
+#[test]
+fn a_port_that_joins_and_leaves_a_bridge_keeps_its_lease() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let (wire, _helper) = lab.exec(&lab.user);
+    let mut grant = wire.get(&veth.ifname, 0, 1).unwrap();
+    Process::new(grant.granted.keeper).settled();
+    let mut socket = bound(&mut grant);
+    ip(&["link", "add", "br0", "type", "bridge"]);
+    ip(&["link", "set", "dev", &veth.ifname, "master", "br0"]);
+    ip(&["link", "set", "dev", &veth.ifname, "nomaster"]);
+    ip(&["link", "set", "dev", &veth.ifname, "down"]);
+    assert_eq!(wire.event(), EventKind::InterfaceDown);
+    ip(&["link", "set", "dev", &veth.ifname, "up"]);
+    assert_eq!(wire.event(), EventKind::InterfaceUp);
+    receives(&lab, &veth, 0, &mut socket);
+    drop((wire, socket));
+    lab.nothing_left(&veth.ifname, &[]);
 }
 
 #[test]
@@ -157,7 +179,7 @@ fn a_program_lingers_as_long_as_the_rule_says() {
     let veth = lab.veth(1);
     let uid = lab.user.uid;
     let rule = format!("[[allow]]\nusers = [{uid}]\ninterfaces = [\"eth1\"]\nlinger_seconds = ");
-    lab.policy(&format!("{rule}2\n"));
+    lab.policy(&format!("{rule}60\n"));
     let listener = lab.listen();
     let reap = || lab.cmd(HELPER).arg("reap").run(SOON).ok();
     let lease = || {
@@ -170,6 +192,7 @@ fn a_program_lingers_as_long_as_the_rule_says() {
     let first = lease();
     reap();
     assert!(lab.xdp(&veth.ifname).is_some(), "the program does not linger");
+    lab.policy(&format!("{rule}1\n"));
     assert_eq!(lease(), first, "a lingering program is used again");
     wait_until(SOON, "reap to remove what has lingered", || {
         reap();

@@ -63,6 +63,9 @@ pub(crate) struct Attached {
     pub(crate) mode: Option<Mode>,
 }
 
+/// The family of links as such (net/core/rtnetlink.c, `rtnl_fill_ifinfo`).
+const AF_UNSPEC: u8 = libc::AF_UNSPEC as u8;
+
 impl Netlink {
     /// The interface of this name; the kernel finds it by an altname too, so the answer's name may be another.
     /// `None` where there is none.
@@ -96,7 +99,8 @@ pub(super) fn moved(message: &Message<'_>) -> bool {
 
 /// Reads a link message, an answer or an event.
 pub(super) fn describe(message: &Message<'_>) -> Option<Link> {
-    if !matches!(message.kind, RTM_NEWLINK | RTM_DELLINK) {
+    // A bridge tells of its ports as links of its own family, and of one that leaves it as of a link that is gone.
+    if !matches!(message.kind, RTM_NEWLINK | RTM_DELLINK) || message.body.first() != Some(&AF_UNSPEC) {
         return None;
     }
     let ifindex = wire::u32_at(message.body, 4)?;
