@@ -137,7 +137,7 @@ impl Policy {
         let allow = file.allow.into_iter().map(|rule| allow(&source, rule)).collect::<Result<Vec<_>, _>>()?;
         let deny = file.deny.into_iter().map(|rule| deny(&source, rule)).collect::<Result<Vec<_>, _>>()?;
         if let Some(text) = file.limits {
-            self.limits = limits(&source, text)?;
+            self.limits = limits(&source, text, &self.limits)?;
         }
         self.allow.extend(allow);
         self.deny.extend(deny);
@@ -231,25 +231,25 @@ fn principal(text: PrincipalText) -> Result<Principal, String> {
     }
 }
 
-fn at_most(key: &str, value: Option<u32>, default: u32, most: u32) -> Result<u32, String> {
+fn at_most(key: &str, value: Option<u32>, before: u32, most: u32) -> Result<u32, String> {
     match value {
-        None => Ok(default),
+        None => Ok(before),
         Some(value) if (1..=most).contains(&value) => Ok(value),
         Some(value) => Err(format!("'{key}' is {value}; it has to be from 1 to {most}")),
     }
 }
 
-fn limits(source: &Source<'_>, text: Spanned<LimitsText>) -> Result<Limits, PolicyError> {
+/// What a file does not say stays as the files before it have it.
+fn limits(source: &Source<'_>, text: Spanned<LimitsText>, before: &Limits) -> Result<Limits, PolicyError> {
     let span = text.span();
     let text = text.into_inner();
     let fail = |message: String| source.error(span.clone(), message);
-    let default = Limits::default();
     let idle =
-        at_most("idle_seconds", text.idle_seconds, default.idle.as_secs() as u32, 3600).map_err(fail)?;
+        at_most("idle_seconds", text.idle_seconds, before.idle.as_secs() as u32, 3600).map_err(fail)?;
     Ok(Limits {
-        connections: at_most("connections", text.connections, default.connections, MOST).map_err(fail)?,
+        connections: at_most("connections", text.connections, before.connections, MOST).map_err(fail)?,
         idle: Duration::from_secs(idle.into()),
-        messages: at_most("messages", text.messages, default.messages, 1024).map_err(fail)?,
+        messages: at_most("messages", text.messages, before.messages, 1024).map_err(fail)?,
     })
 }
 
@@ -269,6 +269,14 @@ mod tests {
     fn read(text: &str) -> Result<Policy, PolicyError> {
         let mut policy = Policy::default();
         policy.add("policy.toml", text).map(|()| policy)
+    }
+
+    #[test]
+    fn a_second_file_changes_only_the_limits_that_it_names() {
+        let mut policy = read("[limits]\nconnections = 16\nmessages = 4\n").unwrap();
+        policy.add("50.toml", "[limits]\nidle_seconds = 30\nmessages = 8\n").unwrap();
+        let expected = Limits { connections: 16, idle: Duration::from_secs(30), messages: 8 };
+        assert_eq!(policy.limits, expected);
     }
 
     #[test]
