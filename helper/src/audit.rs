@@ -7,7 +7,10 @@ use std::cell::RefCell;
 use std::fmt::{Display, Write as _};
 use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixDatagram;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// journald's native protocol (systemd, `docs/JOURNAL_NATIVE_PROTOCOL.md`).
 const JOURNAL: &str = "/run/systemd/journal/socket";
@@ -43,6 +46,12 @@ fn connect(path: &str) -> Option<UnixDatagram> {
     // A log that does not keep up must not hold a grant up.
     socket.set_nonblocking(true).ok()?;
     Some(socket)
+}
+
+/// Whether a line can be written at once. The stream is open in other processes too, so its mode is not changed.
+fn has_room(stream: &File) -> bool {
+    let mut set = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut set, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// What the line is about, as a word.
@@ -111,7 +120,8 @@ impl Line {
         SINK.with_borrow_mut(|sink| match sink {
             Some(Sink::Journal(socket)) => drop(socket.send(&self.journal())),
             Some(Sink::Syslog(socket)) => drop(socket.send(self.syslog(&line).as_bytes())),
-            Some(Sink::Stream(stream)) => drop(stream.write_all(line.as_bytes())),
+            Some(Sink::Stream(stream)) if has_room(stream) => drop(stream.write_all(line.as_bytes())),
+            Some(Sink::Stream(_)) => {}
             None => drop(std::io::stderr().write_all(line.as_bytes())),
         });
     }

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,7 +17,9 @@ use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::User as Account;
 use xsk_tests::lab;
 use xsk_tests::lab::proc::{Caps, Process};
-use xsk_tests::lab::{Cmd, INSTALLED, Lab, Running, SERVICE, SERVICE_CAPS, SOCKET, SOON, Veth, Wire, wire};
+use xsk_tests::lab::{
+    Cmd, HELPER, INSTALLED, Lab, Running, SERVICE, SERVICE_CAPS, SOCKET, SOON, Veth, Wire, wire,
+};
 use xsk_tests::proto::{Code, EventKind, Reply, Request, Revoke, codec};
 use xsk_tests::skip;
 
@@ -220,9 +222,7 @@ fn sudo_by_the_client() {
     if let Err(why) = lab.sudo() {
         skip!("{why}");
     }
-    let script = lab.path("by-sudo");
-    fs::write(&script, format!("#!/bin/sh\nexec sudo -n {INSTALLED}\n")).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = lab.script("by-sudo", &format!("#!/bin/sh\nexec sudo -n {INSTALLED}\n"));
     let netdev = format!("af-xdp,id=n0,ifname={}", veth.ifname);
     let run = || {
         let cmd = lab.cmd("xsk-client").args(["run", "--helper"]).arg(&script);
@@ -371,6 +371,30 @@ fn a_standard_error_that_nobody_reads_holds_nothing_up() {
     let line = format!("exec {INSTALLED} --help 2>&{}", full.as_raw_fd());
     let helper = lab.user_cmd("bash").args(["-c", &line]).inherit(full).start();
     assert!(!helper.finish(SOON).status.success());
+    drop(reader);
+}
+
+/// All processes of a listener share its stream.
+#[test]
+fn a_log_that_nobody_reads_holds_no_lease_up() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    lab.install_helper(0o4750);
+    let (reader, full) = full_pipe();
+    nix::unistd::read(&reader, &mut [0; 4096]).unwrap();
+    let line = format!("exec {HELPER} listen --socket {SOCKET} --socket-mode 0666 2>&{}", full.as_raw_fd());
+    let listener = lab.cmd("bash").args(["-c", &line]).inherit(full).start();
+    for _ in 0..100 {
+        lab.wire().is_refused("eth9", 0, 1, Code::NotAllowed);
+    }
+    let wire = lab.wire();
+    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
+    lab.cmd(HELPER).args(["revoke", &veth.ifname]).run(SOON).ok();
+    wire.tells(EventKind::Revoked);
+    assert!(wire.ends(SOON));
+    drop((wire, grant));
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
     drop(reader);
 }
 

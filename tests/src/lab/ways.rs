@@ -48,6 +48,20 @@ impl Lab {
         path
     }
 
+    /// A copy of a program that every user can execute.
+    pub fn copy(&self, program: &Path, name: &str) -> PathBuf {
+        let path = self.path(name);
+        install(program, &path, 0o755);
+        path
+    }
+
+    /// A script that every user can execute.
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let source = self.path(&format!("{name}.text"));
+        fs::write(&source, text).unwrap();
+        self.copy(&source, name)
+    }
+
     /// Mounts the bpffs that the packages' mount unit would mount.
     pub fn mount_bpffs(&self) {
         let dir = "/run/xsk-helper/bpf";
