@@ -23,11 +23,14 @@ pub(crate) fn socket(path: &Path, errno: Errno) -> Error {
         Errno::CONNREFUSED => error(format!("nobody listens on {path} any more"))
             .hint("restart the helper: systemctl restart xsk-helper.socket"),
         Errno::ACCESS => error(format!("you may not connect to {path}")).hint(may_connect(&path)),
-        Errno::PROTOTYPE => error(format!("{path} is a socket of another kind (not SOCK_SEQPACKET)")),
+        Errno::PROTOTYPE => error(format!("{path} is a socket of another kind (not SOCK_SEQPACKET)"))
+            .hint("name the helper's: --socket /run/xsk-helper/socket"),
         Errno::TIMEDOUT => error(format!("{path} accepts no connection: too many are waiting"))
             .hint("try again, or: systemctl status 'xsk-helper@*'"),
-        Errno::NAMETOOLONG => error(format!("the path {path} is too long for a socket (107 bytes at most)")),
-        errno => error(format!("cannot connect to {path}: {}", std::io::Error::from(errno))),
+        Errno::NAMETOOLONG => error(format!("the path {path} is too long for a socket (107 bytes at most)"))
+            .hint("name it from a folder nearer: cd to it, and --socket ./NAME"),
+        errno => error(format!("cannot connect to {path}: {}", std::io::Error::from(errno)))
+            .hint("see the helper: systemctl status xsk-helper.socket"),
     }
 }
 

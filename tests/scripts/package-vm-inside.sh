@@ -199,6 +199,16 @@ the_profile_is_enforced() {
 
 denials() { journalctl -q -k | grep 'apparmor="DENIED".*xsk-helper' || true; }
 
+TESTS+=(a_policy_elsewhere_names_the_profile)
+a_policy_elsewhere_names_the_profile() {
+    echo "[limits]" >/root/draft.toml
+    ! said=$(xsk-helper check-policy /root/draft.toml 2>&1) || fail "read in spite of the profile: $said"
+    [[ $said == *"/etc/apparmor.d/local/usr.libexec.xsk-helper"* ]] || fail "$said"
+    mv /root/draft.toml /etc/xsk-helper/draft
+    xsk-helper check-policy /etc/xsk-helper/draft || fail "not read in the policy's folder"
+    rm /etc/xsk-helper/draft
+}
+
 TESTS+=(the_bind_guard_holds_sockets_to_their_queues)
 the_bind_guard_holds_sockets_to_their_queues() {
     [ "$(journal XSK_ACTION=grant XSK_INTERFACE=lan1 XSK_CONFINED_TO_QUEUE=true)" = 1 ] ||

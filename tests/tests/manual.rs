@@ -251,6 +251,9 @@ fn real_paths() -> BTreeSet<String> {
         real.extend(paths(&std::fs::read_to_string(unit.unwrap().path()).unwrap()));
     }
     real.extend(paths(&read("Makefile").replace("$(DESTDIR)", " ").replace("$(prefix)", " /usr")));
+    real.extend(paths(
+        &read("packaging/apparmor.d/usr.libexec.xsk-helper").replace("<local/", " /etc/apparmor.d/local/"),
+    ));
     real.insert("/etc/xsk-helper".to_owned());
     real.insert("/etc/xsk-helper/policy.d/*.toml".to_owned());
     real

@@ -14,11 +14,16 @@ use crate::policy::names::System;
 use crate::policy::rule::{Confine, Principal, QueueSet};
 use crate::policy::{Denied, Names, Policy, Question, Rule};
 
+const UNUSABLE: &str = "until this is mended nobody is served";
+/// What root is told by the kernel for one reason alone.
+const DENIED: &str = "Permission denied";
+const CONFINED: &str = "AppArmor has the helper read below /etc/xsk-helper alone: try the file there (beside policy.toml it counts for nobody), or allow its path in /etc/apparmor.d/local/usr.libexec.xsk-helper";
+
 pub(crate) fn check(arguments: &CheckPolicy) -> Result<(), Failure> {
     let path = arguments.file.as_deref().unwrap_or(Path::new(paths::POLICY));
     let policy = Policy::load_from(path).map_err(|error| {
-        Failure::new(Code::Policy, &error.place, error.to_string())
-            .hint("until this is mended nobody is served")
+        let hint = if error.message.contains(DENIED) { CONFINED } else { UNUSABLE };
+        Failure::new(Code::Policy, &error.place, error.to_string()).hint(hint)
     })?;
     match arguments.subject.as_deref() {
         Some([user, ifname]) => explain(&policy, user, ifname),
@@ -63,7 +68,10 @@ fn unknown_names(rule: &Rule) -> Vec<String> {
 
 /// The user's number and all his groups, as a login would give them to him.
 fn identity(name: &str) -> Result<(u32, Vec<u32>), Failure> {
-    let unknown = || Failure::new(Code::Policy, name, format!("there is no user '{name}'"));
+    let unknown = || {
+        Failure::new(Code::Policy, name, format!("there is no user '{name}'"))
+            .hint("a name or a number; see: getent passwd")
+    };
     let user = match name.parse::<u32>() {
         Ok(uid) => match User::from_uid(uid.into()) {
             Ok(Some(user)) => user,
@@ -78,7 +86,10 @@ fn identity(name: &str) -> Result<(u32, Vec<u32>), Failure> {
 
 fn explain(policy: &Policy, user: &str, ifname: &str) -> Result<(), Failure> {
     let (uid, groups) = identity(user)?;
-    let refused = |message: String| Err(Failure::new(Code::NotAllowed, ifname, message));
+    let refused = |message: String| {
+        let hint = "see the rules: /etc/xsk-helper/policy.toml and policy.d, and xsk-policy.toml(5)";
+        Err(Failure::new(Code::NotAllowed, ifname, message).hint(hint))
+    };
     // The least that can be asked for under each rule: its first queue, any mode.
     let question = |first_queue| Question {
         uid,

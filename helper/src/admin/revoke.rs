@@ -86,7 +86,8 @@ fn user(name: &str) -> Result<u32, Failure> {
     }
     match User::from_name(name) {
         Ok(Some(user)) => Ok(user.uid.as_raw()),
-        _ => Err(Failure::new(Code::NotAllowed, name, format!("there is no user '{name}'"))),
+        _ => Err(Failure::new(Code::NotAllowed, name, format!("there is no user '{name}'"))
+            .hint("a name or a number; see who has leases: xsk-client status")),
     }
 }
 

@@ -46,6 +46,7 @@ fn small(param: &Param, number: u64) -> Result<u32, Failure> {
             &param.name,
             format!("the option '{}' is at most 65535", param.name),
         )
+        .hint("the kernel's NAPI takes 64 frames at a time; microseconds are usually 20 to 200")
     })
 }
 
