@@ -5,7 +5,6 @@
 mod common;
 
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use common::{Peer, granted, helper, plain_socket, refused, xdp_socket};
@@ -81,9 +80,8 @@ fn a_refusal_instead_of_a_greeting_is_heard() {
     assert_eq!(error.kind, Kind::Refused(Code::Limit));
 }
 
-/// In one test, since it counts this process's descriptors.
 #[test]
-fn other_descriptors_than_granted_are_all_closed() {
+fn other_descriptors_than_granted_are_refused() {
     let Some(socket) = xdp_socket() else { return };
     let copy = move || socket.try_clone().unwrap();
     let copies = std::sync::Arc::new(copy);
@@ -207,8 +205,7 @@ fn each_way_to_have_no_helper_has_its_sentence() {
     std::fs::write(&file, "").unwrap();
     let shown = file.display();
     let broken = folder.join("broken");
-    std::fs::write(&broken, "#!/bin/sh\necho no library >&2; exit 3\n").unwrap();
-    std::fs::set_permissions(&broken, PermissionsExt::from_mode(0o755)).unwrap();
+    common::script(&broken, "#!/bin/sh\necho no library >&2; exit 3\n");
     let missing = folder.join("missing");
     let cases = [
         (Endpoint::Socket(missing.clone()), format!("there is no socket at {}", missing.display())),
@@ -229,7 +226,7 @@ fn each_way_to_have_no_helper_has_its_sentence() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// Not a thing may stay open after 200 failures.
+/// Not a thing may stay open after 200 failures: too few descriptors, too many, and those of another kind.
 #[test]
 fn failures_are_flat() {
     let Some(socket) = xdp_socket() else { return };
@@ -248,8 +245,10 @@ fn failures_are_flat_alone() {
     let Some(socket) = xdp_socket() else { return };
     let (fake, thread) = helper("flat", 200, move |peer, index| {
         peer.greet();
-        let fds: Vec<_> = (0..index % 5).map(|_| socket.try_clone().unwrap()).collect();
-        peer.say(&Reply::Granted(granted(9)), &fds);
+        let (sockets, others) = [(1, 0), (4, 0), (2, 1)][index % 3];
+        let mut fds: Vec<_> = (0..sockets).map(|_| socket.try_clone().unwrap()).collect();
+        fds.extend((0..others).map(|_| plain_socket()));
+        peer.say(&Reply::Granted(granted(3)), &fds);
         assert!(peer.wait_end());
     });
     let before = open_descriptors();

@@ -224,7 +224,7 @@ fn open_to_all(fake: &Fake) {
 fn as_nobody(fake: &Fake, arguments: &[&str]) -> Output {
     // The build folder may be closed to others.
     let copy = fake.path.with_file_name("xsk-client");
-    std::fs::copy(CLIENT, &copy).unwrap();
+    common::copy(CLIENT.as_ref(), &copy);
     let mut command = Command::new("prlimit");
     command.args([
         "--memlock=1048576:1048576",
@@ -278,9 +278,7 @@ fn a_qemu_without_af_xdp_gets_a_stream() {
     let Some((fake, thread)) = generous("stream", 1) else { return };
     let folder = fake.path.parent().unwrap().to_owned();
     let script = |name: &str, text: &str| {
-        let path = folder.join(name);
-        std::fs::write(&path, format!("#!/bin/bash\n{text}")).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        common::script(&folder.join(name), &format!("#!/bin/bash\n{text}"));
     };
     script(
         "qemu-system-x86_64",
@@ -288,7 +286,7 @@ fn a_qemu_without_af_xdp_gets_a_stream() {
     );
     script("xsk-backend", "echo $PPID \"$@\" >$0.args\nfd=${4##*:}\ncat <&$fd\necho over >$0.end");
     let client = folder.join("xsk-client");
-    std::fs::copy(CLIENT, &client).unwrap();
+    common::copy(CLIENT.as_ref(), &client);
     let json = "{'type':'af-xdp','id':'n0','ifname':'eth1','queues':2}";
     let mut command = Command::new(&client);
     command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));

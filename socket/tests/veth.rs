@@ -132,11 +132,11 @@ fn a_queue_is_waited_for_while_its_last_holder_goes() {
         drop(bound(a, 0));
     }
     let holder = bound(a, 0);
+    let start = Instant::now();
     let dropper = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(100));
         drop(holder);
     });
-    let start = Instant::now();
     drop(bound(a, 0));
     assert!(start.elapsed() >= Duration::from_millis(100));
     dropper.join().unwrap();

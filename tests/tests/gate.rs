@@ -16,7 +16,7 @@ use xsk_tests::skip;
 
 /// Where the manager accepts what the gate passes on.
 const INSTANCES: &str = "/run/xsk-helper/instances";
-/// Long enough for whatever is going to come.
+/// How long nothing comes where nothing is to come.
 const SHORTLY: Duration = Duration::from_millis(300);
 
 /// Starts the gate as the service user, with no capability.
@@ -33,8 +33,8 @@ struct PassedOn {
     _link: Wire,
 }
 
-fn passed_on(manager: &OwnedFd) -> Option<PassedOn> {
-    let link = Wire::accept(manager, SHORTLY)?;
+fn passed_on(manager: &OwnedFd, within: Duration) -> Option<PassedOn> {
+    let link = Wire::accept(manager, within)?;
     let [client]: [OwnedFd; 1] = link.receive_now().try_into().unwrap();
     let uid = getsockopt(&client, PeerCredentials).unwrap().uid();
     Some(PassedOn { uid, _client: client, _link: link })
@@ -73,26 +73,27 @@ fn users_take_turns_at_the_gate() {
     let manager = wire::listen(INSTANCES);
     let gate = gate(&lab);
     let flood: Vec<Wire> = (0..140).map(|_| lab.wire()).collect();
-    let mut started: Vec<PassedOn> = std::iter::from_fn(|| passed_on(&manager)).collect();
+    let next = || passed_on(&manager, SOON).unwrap();
+    let mut started: Vec<PassedOn> = (0..4).map(|_| next()).collect();
     assert!(started.iter().all(|one| one.uid == lab.user.uid));
-    assert_eq!(started.len(), 4, "of one user at a time");
+    assert!(passed_on(&manager, SHORTLY).is_none(), "more than four of one user at a time");
     let other = lab.another_user();
     let one = Wire::connect_as(SOCKET, &other);
-    started.push(passed_on(&manager).unwrap());
+    started.push(next());
     assert_eq!(started[4].uid, other.uid, "another user does not wait for them");
     // Four are with the manager, 128 wait.
     let told = flood.iter().filter(|wire| wire.readable(Duration::ZERO)).map(Wire::refusal);
     let told: Vec<Code> = told.map(|refused| refused.code).collect();
     assert_eq!(told, [Code::Limit; 8]);
     drop(started.remove(0));
-    started.push(passed_on(&manager).unwrap());
+    started.push(next());
     assert_eq!(started[4].uid, lab.user.uid);
     // Who hangs up while he waits costs the manager nothing.
     drop((flood, one));
     started.clear();
-    assert!(passed_on(&manager).is_none());
+    assert!(passed_on(&manager, SHORTLY).is_none());
     let _one = Wire::connect_as(SOCKET, &other);
-    assert_eq!(passed_on(&manager).unwrap().uid, other.uid);
+    assert_eq!(next().uid, other.uid);
     lab.no_helpers_but(&[gate.pid()]);
 }
 

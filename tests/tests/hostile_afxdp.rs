@@ -11,7 +11,7 @@ use xsk_tests::lab::foreign::{NATIVE, SKB, Way};
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::wire::{Grant, with_credentials};
-use xsk_tests::lab::{Lab, SOCKET, SOON, Wire, afxdp, packet};
+use xsk_tests::lab::{Lab, SOCKET, SOON, Stopper, Wire, afxdp, packet};
 use xsk_tests::proto::{Code, EventKind, Reply, Request};
 
 /// A lease of this queue of an interface that the user may have, over a setuid run.
@@ -115,6 +115,7 @@ fn h25_names_swapped_while_others_ask() {
     }
     let (mut granted, mut asked) = (0, 0);
     std::thread::scope(|scope| {
+        let _at_the_end = Stopper(&stop);
         // "good" is away half of the time; then the name belongs to the other interface, for a moment.
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
@@ -152,7 +153,6 @@ fn h25_names_swapped_while_others_ask() {
             drop(wire);
             lab.no_helpers_but(&[listener.pid()]);
         }
-        stop.store(true, Ordering::Relaxed);
     });
     lab::say_figure(&format!("{asked} requests, {granted} of them granted, while names were swapped"));
     lab.nothing_left("good", &[listener.pid()]);

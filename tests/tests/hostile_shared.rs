@@ -74,9 +74,8 @@ fn listen_takes_no_address_of_another_kind_of_socket() {
     let lab = lab!();
     let path = lab.path("bus");
     let _bus = UnixListener::bind(&path).unwrap();
-    let done = lab.cmd("xsk-helper").args(["listen", "--socket"]).arg(&path).start();
-    std::thread::sleep(Duration::from_secs(2));
-    drop(done);
+    let done = lab.cmd("xsk-helper").args(["listen", "--socket"]).arg(&path).run(SOON);
+    done.exits(75).err_has("somebody listens on");
     UnixStream::connect(&path).unwrap();
 }
 

@@ -97,7 +97,7 @@ fn lab_with_rights(memlock_mib: u32) -> Option<Lab> {
         "[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmemlock_mib = {memlock_mib}\n",
         lab.user.uid
     ));
-    std::fs::copy(std::env::current_exe().unwrap(), lab.path("consumer")).unwrap();
+    lab.copy(&std::env::current_exe().unwrap(), "consumer");
     Some(lab)
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use xsk_tests::lab;
 use xsk_tests::lab::packet::Tap;
 use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::{HELPER, Lab, Running, SOCKET, SOON, Veth, Wire, wait_until};
+use xsk_tests::lab::{HELPER, Lab, Running, SOCKET, SOON, Stopper, Veth, Wire, wait_until};
 
 const CABLES: u32 = 50;
 const QUEUES: u32 = 4;
@@ -147,7 +147,7 @@ fn an_upgrade_of_every_helper_loses_no_frame() {
     let stop = AtomicBool::new(false);
     let taps: Vec<(Tap, Tap)> = cables.iter().map(|veth| (lab.peer_tap(veth), lab.peer_tap(veth))).collect();
     let counted = std::thread::scope(|scope| {
-        let stop = &stop;
+        let (at_the_end, stop) = (Stopper(&stop), &stop);
         let exchanges: Vec<_> =
             taps.into_iter().map(|(out, back)| scope.spawn(move || exchange(out, back, stop))).collect();
         std::thread::sleep(Duration::from_millis(300));
@@ -163,7 +163,7 @@ fn an_upgrade_of_every_helper_loses_no_frame() {
             std::thread::sleep(Duration::from_millis(200));
         }
         listener = Some(replaced);
-        stop.store(true, Ordering::Relaxed);
+        drop(at_the_end);
         exchanges.into_iter().map(|exchange| exchange.join().unwrap()).collect::<Vec<_>>()
     });
     let (sent, back): (u32, usize) =

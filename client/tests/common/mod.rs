@@ -5,7 +5,8 @@
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::JoinHandle;
 
 use rustix::net::{
@@ -27,6 +28,20 @@ impl Drop for Fake {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// An executable of this text. By a process of its own: a descriptor open for writing here would go along with any fork
+/// of another test, and a file that is open for writing cannot be executed.
+pub fn script(path: &Path, text: &str) {
+    let source = path.with_extension("text");
+    std::fs::write(&source, text).unwrap();
+    copy(&source, path);
+}
+
+/// A copy that everybody may execute, made in the same way.
+pub fn copy(program: &Path, path: &Path) {
+    let done = Command::new("install").args(["--mode", "755"]).args([program, path]).status().unwrap();
+    assert!(done.success());
 }
 
 /// One conversation as the helper sees it.

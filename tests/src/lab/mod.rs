@@ -37,7 +37,7 @@ pub use skip::{
     elsewhere as say_elsewhere, feature as say_feature, figure as say_figure, say as say_skipped,
 };
 pub use user::{GROUP, SERVICE, User};
-pub use wait::{SOON, wait_for, wait_until};
+pub use wait::{SOON, Stopper, wait_for, wait_until};
 pub use ways::SERVICE_CAPS;
 pub use wire::Wire;
 

@@ -209,6 +209,9 @@ pub(super) fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
+/// Bytes, with those that the kernel adds to each frame.
+const TAP_BUFFER: usize = 8 << 20;
+
 /// A raw packet socket on the interface of this index, in the calling thread's network namespace.
 pub(super) fn packet_socket(ifindex: u32) -> io::Result<OwnedFd> {
     let protocol = (libc::ETH_P_ALL as u16).to_be();
@@ -226,6 +229,8 @@ pub(super) fn packet_socket(ifindex: u32) -> io::Result<OwnedFd> {
     let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
     // SAFETY: the address is live and its length is right.
     cvt(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), length) })?;
+    // What a thread that is kept waiting on a busy machine has not read yet is not lost.
+    nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::RcvBufForce, &TAP_BUFFER)?;
     Ok(fd)
 }
 

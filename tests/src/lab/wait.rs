@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Waiting for a condition, always with an end: the only place of the lab that sleeps.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Long enough for anything that should happen at once, on a busy machine.
@@ -41,5 +42,16 @@ pub fn wait_quietly(within: Duration, mut probe: impl FnMut() -> bool) -> bool {
             return false;
         }
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// Says that it is over when it goes out of scope, by a failed check too: the other threads of a test, which go on until
+/// then, would have it wait for ever.
+#[derive(Debug)]
+pub struct Stopper<'a>(pub &'a AtomicBool);
+
+impl Drop for Stopper<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

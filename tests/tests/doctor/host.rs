@@ -2,7 +2,6 @@
 //! The machine: its kernel, its limits, its QEMU.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
@@ -18,10 +17,7 @@ fn with(lab: &Lab, options: &[&str]) -> Said {
 
 /// A program in the place of QEMU.
 fn qemu(lab: &Lab, name: &str, script: &str) -> String {
-    let path = lab.path(name);
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    path.to_str().unwrap().to_owned()
+    lab.script(name, &format!("#!/bin/sh\n{script}\n")).to_str().unwrap().to_owned()
 }
 
 fn version(number: &str, netdevs: &str) -> String {
