@@ -34,7 +34,7 @@ pub struct Cli {
     #[arg(long, value_name = "N", default_value_t = 896, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub frames: u32,
     /// Bytes a frame of UMEM: 2048 or 4096. A received frame may have 256 bytes less
-    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = frame_size)]
     pub frame_size: u32,
     /// Never sleep: one core a queue, whether there are frames or not
     #[arg(long)]
@@ -118,6 +118,11 @@ pub(crate) fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
     let arguments: Vec<_> = arguments.collect();
     let joined = arguments.iter().any(|argument| argument == "--error-format=json");
     joined || arguments.windows(2).any(|pair| pair[0] == "--error-format" && pair[1] == "json")
+}
+
+fn frame_size(text: &str) -> Result<u32, String> {
+    let size = text.parse().ok().filter(|size| [2048, 4096].contains(size));
+    size.ok_or_else(|| format!("'{text}' is neither 2048 nor 4096"))
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

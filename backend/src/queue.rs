@@ -21,7 +21,7 @@ pub(crate) const BATCH: usize = 64;
 
 /// How long to sleep when the kernel does not take what is in the transmit ring, or has all the frames. A poll for writability would
 /// return at once, since it asks only whether the ring has room.
-const DEVICE_BUSY: Duration = Duration::from_micros(200);
+pub(crate) const DEVICE_BUSY: Duration = Duration::from_micros(200);
 
 /// One queue with its peer.
 pub struct Queue {

@@ -65,6 +65,9 @@ fn start(queues: Vec<Queue>, control: &Arc<Control>) -> Result<Vec<Worker>, Erro
         let builder = std::thread::Builder::new().name(name.replace(" queue ", ":"));
         let worker = builder.spawn(move || {
             let result = queue.run();
+            if result.is_err() {
+                control.stop();
+            }
             control.tell_main();
             result
         });
@@ -94,7 +97,7 @@ impl Watch {
                 None => {}
             }
             self.control.drain_main_event();
-            if self.workers.iter().any(JoinHandle::is_finished) || self.control.stopped() {
+            if self.workers.iter().all(JoinHandle::is_finished) || self.control.stopped() {
                 return Ok(if self.control.stopped() { "--count reached" } else { "the peer is done" });
             }
             self.look_at_interfaces()?;

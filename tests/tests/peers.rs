@@ -10,7 +10,7 @@ use xsk_tests::lab::{Cmd, Lab, Running, SOON, Veth};
 
 /// The backend with a peer, started by `xsk-client run`.
 fn backend(lab: &Lab, run: Cmd, veth: &Veth, args: &[&str]) -> Running {
-    let netdev = format!("af-xdp,id=n0,ifname={}", veth.ifname);
+    let netdev = format!("af-xdp,id=n0,ifname={},queues={}", veth.ifname, veth.queues);
     let mut running =
         run.arg("--").arg(lab.bin("xsk-backend")).args(["--netdev", &netdev]).args(args).start();
     running.says("ready:", SOON);
@@ -43,14 +43,18 @@ fn neighbour_discovery_and_icmpv6_are_answered() {
 #[test]
 fn generate_sends_as_many_frames_as_it_was_told() {
     let lab = lab!();
-    let veth = lab.veth(1);
-    lab.allow(&veth.ifname);
-    let before = received(&lab, &veth);
-    let run = backend(&lab, lab.client("run"), &veth, &["--peer", "generate,count=1000,rate=20000,size=200"]);
-    run.finish(SOON).ok();
-    let sent = received(&lab, &veth) - before;
-    assert!((1000..1020).contains(&sent), "{sent} frames");
-    lab.nothing_left(&veth.ifname, &[]);
+    // Over all queues, of which one is done before the others.
+    for (queues, pace) in [(1, ",rate=20000"), (3, "")] {
+        let veth = lab.veth(queues);
+        lab.allow(&veth.ifname);
+        let before = received(&lab, &veth);
+        let peer = format!("generate,count=1000,size=200{pace}");
+        let run = backend(&lab, lab.client("run"), &veth, &["--peer", &peer]);
+        run.finish(SOON).ok();
+        let sent = received(&lab, &veth) - before;
+        assert!((1000..1020).contains(&sent), "{sent} frames from {queues} queues");
+        lab.nothing_left(&veth.ifname, &[]);
+    }
 }
 
 /// The frames that the other end of the cable has received.

@@ -5,7 +5,6 @@
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::event::PollFlags;
 use xsk_socket::{Bound, RxBatch};
@@ -13,28 +12,26 @@ use xsk_socket::{Bound, RxBatch};
 use super::{Interest, Peer};
 use crate::counters::{Counters, Moved};
 use crate::error::Error;
-use crate::queue::BATCH;
-
-/// While the other device takes nothing.
-const DEVICE_BUSY: Duration = Duration::from_micros(200);
+use crate::queue::{BATCH, DEVICE_BUSY};
 
 /// The peer.
 pub struct Forward {
     name: String,
     other: Bound,
     counters: Arc<Counters>,
-    pending: bool,
+    /// It has frames to send, or to give back: neither wakes anybody.
+    busy: bool,
 }
 
 impl Forward {
     /// Forwards to and from `other`, whose frames are counted in `counters`.
     pub fn new(name: String, other: Bound, counters: Arc<Counters>) -> Self {
-        Self { name, other, counters, pending: false }
+        Self { name, other, counters, busy: false }
     }
 
     fn flush(&mut self) -> Result<(), Error> {
         let pending = self.other.flush().map_err(|error| Error::socket(&self.name, &error))?;
-        self.pending = pending > 0;
+        self.busy = pending > 0 || self.other.room() == 0;
         Ok(())
     }
 }
@@ -61,7 +58,7 @@ impl Peer for Forward {
     }
 
     fn interest(&self) -> Interest<'_> {
-        let within = self.pending.then_some(DEVICE_BUSY);
+        let within = self.busy.then_some(DEVICE_BUSY);
         Interest { on: Some((self.other.as_fd(), PollFlags::IN)), within }
     }
 }

@@ -93,9 +93,8 @@ impl Peer for Generate {
     }
 
     fn interest(&self) -> Interest<'_> {
-        let within =
-            if self.done() { None } else { self.pace.as_ref().map(|pace| pace.wait(Instant::now())) };
-        Interest { on: None, within }
+        let wait = || self.pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(Instant::now()));
+        Interest { on: None, within: (!self.done()).then(wait) }
     }
 
     fn done(&self) -> bool {

@@ -22,6 +22,7 @@ pub use link::Link;
 use super::{Interest, Peer};
 use crate::counters::{Counters, Moved};
 use crate::error::Error;
+use crate::queue::DEVICE_BUSY;
 use link::Waiting;
 
 /// How often a queue that does not read looks whether the link has ended or changed.
@@ -72,7 +73,7 @@ impl Peer for Stream {
     fn interest(&self) -> Interest<'_> {
         let Waiting { connection, listener, unsent, unread, within } = &self.waiting;
         let mut events = PollFlags::empty();
-        // With frames that the socket had no room for, more input helps nobody.
+        // With frames that the socket had no room for, more input helps nobody, and nothing tells that it has room again.
         if self.reads && !unread {
             events |= PollFlags::IN;
         }
@@ -84,7 +85,12 @@ impl Peer for Stream {
             (None, Some(listener)) if self.reads => Some((listener.as_fd(), PollFlags::IN)),
             _ => None,
         };
-        Interest { on, within: if self.reads { *within } else { Some(LOOK) } }
+        let within = match (self.reads, *unread) {
+            (false, _) => Some(LOOK),
+            (true, true) => Some(DEVICE_BUSY),
+            (true, false) => *within,
+        };
+        Interest { on, within }
     }
 
     fn done(&self) -> bool {
