@@ -149,7 +149,14 @@ fn prometheus(status: &StatusPart) -> String {
         status.leases.iter().map(|lease| (of_lease(lease), value(lease))).collect::<Vec<_>>()
     };
     let interfaces = status.interfaces.iter().map(|interface| {
-        let labels = format!("ifname=\"{}\",mode=\"{}\"", label(&interface.ifname), interface.mode);
+        // One that is gone or elsewhere has no name here.
+        let labels = format!(
+            "ifname=\"{}\",ifindex=\"{}\",netns_cookie=\"{}\",mode=\"{}\"",
+            label(&interface.ifname),
+            interface.ifindex,
+            interface.netns_cookie,
+            interface.mode
+        );
         (labels, interface.orphans.len() as u64)
     });
     [
@@ -236,6 +243,6 @@ eth1: queues in use that no lease accounts for: 3
         assert!(
             text.contains("xsk_lease_queues{lease=\"9\",ifname=\"eth1\",uid=\"1000\",first_queue=\"0\"} 2\n")
         );
-        assert!(text.contains("xsk_interface_orphan_queues{ifname=\"eth1\",mode=\"native\"} 1\n"));
+        assert!(text.contains("xsk_interface_orphan_queues{ifname=\"eth1\",ifindex=\"4\",netns_cookie=\"1\",mode=\"native\"} 1\n"), "{text}");
     }
 }

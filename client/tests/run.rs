@@ -7,7 +7,7 @@ mod common;
 use std::process::{Command, Output};
 
 use common::{Fake, granted, helper, refused, xdp_socket};
-use xsk_client::proto::{Code, Granted, Memlock, Reply, Request, Verdict};
+use xsk_client::proto::{Code, Granted, Memlock, Param, Reply, Request, Value, Verdict};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_xsk-client");
 
@@ -213,6 +213,34 @@ fn the_limit_is_looked_at_again_after_the_grant() {
     let output = as_nobody(&fake, &["--", "sh", "-c", "echo started", "-netdev", "af-xdp,id=n,ifname=e"]);
     assert_eq!(output.status.code(), Some(125), "{}", text(&output.stderr));
     assert!(output.stdout.is_empty());
+    thread.join().unwrap();
+}
+
+/// The kernel charges what a user locks to him, over all his processes.
+#[test]
+fn what_other_leases_lock_counts_against_the_limit() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("SKIPPED: needs root, to become another user");
+    }
+    let Some(socket) = xdp_socket() else { return };
+    let (fake, thread) = helper("others", 2, move |peer, index| {
+        let Request::Acquire(request) = peer.greet() else { panic!("the limit is enough for this one") };
+        assert_eq!(request.params[0], Param { name: "memlock".into(), value: Value::Number(1 << 20) });
+        let leased = [1 << 20, 2 << 20][index];
+        let memlock = Memlock { limit: 0, leased };
+        peer.say(&Reply::Granted(Granted { memlock, ..granted(1) }), &[socket.try_clone().unwrap()]);
+    });
+    open_to_all(&fake);
+    let backend = fake.path.with_file_name("xsk-backend");
+    common::script(&backend, "#!/bin/sh\necho started\n");
+    let arguments = ["--", backend.to_str().unwrap(), "-netdev", "af-xdp,id=n,ifname=e"];
+    let alone = as_nobody(&fake, &arguments);
+    assert_eq!(text(&alone.stdout), "started\n", "{}", text(&alone.stderr));
+    let second = as_nobody(&fake, &arguments);
+    assert_eq!(second.status.code(), Some(125));
+    let error = text(&second.stderr);
+    assert!(error.contains("1472 KiB needed (1 MiB of it for your other leases), 1 MiB allowed"), "{error}");
+    assert!(second.stdout.is_empty());
     thread.join().unwrap();
 }
 

@@ -125,14 +125,30 @@ fn refuse(arguments: &[OsString], error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let ours = || arguments.iter().skip(1).take_while(|argument| *argument != "--");
-    if ours().any(|argument| argument == "--error-format=json") {
+    if wants_json(ours()) {
         let message = error.to_string().trim_start_matches("error: ").trim_end().to_owned();
         report(&Error::new(Kind::Usage, "arguments", message).hint("xsk-client --help"), ErrorFormat::Json);
     } else {
         let _ = error.print();
     }
-    let is_run = ours().find(|argument| !is_option(argument)).is_some_and(|word| word == "run");
+    let is_run = subcommand(ours()).is_some_and(|word| word == "run");
     ExitCode::from(if is_run { crate::run::OURS } else { Kind::Usage.exit_code() })
+}
+
+/// The one option before a subcommand that has a value.
+const FORMAT: &str = "--error-format";
+
+fn wants_json<'a>(arguments: impl Iterator<Item = &'a OsString> + Clone) -> bool {
+    let pairs = arguments.clone().zip(arguments.clone().skip(1));
+    arguments.clone().any(|argument| argument == "--error-format=json")
+        || pairs.into_iter().any(|(name, value)| name == FORMAT && value == "json")
+}
+
+fn subcommand<'a>(arguments: impl Iterator<Item = &'a OsString>) -> Option<&'a OsString> {
+    let mut is_value = false;
+    let mut words = arguments
+        .filter(|argument| !std::mem::replace(&mut is_value, *argument == FORMAT) && !is_option(argument));
+    words.next()
 }
 
 fn is_option(argument: &OsStr) -> bool {
@@ -173,5 +189,7 @@ mod tests {
         same(status(&["xsk-client", "--error-format=json", "status", "--nonsense"]), 64);
         same(status(&["xsk-client", "run"]), 125);
         same(status(&["xsk-client", "run", "--nonsense", "--", "true"]), 125);
+        same(status(&["xsk-client", "--error-format", "json", "run", "--nonsense", "--", "true"]), 125);
+        same(status(&["xsk-client", "--error-format", "json", "status", "--nonsense"]), 64);
     }
 }

@@ -8,11 +8,24 @@ use crate::{Error, Kind};
 
 const QUEUE: u64 = 32 << 20;
 
+/// What so many queues lock, in bytes.
+pub(super) fn of(queues: u32) -> u64 {
+    QUEUE * u64::from(queues)
+}
+
 /// Refuses where QEMU could not lock the memory of `queues` more queues. What cannot be found out is let pass.
 pub(super) fn check(qmp: &Qmp, network: &str, queues: u32) -> Result<(), Error> {
+    may_lock(qmp, of(queues) + QUEUE * in_use(network))
+}
+
+/// The same once the helper has said what all leases of this user lock, who is QEMU's as a rule.
+pub(super) fn check_after(qmp: &Qmp, leased: u64) -> Result<(), Error> {
+    if limits::is_peers_user(qmp.socket()) { may_lock(qmp, leased) } else { Ok(()) }
+}
+
+fn may_lock(qmp: &Qmp, need: u64) -> Result<(), Error> {
     let Some(pid) = limits::peer(qmp.socket()) else { return Ok(()) };
     let Some(limit) = limits::memlock_of(pid) else { return Ok(()) };
-    let need = QUEUE * (u64::from(queues) + in_use(network));
     if limit >= need || limits::holds_ipc_lock(pid) {
         return Ok(());
     }

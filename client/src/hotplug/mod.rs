@@ -2,18 +2,20 @@
 //! `xsk-client attach` and `detach`: the same hand-over into a QEMU that runs already. The sockets travel over
 //! QMP with getfd, and so does the lease's connection: the lease lives as long as the netdev.
 
+mod device;
 mod memory;
 mod qmp;
 
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use xsk_proto::Mode;
 
 use crate::cli::{AttachArgs, DetachArgs, Outcome};
-use crate::netdev::{Netdev, Options, Place, members_of};
+use crate::netdev::{Netdev, Options, Place};
 use crate::{Error, Kind, Lease, Request, acquire};
+use device::{Device, device_id};
 use qmp::Qmp;
 
 /// The name under which QEMU keeps a lease. QEMU takes a name for a number if it begins with a digit, and
@@ -36,13 +38,15 @@ pub(crate) fn attach(args: &AttachArgs) -> Outcome {
     let network = network.as_str().unwrap_or_default();
     check_id(network, &id)?;
     memory::check(&qmp, network, options.queues)?;
-    let mut request = Request::from(options);
+    let device = args.device.as_deref().map(|text| Device::read(text, &id)).transpose()?;
+    let mut request = Request::from(options).memlock(memory::of(options.queues));
     if args.promisc {
         request = request.promisc();
     }
     let lease = acquire(&args.endpoint.endpoint(), &request)?;
+    memory::check_after(&qmp, lease.granted.memlock.leased)?;
     let names: Vec<String> = (0..lease.sockets.len()).map(|index| socket_name(&id, index)).collect();
-    if let Err(error) = plug(&mut qmp, args, &id, options, &lease, &names) {
+    if let Err(error) = plug(&mut qmp, device, &id, options, &lease, &names) {
         roll_back(&mut qmp, &id, &names);
         return Err(error);
     }
@@ -94,7 +98,7 @@ fn read(args: &AttachArgs) -> Result<Netdev, Error> {
 
 fn plug(
     qmp: &mut Qmp,
-    args: &AttachArgs,
+    device: Option<Device>,
     id: &str,
     options: &Options,
     lease: &Lease,
@@ -105,15 +109,11 @@ fn plug(
     }
     qmp.run_with("getfd", json!({ "fdname": lease_name(id) }), Some(lease.connection.as_fd()))?;
     qmp.run("netdev_add", netdev_json(id, options, lease.granted.mode, names))?;
-    if let Some(device) = &args.device {
-        let added = device_json(device, id).and_then(|device| qmp.run("device_add", device));
-        if let Err(error) = added {
-            // The netdev has taken the sockets; with it they go.
-            let _ = qmp.run("netdev_del", json!({ "id": id }));
-            return Err(error);
-        }
-    }
-    Ok(())
+    let Some(device) = device else { return Ok(()) };
+    device.add(qmp).inspect_err(|_| {
+        // The netdev has taken the sockets; with it they go.
+        let _ = qmp.run("netdev_del", json!({ "id": id }));
+    })
 }
 
 /// Takes back whatever QEMU still has under our names. What is not there is an error that changes nothing.
@@ -135,33 +135,6 @@ fn netdev_json(id: &str, options: &Options, mode: Mode, names: &[String]) -> Val
         "inhibit": true,
         "sock-fds": names.join(":"),
     })
-}
-
-/// The card. QEMU reads these values with their types (`device_add` takes JSON since 6.2), so what looks like a
-/// number or a switch is sent as one.
-fn device_json(text: &str, netdev: &str) -> Result<Value, Error> {
-    let mut device: Map<String, Value> = Map::new();
-    for (key, value) in members_of(text.as_ref()) {
-        device.insert(key, typed(&value));
-    }
-    if !device.contains_key("driver") {
-        return Err(Error::new(Kind::Usage, "--device", "--device: Parameter 'driver' is missing"));
-    }
-    device.insert("netdev".into(), netdev.into());
-    device.entry("id").or_insert_with(|| device_id(netdev).into());
-    Ok(Value::Object(device))
-}
-
-fn typed(value: &str) -> Value {
-    match value {
-        "on" | "yes" | "true" | "y" => true.into(),
-        "off" | "no" | "false" | "n" => false.into(),
-        _ => value.parse::<i64>().map_or_else(|_| value.into(), Value::from),
-    }
-}
-
-fn device_id(netdev: &str) -> String {
-    format!("dev-{netdev}")
 }
 
 /// Unplugs. Each step is tried even if the one before it found nothing, since what is there has to go.
@@ -198,14 +171,5 @@ mod tests {
                        index=0,type=af-xdp,af-xdp0 to ve0\r\nn2: index=0,type=af-xdp,af-xdp0 to ve2\r\n";
         assert!(check_id(network, "n0").is_err() && check_id(network, "n2").is_err());
         assert!(check_id(network, "n1").is_ok() && check_id("", "n0").is_ok());
-    }
-
-    #[test]
-    fn a_card_has_typed_values() {
-        let device = device_json("virtio-net-pci,mac=52:54:00:12:34:56,mq=on,vectors=10", "n0").unwrap();
-        let expected = json!({ "driver": "virtio-net-pci", "mac": "52:54:00:12:34:56", "mq": true, "vectors": 10,
-                               "netdev": "n0", "id": "dev-n0" });
-        assert_eq!(device, expected);
-        assert!(device_json("mq=on", "n0").is_err());
     }
 }

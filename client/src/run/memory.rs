@@ -9,51 +9,75 @@ use super::Held;
 use super::plan::{Plan, Target};
 use super::probe::{Program, is_backend};
 use crate::sys::limits;
-use crate::{Endpoint, Error, Kind, Request, check};
+use crate::{Endpoint, Error, Kind, check};
 
 const MIB: u64 = 1 << 20;
 
-/// QEMU: 8192 frames of 4096 bytes a queue (`af_xdp_umem_create`, net/af-xdp.c).
-const QEMU_QUEUE: u64 = 32 * MIB;
+/// A frame of a UMEM.
+const FRAME: u64 = 4096;
 
-/// xsk-backend: the least that it makes do with, 112 frames of 4096 bytes a queue.
-const BACKEND_QUEUE: u64 = 112 * 4096;
+/// Bytes that a queue locks.
+#[derive(Debug, Clone, Copy)]
+struct Queue {
+    /// With less its program fails.
+    least: u64,
+    /// What it takes where there is room.
+    most: u64,
+}
+
+/// 8192 frames (`af_xdp_umem_create`, net/af-xdp.c).
+const QEMU: Queue = Queue { least: 32 * MIB, most: 32 * MIB };
+
+/// 112 to 896 frames (`--frames`).
+const BACKEND: Queue = Queue { least: 112 * FRAME, most: 896 * FRAME };
 
 /// What the command will lock.
 #[derive(Debug)]
 pub(super) struct Need {
-    a_queue: u64,
-    total: u64,
+    queue: Queue,
+    queues: u64,
     /// A capability makes the limit moot.
     exempt: bool,
 }
 
 impl Need {
     pub(super) fn of(plan: &Plan, program: &Program, streamed: bool) -> Self {
-        let backend = streamed || is_backend(&program.path);
-        let a_queue = if backend { BACKEND_QUEUE } else { QEMU_QUEUE };
-        let total = plan.targets.iter().map(|target| bytes(target, a_queue)).sum();
-        Self { a_queue, total, exempt: limits::exempt(&program.path) }
+        let queue = if streamed || is_backend(&program.path) { BACKEND } else { QEMU };
+        let queues = plan.targets.iter().map(queues).sum();
+        Self { queue, queues, exempt: limits::exempt(&program.path) }
     }
 
-    fn enough(&self) -> bool {
-        self.exempt || limits::memlock().0.is_none_or(|limit| limit >= self.total)
+    fn total(&self) -> u64 {
+        self.queue.least * self.queues
     }
 
-    /// Whether the helper has to raise the limit. The soft limit is raised here first, as far as the hard one.
-    pub(super) fn must_be_raised(&self, endpoint: &Endpoint, plan: &Plan) -> Result<bool, Error> {
-        if self.enough() {
-            return Ok(false);
+    /// Whether the limit has room for it beside `others` bytes.
+    fn enough(&self, others: u64) -> bool {
+        self.exempt || limits::memlock().0.is_none_or(|limit| limit >= self.total().saturating_add(others))
+    }
+
+    /// What each queue may lock beside `others` bytes; nothing where no limit counts.
+    fn share(&self, others: u64) -> Option<u64> {
+        let limit = limits::memlock().0.filter(|_| !self.exempt)?;
+        let share = limit.saturating_sub(others) / self.queues.max(1);
+        Some(share.clamp(self.queue.least, self.queue.most))
+    }
+
+    /// Refuses what cannot be had, before anything is acquired. The soft limit is raised here as far as the hard one;
+    /// what is needed beyond that the helper has to raise.
+    pub(super) fn check_before(&self, endpoint: &Endpoint, plan: &Plan) -> Result<(), Error> {
+        if self.enough(0) {
+            return Ok(());
         }
         limits::raise_memlock().map_err(|errno| Error::system("setrlimit", errno))?;
-        if self.enough() {
-            return Ok(false);
+        if self.enough(0) {
+            return Ok(());
         }
         // Ask before anything is attached: on many NICs an attach and a detach reset the link.
         for target in &plan.targets {
             match check(endpoint, &target.request) {
-                Ok(verdict) if verdict.memlock_max < self.total => {
-                    return Err(self.short(&policy_says(verdict.memlock_max)));
+                Ok(verdict) if verdict.memlock_max < self.total() => {
+                    return Err(self.short(0, &policy_says(verdict.memlock_max)));
                 }
                 Ok(_) => {}
                 // What is busy now may be waited for.
@@ -61,32 +85,54 @@ impl Need {
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// The request for `target`, with what it locks where the helper is to raise the limit.
-    pub(super) fn declare(&self, raise: bool, target: &Target) -> Request {
-        let request = target.request.clone();
-        if raise { request.memlock(bytes(target, self.a_queue)) } else { request }
+    /// What `target` locks, in bytes, to be declared with its request: the helper adds up what all leases of the user
+    /// lock, and raises the limit as far as the policy lets it.
+    pub(super) fn declared(&self, target: &Target) -> u64 {
+        if self.exempt { 0 } else { self.share(0).unwrap_or(self.queue.most) * queues(target) }
     }
 
     /// Whether the limit is enough now that everything is granted.
     pub(super) fn check_after(&self, held: &[Held]) -> Result<(), Error> {
-        if self.enough() {
+        let others = others(held);
+        if !self.enough(others) {
+            // As far as the hard limit, which may be enough where the soft one was for this command alone.
+            limits::raise_memlock().map_err(|errno| Error::system("setrlimit", errno))?;
+        }
+        if self.enough(others) {
             return Ok(());
         }
         let raised = held.iter().map(|held| held.lease.granted.memlock.limit).max().unwrap_or(0);
-        Err(self.short(&match raised {
-            0 => "the helper could not raise it (it has no CAP_SYS_RESOURCE)".to_owned(),
-            raised => format!("the helper raised it to {} only", kib(raised)),
-        }))
+        Err(self.short(
+            others,
+            &match raised {
+                0 => "the helper could not raise it (no memlock_mib in the policy, or no CAP_SYS_RESOURCE)"
+                    .to_owned(),
+                raised => format!("the helper raised it to {} only", kib(raised)),
+            },
+        ))
     }
 
-    fn short(&self, helper: &str) -> Error {
+    /// The frames that each queue of a backend may have, where a limit counts.
+    pub(super) fn frames(&self, held: &[Held]) -> Option<u64> {
+        self.share(others(held)).map(|bytes| bytes / FRAME)
+    }
+
+    fn short(&self, others: u64, helper: &str) -> Error {
         let has = limits::memlock().1.unwrap_or(u64::MAX);
-        let (need, has) = (self.total, kib(has));
-        let message =
-            format!("the locked-memory limit is too low: {} needed, {has} allowed, and {helper}", kib(need));
+        let need = self.total().saturating_add(others);
+        let beside = if others > 0 {
+            format!(" ({} of it for your other leases)", kib(others))
+        } else {
+            String::new()
+        };
+        let message = format!(
+            "the locked-memory limit is too low: {} needed{beside}, {} allowed, and {helper}",
+            kib(need),
+            kib(has)
+        );
         Error::new(Kind::Memlock, "RLIMIT_MEMLOCK", message).hint(format!(
             "for this shell: sudo prlimit --pid $$ --memlock={need}:{need}; for a user: echo \"$USER - memlock {}\" \
              | sudo tee /etc/security/limits.d/xsk.conf, and log in again; for a unit: LimitMEMLOCK={need}; by the \
@@ -104,9 +150,15 @@ fn policy_says(most: u64) -> String {
     }
 }
 
-fn bytes(target: &Target, a_queue: u64) -> u64 {
+/// What other leases of the user lock, in bytes.
+fn others(held: &[Held]) -> u64 {
+    let leased = held.iter().map(|held| held.lease.granted.memlock.leased).max().unwrap_or(0);
+    leased.saturating_sub(held.iter().map(|held| held.declared).sum())
+}
+
+fn queues(target: &Target) -> u64 {
     // A program that finds its netdev in the environment is not known; the limit is its own affair.
-    if target.is_argument() { a_queue * u64::from(target.netdev().options().queues) } else { 0 }
+    if target.is_argument() { target.netdev().options().queues.into() } else { 0 }
 }
 
 fn kib(bytes: u64) -> String {

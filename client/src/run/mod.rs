@@ -46,6 +46,8 @@ impl From<Error> for Failure {
 struct Held {
     target: Target,
     lease: Lease,
+    /// Bytes that it locks, as the helper was told.
+    declared: u64,
 }
 
 /// Becomes the command; comes back only where that failed.
@@ -86,16 +88,23 @@ fn prepare(args: &RunArgs) -> Result<Ready, Failure> {
         return Ok(Ready::Start { command: plan.command, variables: Vec::new() });
     }
     let need = memory::Need::of(&plan, &program, streamed);
-    let raise = need.must_be_raised(&endpoint, &plan)?;
+    need.check_before(&endpoint, &plan)?;
     let mut held = Vec::new();
     for target in plan.targets {
-        let lease = lease(&endpoint, &need.declare(raise, &target), args.wait)?;
-        held.push(Held { target, lease });
+        let declared = need.declared(&target);
+        let request = target.request.clone();
+        let request = if declared > 0 { request.memlock(declared) } else { request };
+        let lease = lease(&endpoint, &request, args.wait)?;
+        held.push(Held { target, lease, declared });
     }
     need.check_after(&held)?;
     held.iter().for_each(|held| warn(held, &plan.command));
-    if streamed { stream::start(plan.command, held) } else { rewrite(plan.command, held) }
-        .map_err(Failure::from)
+    if streamed {
+        let frames = need.frames(&held);
+        stream::start(plan.command, held, frames).map_err(Failure::from)
+    } else {
+        rewrite(plan.command, held).map_err(Failure::from)
+    }
 }
 
 /// Whether the sockets go to xsk-backend instead of QEMU.
@@ -164,7 +173,7 @@ fn warn(held: &Held, command: &[OsString]) {
 /// Puts the sockets into the command, and lets them and the leases survive the exec.
 fn rewrite(mut command: Vec<OsString>, held: Vec<Held>) -> Result<Ready, Error> {
     let mut variables = Vec::new();
-    for Held { target, lease } in held {
+    for Held { target, lease, .. } in held {
         let numbers: Vec<RawFd> = lease.sockets.iter().map(AsRawFd::as_raw_fd).collect();
         let text = target.netdev().with_sockets(lease.granted.mode, &numbers);
         target.put(&text, &mut command, &mut variables);

@@ -4,9 +4,9 @@
 //! backend is killed runs on without its network, as with a cable pulled (QEMU, net/stream.c).
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::netdev::{Options, Place};
 use crate::sys::{descriptors, packet, process};
@@ -15,12 +15,18 @@ use crate::{Error, Kind};
 use super::plan::Target;
 use super::{Held, Ready, probe};
 
-/// Starts a backend for each netdev of the command, and rewrites the command.
-pub(super) fn start(mut command: Vec<OsString>, held: Vec<Held>) -> Result<Ready, Error> {
+/// Starts a backend for each netdev of the command, and rewrites the command. `frames`: of UMEM, for each queue, where
+/// there is a limit.
+pub(super) fn start(
+    mut command: Vec<OsString>,
+    held: Vec<Held>,
+    frames: Option<u64>,
+) -> Result<Ready, Error> {
     let mut variables = Vec::new();
+    let mut ends = Vec::new();
     for held in held {
         if held.target.is_argument() {
-            one(&mut command, held)?;
+            ends.push(one(&mut command, held, frames)?);
         } else {
             let rest = super::rewrite(std::mem::take(&mut command), vec![held])?;
             if let Ready::Start { command: same, variables: more } = rest {
@@ -29,10 +35,20 @@ pub(super) fn start(mut command: Vec<OsString>, held: Vec<Held>) -> Result<Ready
             }
         }
     }
+    // Once no backend is started any more, which would have them too.
+    for end in ends {
+        descriptors::inherit(&end).map_err(|errno| Error::system("fcntl", errno))?;
+        descriptors::keep_open(end);
+    }
     Ok(Ready::Start { command, variables })
 }
 
-fn one(command: &mut [OsString], Held { target, lease }: Held) -> Result<(), Error> {
+/// Starts the backend of one netdev; returns QEMU's end of the stream.
+fn one(
+    command: &mut [OsString],
+    Held { target, lease, .. }: Held,
+    frames: Option<u64>,
+) -> Result<OwnedFd, Error> {
     let system = |step| move |errno| Error::system(step, errno);
     let (qemu, backend) = packet::stream_pair().map_err(system("socketpair"))?;
     let qemu = descriptors::above_streams(qemu).map_err(system("fcntl"))?;
@@ -44,15 +60,18 @@ fn one(command: &mut [OsString], Held { target, lease }: Held) -> Result<(), Err
     let program = backend_program()?;
     let mut process = Command::new(&program);
     process.args(words.iter().skip(1));
+    if let Some(frames) = frames {
+        process.args(["--frames", &frames.to_string()]);
+    }
+    // QEMU may speak QMP there, or be a terminal.
+    process.stdin(Stdio::null()).stdout(Stdio::null());
     let keep = lease.sockets.iter().chain([&lease.connection, &backend]).map(AsFd::as_fd).collect::<Vec<_>>();
     process::spawn_detached(&mut process, &keep).map_err(|error| {
         let message = format!("cannot run {}: {error}", program.display());
         Error::new(Kind::System, program.display().to_string(), message)
     })?;
     put(&target, &qemu.as_raw_fd().to_string(), command);
-    descriptors::inherit(&qemu).map_err(system("fcntl"))?;
-    descriptors::keep_open(qemu);
-    Ok(())
+    Ok(qemu)
 }
 
 /// The netdev that takes one end of a stream. `-netdev` has `stream` since QEMU 7.2; behind `-nic` and `-net`

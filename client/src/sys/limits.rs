@@ -58,6 +58,11 @@ pub(crate) fn peer(socket: BorrowedFd<'_>) -> Option<i32> {
     rustix::net::sockopt::socket_peercred(socket).ok().map(|peer| peer.pid.as_raw_nonzero().get())
 }
 
+/// Whether the process at the other end of a connection is of the user who runs this one.
+pub(crate) fn is_peers_user(socket: BorrowedFd<'_>) -> bool {
+    rustix::net::sockopt::socket_peercred(socket).is_ok_and(|peer| peer.uid == getuid())
+}
+
 /// The soft locked-memory limit of another process in bytes, as far as it may be read.
 pub(crate) fn memlock_of(pid: i32) -> Option<u64> {
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
