@@ -274,6 +274,9 @@ fn h19_an_include_that_cannot_be_read_or_trusted() {
     mode(dir, 0o755);
     fs::write(path, rule(&lab)).unwrap();
     mode(path, 0o644);
+    // What an editor leaves there is no policy.
+    symlink("alice@host.1", format!("{dir}/.#10-more.toml")).unwrap();
+    fs::write(format!("{dir}/.old.toml"), "nonsense").unwrap();
     drop(asked(&lab, &veth.ifname).unwrap());
     mode(path, 0o666);
     policy_is_refused(&lab, &veth, path);

@@ -10,8 +10,8 @@ use std::time::Duration;
 use nix::sys::resource::Resource;
 use nix::sys::socket::{MsgFlags, send};
 use xsk_tests::lab::wire::{acquire, pair};
-use xsk_tests::lab::{INSTALLED, Lab, SOCKET, SOON, Wire};
-use xsk_tests::proto::Request;
+use xsk_tests::lab::{INSTALLED, Lab, SOCKET, SOON, User, Wire};
+use xsk_tests::proto::{Code, Request};
 use xsk_tests::{lab, skip};
 
 /// An eighth of what the packaged unit has as LimitNOFILE=, and twice what a user's limits let him have under way.
@@ -54,6 +54,28 @@ fn h09_sockets_that_nobody_receives_shut_nobody_out() {
     }
     let granted = Wire::connect_as(SOCKET, &stranger).get(&other.ifname, 0, 1);
     assert!(granted.is_ok(), "{granted:?} with {} connections that hold {QUEUES} sockets each", held.len());
+}
+
+/// Whoever comes second, the one who shares nothing is alone.
+#[test]
+fn h24_who_shares_nothing_is_alone() {
+    let lab = lab!();
+    let veth = lab.veth(4);
+    let (alone, other) = (lab.user.uid, lab.another_user());
+    let rule = |uid: u32| format!("[[allow]]\nusers = [{uid}]\ninterfaces = [\"{}\"]\n", veth.ifname);
+    lab.policy(&format!("{}{}shared = true\n", rule(alone), rule(other.uid)));
+    let listener = lab.listen();
+    let by = |user: &User| Wire::connect_as(SOCKET, user);
+    let own: Vec<_> = (0..2).map(|queue| (by(&lab.user), queue)).collect();
+    let grants: Vec<_> = own.iter().map(|(wire, queue)| wire.get(&veth.ifname, *queue, 1).unwrap()).collect();
+    by(&other).is_refused(&veth.ifname, 3, 1, Code::Busy);
+    drop((own, grants));
+    lab.no_helpers_but(&[listener.pid()]);
+    let wire = by(&other);
+    let grant = wire.get(&veth.ifname, 3, 1).unwrap();
+    by(&lab.user).is_refused(&veth.ifname, 0, 1, Code::Busy);
+    drop((wire, grant));
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 
 /// Root's arguments are root's. Whom polkit lets start the helper as root may ask it for a lease, and for nothing else.

@@ -82,6 +82,27 @@ fn a_keeper_that_missed_messages_asks_afresh() {
     lab.nothing_left("other", &[]);
 }
 
+/// With enough other names what the kernel says of an interface is longer than the keeper reads.
+#[test]
+fn a_message_that_is_too_long_is_not_missed() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let (wire, _helper) = lab.exec(&lab.user);
+    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
+    Process::new(grant.granted.keeper).settled();
+    for n in 0..70 {
+        ip(&["link", "property", "add", "dev", &veth.ifname, "altname", &format!("{n:0>120}")]);
+    }
+    ip(&["link", "set", "dev", &veth.ifname, "down"]);
+    assert_eq!(wire.event(), EventKind::InterfaceDown);
+    ip(&["link", "del", "dev", &veth.ifname]);
+    assert_eq!(wire.event(), EventKind::InterfaceGone);
+    assert!(wire.ends(SOON));
+    drop((wire, grant));
+    lab.no_helpers_but(&[]);
+}
+
 /// A bridge tells of its ports in link messages of its own, which are not about the interface.
 #[test]
 fn a_port_that_joins_and_leaves_a_bridge_keeps_its_lease() {

@@ -26,6 +26,24 @@ fn proves_pass(lab: &Lab, veth: &Veth, queue: u32) {
     assert!(seen.is_some(), "queue {queue} does not reach the host");
 }
 
+/// Netdev netlink tells nothing of an interface that is down.
+#[test]
+fn a_socket_without_a_lease_is_noticed_while_the_interface_is_down() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let (wire, _helper) = lab.exec(&lab.user);
+    let mut grant = wire.get(&veth.ifname, 0, 1).unwrap();
+    let bound = afxdp::bind_within(grant.sockets.remove(0), grant.granted.ifindex, 0, SOON).unwrap();
+    drop(wire);
+    lab.nothing_left(&veth.ifname, &[]);
+    lab::link::ip(&["link", "set", &veth.ifname, "down"]);
+    let (wire, _second) = lab.exec(&lab.user);
+    wire.is_refused(&veth.ifname, 0, 1, Code::Busy);
+    drop((bound, wire));
+    lab.nothing_left(&veth.ifname, &[]);
+}
+
 #[test]
 fn a_setuid_run_grants_a_socket_that_carries_frames_and_leaves_nothing() {
     let lab = lab!();

@@ -12,6 +12,7 @@ use xsk_tests::lab::foreign::{NATIVE, Way};
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::{Cmd, HELPER, Lab, SOCKET, SOON, wait_until};
+use xsk_tests::proto::Code;
 
 /// Runs `run … -- echo started` for this netdev; it has to fail with 125, this code, and these words in the
 /// sentence and in the hint.
@@ -274,6 +275,30 @@ fn as_many_leases_as_the_policy_allows() {
     lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmax_queues = 2\n", lab.user.uid));
     refused(run(&lab), "af-xdp,id=n0,ifname=eth1,queues=3", "not-allowed", &["2"], &[]);
     lab.nothing_left("eth1", &[]);
+}
+
+/// Those under another rule's higher limit count too, whichever slots they have.
+#[test]
+fn leases_are_counted_over_all_rules() {
+    let lab = lab!();
+    let (many, few) = (lab.veth(4), lab.veth(1));
+    let rule = format!("[[allow]]\nusers = [{}]\ninterfaces = ", lab.user.uid);
+    lab.policy(&format!("{rule}[\"{}\"]\n{rule}[\"{}\"]\nmax_leases = 3\n", many.ifname, few.ifname));
+    let listener = lab.listen();
+    let held: Vec<_> = (0..3)
+        .map(|queue| {
+            let wire = lab.wire();
+            let grant = wire.get(&many.ifname, queue, 1).unwrap();
+            (wire, grant)
+        })
+        .collect();
+    for _ in 0..10 {
+        lab.wire().is_refused(&few.ifname, 0, 1, Code::Limit);
+    }
+    drop(held);
+    lab.no_helpers_but(&[listener.pid()]);
+    let wire = lab.wire();
+    wire.get(&few.ifname, 0, 1).unwrap();
 }
 
 #[test]

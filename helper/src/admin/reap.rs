@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use xsk_bpf::Redirect;
+use xsk_bpf::{Error, Redirect, Step};
 
 use crate::audit::{Line, What};
 use crate::error::Failure;
@@ -66,7 +66,7 @@ fn reap_one(key: Key, dir: &Path) -> Result<bool, Failure> {
         // Somebody is at work there; what he leaves is the next one's.
         return Ok(false);
     }
-    let unused = table.holders().map_err(failed)?.is_empty() && empty(dir)? && !table.lingers();
+    let unused = table.holders().map_err(failed)?.is_empty() && is_empty(dir) && !table.lingers();
     if unused {
         remove_program(key);
     }
@@ -87,10 +87,18 @@ fn forget_dead(guard: &Guard, key: Key) -> Result<(), Failure> {
     forgotten
 }
 
-/// Whether every slot is empty; without all its pins, a folder has no program that could receive.
-fn empty(dir: &Path) -> Result<bool, Failure> {
-    match privileged(|| Redirect::open(dir)) {
-        Ok(redirect) => Ok(privileged(|| redirect.slots.occupied_of(&redirect.map))?.is_empty()),
-        Err(_) => Ok(true),
-    }
+/// Whether every slot is empty; without all its pins, a folder has no program that could receive. What cannot be read is
+/// in use.
+fn is_empty(dir: &Path) -> bool {
+    let occupied = || match Redirect::open(dir) {
+        Err(Error { step: Step::OpenPin, errno: libc::ENOENT }) => Ok(Vec::new()),
+        redirect => redirect.and_then(|redirect| redirect.slots.occupied_of(&redirect.map)),
+    };
+    privileged(occupied).map_or_else(
+        |failure| {
+            Line::new(What::Error).with("pins", dir.display()).with("error", failure).log();
+            false
+        },
+        |occupied| occupied.is_empty(),
+    )
 }

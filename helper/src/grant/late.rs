@@ -66,7 +66,8 @@ impl Late {
                 filled.push(*queue);
                 false
             }
-            Err(error) if error.errno == libc::ENOBUFS => true,
+            // There is no ring yet, or no memory just now.
+            Err(error) if matches!(error.errno, libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN) => true,
             Err(error) => {
                 Line::new(What::Error).with("queue", queue).with("error", error).log();
                 false

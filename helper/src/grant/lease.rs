@@ -133,10 +133,17 @@ impl Lease {
             }
         }
         let others = self.table.holders().map_err(failed("reading the lease table"))?;
-        Ok(match others.iter().find(|holder| !shared && holder.uid != self.uid) {
-            Some(holder) => Err(unshared(ifname, *holder)),
-            None => Ok(others.is_empty()),
-        })
+        if let Some(holder) = others.iter().find(|holder| !shared && holder.uid != self.uid) {
+            return Ok(Err(unshared(ifname, holder.uid)));
+        }
+        let refused = failed("marking a lease as not shared");
+        if let Some(uid) = self.table.alone(self.uid).map_err(&refused)? {
+            return Ok(Err(theirs_alone(ifname, uid)));
+        }
+        if !shared {
+            self.table.stay_alone(self.uid).map_err(&refused)?;
+        }
+        Ok(Ok(others.is_empty()))
     }
 
     fn lock_interface(&self, ifname: &str) -> Result<(), Failure> {
@@ -239,6 +246,7 @@ impl Lease {
             // The process ends soon after in any case, and the lock with it.
             let _ = self.table.give_back(queue, self.uid);
         }
+        let _ = self.table.share(self.uid);
     }
 
     /// The policy has the program stay for a while: the next request or `reap` takes it off.
@@ -251,8 +259,11 @@ impl Lease {
     fn unused(&self) -> bool {
         let Some((map, slots)) = &self.objects else { return false };
         let free = self.table.holders().is_ok_and(|holders| holders.is_empty());
-        // Before Linux 6.1 the slots cannot be read without a capability; then the locks decide alone.
-        free && slots.occupied_of(map).map_or(true, |occupied| occupied.is_empty())
+        free && match slots.occupied_of(map) {
+            Ok(occupied) => occupied.is_empty(),
+            // Before Linux 6.1 the slots cannot be read without a capability; then the locks decide alone.
+            Err(error) => error.errno == libc::EPERM,
+        }
     }
 }
 
@@ -271,14 +282,22 @@ fn held(ifname: &str, queue: u32, holder: Holder) -> Failure {
     .hint("wait for it with --wait, or ask for another queue with start-queue=")
 }
 
-fn unshared(ifname: &str, holder: Holder) -> Failure {
-    let uid = holder.uid;
+fn unshared(ifname: &str, uid: u32) -> Failure {
     Failure::new(
         Code::Busy,
         ifname,
         format!("uid {uid} has leases on {ifname}, and the policy does not share it"),
     )
     .hint("the administrator can set shared = true in the rule")
+}
+
+fn theirs_alone(ifname: &str, uid: u32) -> Failure {
+    Failure::new(
+        Code::Busy,
+        ifname,
+        format!("uid {uid} has leases on {ifname} by a rule that does not share it"),
+    )
+    .hint("the administrator can set shared = true in that rule, which counts for leases to come")
 }
 
 /// Takes the program off the interface and removes its pins. The interface's lock is held.

@@ -14,7 +14,13 @@ use xsk_proto::Code;
 
 use super::service::ServiceUser;
 use crate::error::Failure;
+use crate::leases::{self, table::PATIENCE};
 use crate::paths;
+use crate::stops::stop_at;
+use crate::sys::locks;
+
+/// The lock file of the mount.
+const MOUNT: &str = "mount";
 
 /// The third stage.
 pub(crate) fn prepare(user: ServiceUser) -> Result<(), Failure> {
@@ -26,11 +32,26 @@ pub(crate) fn prepare(user: ServiceUser) -> Result<(), Failure> {
     folder(Path::new(paths::BPF), 0o700, None).map_err(at(paths::BPF))?;
     let bpf = Path::new(paths::BPF);
     if !xsk_bpf::is_bpffs(bpf).map_err(at(paths::BPF))? {
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-        mount(Some("xsk-helper"), bpf, Some("bpf"), flags, Some("mode=0700"))
-            .map_err(|error| Failure::internal("mounting a bpffs", error).object(paths::BPF))?;
+        stop_at!("mount");
+        mount_once(bpf)?;
     }
     own(bpf, 0o700, user).map_err(at(paths::BPF))
+}
+
+/// Mounts the bpffs, unless somebody else has just done it: a second one would lie upon the first, and hide what is
+/// pinned there.
+fn mount_once(bpf: &Path) -> Result<(), Failure> {
+    let at = |error: io::Error| Failure::internal("mounting a bpffs", error).object(paths::BPF);
+    let lock = leases::open_lock_file(MOUNT).map_err(at)?;
+    if !locks::lock_within(&lock, 0, 1, PATIENCE).map_err(at)? {
+        let message = "another helper has been mounting the bpffs for longer than that takes";
+        return Err(Failure::new(Code::Busy, paths::BPF, message).hint("try again; or mount it by hand"));
+    }
+    if xsk_bpf::is_bpffs(bpf).map_err(at)? {
+        return Ok(());
+    }
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("xsk-helper"), bpf, Some("bpf"), flags, Some("mode=0700")).map_err(|error| at(error.into()))
 }
 
 /// In the place of the third stage, for a helper that is not root: somebody who is has to have done that.

@@ -29,10 +29,19 @@ impl Limits {
         Ok(Self { file: super::open_lock_file("users")? })
     }
 
-    /// Takes one of `most` slots, or says that all are taken. The slot goes with the process. The search starts
-    /// at a slot of the process's own, so that it does not walk over all the slots taken before.
+    /// Takes one of `most` slots, or says that all are taken. The slot goes with the process.
     pub(crate) fn take(&self, kind: Kind, uid: u32, most: u32) -> io::Result<Option<Slot>> {
         let most = most.min(MOST);
+        let Some(slot) = self.take_below(kind, uid, most)? else { return Ok(None) };
+        if self.is_beyond(kind, uid, most)? {
+            self.give_back(slot);
+            return Ok(None);
+        }
+        Ok(Some(slot))
+    }
+
+    /// The search starts at a slot of the process's own, so that it does not walk over all the slots taken before.
+    fn take_below(&self, kind: Kind, uid: u32, most: u32) -> io::Result<Option<Slot>> {
         let start = if most == 0 { 0 } else { std::process::id() % most };
         for slot in (start..most).chain(0..start) {
             let at = offset(kind, uid) | u64::from(slot);
@@ -41,6 +50,18 @@ impl Limits {
             }
         }
         Ok(None)
+    }
+
+    /// Whether there is no room with this process's slot: others may have been taken under a higher limit, of another
+    /// rule or of before, and then all are counted.
+    fn is_beyond(&self, kind: Kind, uid: u32, most: u32) -> io::Result<bool> {
+        let first = offset(kind, uid);
+        let above = first + u64::from(most);
+        let end = first + u64::from(MOST);
+        if above == end || locks::holder(&self.file, above, end - above)?.is_none() {
+            return Ok(false);
+        }
+        Ok(locks::holders(&self.file, first, end)?.len() >= most as usize)
     }
 
     /// Gives a slot back before the process ends.

@@ -16,8 +16,11 @@ use std::path::Path;
 
 use crate::paths;
 
-/// Opens a lock file. A process opens each of them once: closing one descriptor drops all its locks.
+/// Opens a lock file, through no link: root opens one too. A process opens each of them once: closing one descriptor drops
+/// all its locks.
 pub(crate) fn open_lock_file(name: &str) -> io::Result<File> {
     let path = Path::new(paths::LEASES).join(name);
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    options.open(path)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The locks of one interface. One file; the byte says what is locked: byte 0 the interface itself, and byte
-//! `(queue + 1) << 32 | uid` a queue held by that uid. So the kernel answers who holds a queue, by uid from the
+//! The locks of one interface. One file; the byte says what is locked: byte 0 the interface itself, byte `uid + 1` that
+//! the uid has leases and shares the interface with nobody, and byte `(queue + 1) << 32 | uid` a queue held by that uid. So the kernel answers who holds a queue, by uid from the
 //! byte and by process from F_GETLK, and there is no text to trust.
 
 use std::fs::File;
@@ -14,6 +14,7 @@ use crate::sys::locks::{self, Held};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 const INTERFACE: u64 = 0;
+const ALONE: u64 = 1;
 const QUEUE: u64 = 1 << 32;
 /// Beyond the last queue: a queue number has 30 bits.
 const END: u64 = QUEUE << 30;
@@ -91,6 +92,22 @@ impl Table {
         locks::unlock(&self.file, range(queue) | u64::from(uid), 1)
     }
 
+    /// Another uid than this one that shares the interface with nobody.
+    pub(crate) fn alone(&self, uid: u32) -> io::Result<Option<u32>> {
+        let marks = locks::holders(&self.file, ALONE, QUEUE)?;
+        Ok(marks.into_iter().map(|held| (held.start - ALONE) as u32).find(|other| *other != uid))
+    }
+
+    /// Says that the uid shares the interface with nobody; several of its leases may.
+    pub(crate) fn stay_alone(&self, uid: u32) -> io::Result<bool> {
+        locks::try_share(&self.file, alone(uid), 1)
+    }
+
+    /// Takes that back.
+    pub(crate) fn share(&self, uid: u32) -> io::Result<()> {
+        locks::unlock(&self.file, alone(uid), 1)
+    }
+
     /// Every queue that another process holds, in order.
     pub(crate) fn holders(&self) -> io::Result<Vec<Holder>> {
         let mut found: Vec<Holder> =
@@ -98,6 +115,11 @@ impl Table {
         found.sort_by_key(|holder| holder.queue);
         Ok(found)
     }
+}
+
+/// No process has the uid 4294967295, so this is never a queue's.
+fn alone(uid: u32) -> u64 {
+    ALONE + u64::from(uid)
 }
 
 fn range(queue: u32) -> u64 {

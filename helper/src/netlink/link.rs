@@ -97,7 +97,8 @@ pub(super) fn moved(message: &Message<'_>) -> bool {
     message.attributes(IFINFOMSG).any(|(kind, _)| matches!(kind, IFLA_NEW_NETNSID | IFLA_NEW_IFINDEX))
 }
 
-/// Reads a link message, an answer or an event.
+/// Reads a link message, an answer or an event. One that does not even say that there is no program is about something
+/// else, such as a scan (net/wireless/wext-core.c).
 pub(super) fn describe(message: &Message<'_>) -> Option<Link> {
     // A bridge tells of its ports as links of its own family, and of one that leaves it as of a link that is gone.
     if !matches!(message.kind, RTM_NEWLINK | RTM_DELLINK) || message.body.first() != Some(&AF_UNSPEC) {
@@ -106,6 +107,7 @@ pub(super) fn describe(message: &Message<'_>) -> Option<Link> {
     let ifindex = wire::u32_at(message.body, 4)?;
     let up = wire::u32_at(message.body, 8)? & IFF_UP != 0;
     let mut link = Link { ifindex, up, ..Link::default() };
+    let mut whole = message.kind == RTM_DELLINK;
     for (kind, value) in message.attributes(IFINFOMSG) {
         match kind {
             IFLA_IFNAME => link.name = wire::text(value),
@@ -116,11 +118,14 @@ pub(super) fn describe(message: &Message<'_>) -> Option<Link> {
             }
             IFLA_MASTER => link.master = wire::u32_at(value, 0),
             IFLA_LINKINFO => link.kind = device_kind(value),
-            IFLA_XDP => link.xdp = programs(value),
+            IFLA_XDP => {
+                link.xdp = programs(value);
+                whole = true;
+            }
             _ => {}
         }
     }
-    Some(link)
+    whole.then_some(link)
 }
 
 fn device_kind(info: &[u8]) -> String {

@@ -66,9 +66,13 @@ impl Netlink {
         }
     }
 
-    /// Receives one datagram of news; `None` where there is none, or where it is not from the kernel.
+    /// Receives one datagram of news; `None` where there is none, or where it is not from the kernel. One that fills the
+    /// buffer was cut, and is as good as lost.
     fn news<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<&'b [u8]>> {
         match recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), buffer) {
+            Ok((len, Some(from))) if from.pid() == 0 && len == buffer.len() => {
+                Err(io::Error::from_raw_os_error(libc::ENOBUFS))
+            }
             Ok((len, Some(from))) if from.pid() == 0 => Ok(Some(&buffer[..len])),
             Ok(_) | Err(nix::errno::Errno::EAGAIN) => Ok(None),
             Err(error) => Err(error.into()),

@@ -67,19 +67,19 @@ impl Netdev {
         if !self.tells_sockets {
             return Ok(None);
         }
-        let mut bound = false;
         for kind in [RX, TX] {
+            let mut bound = false;
             let asked = self.netlink.ask(self.about(ifindex, queue, kind), |message| {
                 bound |= message.attributes(GENLMSG).any(|(kind, _)| kind == NETDEV_A_QUEUE_XSK);
             });
             match asked {
-                // A queue of one direction only, or an interface that is down.
+                // A queue of one direction only, or an interface that is down, of which nothing is told.
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) => {}
                 // A socket is noted at both (net/xdp/xsk.c, `xsk_reg_pool_at_qid`).
                 other => return other.map(|()| Some(bound)),
             }
         }
-        Ok(Some(bound))
+        Ok(None)
     }
 
     /// Whether the interface has the queue, in either direction; `None` where it does not tell: before Linux 6.8,

@@ -77,19 +77,25 @@ impl Policy {
     }
 
     /// Every name of every deny rule has to resolve: one that does not would silently let somebody in.
+    /// Each is looked up once, and what was found decides.
     fn check_denied(&self, question: &Question<'_>, names: &dyn Names) -> Result<(), Denied> {
+        let mut denied = Ok(());
         for rule in &self.deny {
-            let users = rule.users.iter().map(|user| resolve(user, |name| names.user(name)));
-            let groups = rule.groups.iter().map(|group| resolve(group, |name| names.group(name)));
-            for id in users.chain(groups) {
-                id.map_err(|name| Denied::UnknownName { rule: rule.label.clone(), name: name.to_owned() })?;
+            let unknown =
+                |name: &str| Denied::UnknownName { rule: rule.label.clone(), name: name.to_owned() };
+            let mut meant = false;
+            for user in &rule.users {
+                meant |= resolve(user, |name| names.user(name)).map_err(unknown)? == question.uid;
+            }
+            for group in &rule.groups {
+                let gid = resolve(group, |name| names.group(name)).map_err(unknown)?;
+                meant |= question.groups.contains(&gid);
+            }
+            if denied.is_ok() && meant && rule.covers(question.ifname) {
+                denied = Err(Denied::ByRule(rule.label.clone()));
             }
         }
-        let denies = |rule: &&Rule| {
-            rule.covers(question.ifname)
-                && (is_named(rule, question, names) || is_member(rule, question, names))
-        };
-        self.deny.iter().find(denies).map_or(Ok(()), |rule| Err(Denied::ByRule(rule.label.clone())))
+        denied
     }
 }
 
@@ -163,10 +169,8 @@ mod tests {
         }
     }
 
-    fn decide(text: &str, uid: u32, groups: &[u32], ifname: &str) -> Result<String, Denied> {
-        let mut policy = Policy::default();
-        policy.add("p", text).unwrap();
-        let question = Question {
+    fn question<'a>(uid: u32, groups: &'a [u32], ifname: &'a str) -> Question<'a> {
+        Question {
             uid,
             groups,
             ifname,
@@ -175,8 +179,13 @@ mod tests {
             mode: ModeRequest::Auto,
             promisc: false,
             busy_poll: false,
-        };
-        policy.decide(&question, &Fake).map(|allowed| allowed.rule.label.clone())
+        }
+    }
+
+    fn decide(text: &str, uid: u32, groups: &[u32], ifname: &str) -> Result<String, Denied> {
+        let mut policy = Policy::default();
+        policy.add("p", text).unwrap();
+        policy.decide(&question(uid, groups, ifname), &Fake).map(|allowed| allowed.rule.label.clone())
     }
 
     const POLICY: &str = "[[allow]]\nusers = [\"alice\", 4000000000]\ninterfaces = [\"eth*\"]\n\
@@ -210,6 +219,33 @@ mod tests {
         assert!(decide(text, 1000, &[77], "eth1").is_ok());
         assert_eq!(decide(text, 100_000, &[77], "eth1"), Err(Denied::NoRule));
         assert!(matches!(decide(text, 100_000, &[77, 78], "eth1"), Err(Denied::ByRule(_))));
+    }
+
+    /// A user database that fails after its first answer.
+    struct Once(std::cell::Cell<bool>);
+
+    impl Names for Once {
+        fn user(&self, _: &str) -> Option<u32> {
+            None
+        }
+
+        fn group(&self, name: &str) -> Option<u32> {
+            (!self.0.replace(true)).then(|| Fake.group(name))?
+        }
+
+        fn is_user(&self, uid: u32) -> bool {
+            Fake.is_user(uid)
+        }
+    }
+
+    #[test]
+    fn who_is_denied_is_looked_up_once() {
+        let mut policy = Policy::default();
+        let text = "[[allow]]\nusers = [1000]\ninterfaces = [\"*\"]\n[[deny]]\ngroups = [\"kvm\"]\ninterfaces = [\"*\"]\n";
+        policy.add("p", text).unwrap();
+        let once = Once(std::cell::Cell::new(false));
+        let denied = policy.decide(&question(1000, &[77], "eth1"), &once);
+        assert!(matches!(denied, Err(Denied::ByRule(_))), "{denied:?}");
     }
 
     #[test]

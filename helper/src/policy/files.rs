@@ -105,7 +105,9 @@ impl Folder {
         for entry in entries.iter() {
             let entry = entry.map_err(failed)?;
             let name = Path::new(OsStr::from_bytes(entry.file_name().to_bytes()));
-            if name.extension().is_some_and(|extension| extension == "toml") {
+            // As the shell's *.toml has it, so without what editors leave.
+            let hidden = name.as_os_str().as_bytes().starts_with(b".");
+            if !hidden && name.extension().is_some_and(|extension| extension == "toml") {
                 names.push(name.as_os_str().to_owned());
             }
         }

@@ -34,7 +34,16 @@ fn record(kind: libc::c_int, start: u64, len: u64) -> libc::flock {
 
 /// Takes the range, or says that somebody has a part of it.
 pub(crate) fn try_lock(file: &File, start: u64, len: u64) -> io::Result<bool> {
-    let lock = record(libc::F_WRLCK, start, len);
+    try_lock_as(libc::F_WRLCK, file, start, len)
+}
+
+/// Takes the range together with others who take it so.
+pub(crate) fn try_share(file: &File, start: u64, len: u64) -> io::Result<bool> {
+    try_lock_as(libc::F_RDLCK, file, start, len)
+}
+
+fn try_lock_as(kind: libc::c_int, file: &File, start: u64, len: u64) -> io::Result<bool> {
+    let lock = record(kind, start, len);
     // SAFETY: `lock` outlives the call, and the descriptor is open.
     match check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) }) {
         Ok(_) => Ok(true),

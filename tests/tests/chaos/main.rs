@@ -10,6 +10,7 @@ mod actor;
 mod check;
 mod deeds;
 mod dice;
+mod mount;
 mod stops;
 mod unwatched;
 mod world;

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Two helpers that are the first on a host without a mount unit: a second bpffs upon the first would hide what is
+//! pinned there.
+
+use nix::sys::signal::Signal;
+use xsk_tests::lab::SOON;
+
+use crate::stops::{asked, stands, stop_at};
+
+#[test]
+fn whoever_comes_second_finds_the_first_ones_bpffs() {
+    let lab = xsk_tests::lab!();
+    let helper = match lab.install_stopping_helper() {
+        Ok(helper) => helper,
+        Err(why) => xsk_tests::skip!("{why}"),
+    };
+    let veth = lab.veth(2);
+    lab.allow(&veth.ifname);
+    stop_at("mount");
+    let (second, running) = asked(&lab, &helper, &lab.user, &veth.ifname, 1);
+    let stopped = stands(&lab, "mount", &running);
+    stop_at("");
+    let (wire, _run) = lab.exec(&lab.user);
+    let first = wire.get(&veth.ifname, 0, 1).unwrap();
+    stopped.signal(Signal::SIGCONT);
+    second.reply();
+    let (_granted, sockets) = second.reply();
+    assert_eq!(sockets.len(), 1, "no grant for the second");
+    let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+    assert_eq!(mounts.matches(" /run/xsk-helper/bpf ").count(), 1, "{mounts}");
+    drop((wire, first, second, sockets));
+    running.finish(SOON).ok();
+    lab.nothing_left(&veth.ifname, &[]);
+}
