@@ -11,10 +11,19 @@ use xsk_tests::lab::foreign::{NATIVE, SKB, Way};
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::wire::{Grant, acquire};
-use xsk_tests::lab::{HELPER, Lab, SOON, Veth, afxdp, kernel, packet, wait_until};
+use xsk_tests::lab::{HELPER, Lab, SOON, Veth, Wire, afxdp, kernel, packet, wait_until};
 use xsk_tests::proto::{Acquire, Code, EventKind, Param, Value, param};
 
 /// What the client is told next.
+/// A lease whose keeper watches the interface.
+fn watched(lab: &Lab, veth: &Veth) -> (Wire, Grant) {
+    let (wire, helper) = lab.exec(&lab.user);
+    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
+    Process::new(grant.granted.keeper).settled();
+    helper.finish(SOON).ok();
+    (wire, grant)
+}
+
 fn bound(grant: &mut Grant) -> xsk_socket::Bound {
     let queue = grant.granted.first_queue;
     afxdp::bind_within(grant.sockets.remove(0), grant.granted.ifindex, queue, SOON).unwrap()
@@ -88,9 +97,7 @@ fn a_message_that_is_too_long_is_not_missed() {
     let lab = lab!();
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
-    let (wire, _helper) = lab.exec(&lab.user);
-    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
-    Process::new(grant.granted.keeper).settled();
+    let (wire, grant) = watched(&lab, &veth);
     for n in 0..70 {
         ip(&["link", "property", "add", "dev", &veth.ifname, "altname", &format!("{n:0>120}")]);
     }
@@ -109,9 +116,7 @@ fn a_port_that_joins_and_leaves_a_bridge_keeps_its_lease() {
     let lab = lab!();
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
-    let (wire, _helper) = lab.exec(&lab.user);
-    let mut grant = wire.get(&veth.ifname, 0, 1).unwrap();
-    Process::new(grant.granted.keeper).settled();
+    let (wire, mut grant) = watched(&lab, &veth);
     let mut socket = bound(&mut grant);
     ip(&["link", "add", "br0", "type", "bridge"]);
     ip(&["link", "set", "dev", &veth.ifname, "master", "br0"]);
@@ -130,9 +135,7 @@ fn an_interface_that_leaves_takes_no_program_along() {
     let lab = lab!();
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
-    let (wire, _helper) = lab.exec(&lab.user);
-    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
-    Process::new(grant.granted.keeper).settled();
+    let (wire, grant) = watched(&lab, &veth);
     lab.move_to_peer(&veth.ifname);
     assert!(matches!(wire.event(), EventKind::InterfaceMoved | EventKind::InterfaceDown));
     assert!(wire.ends(SOON), "the lease goes on");
@@ -149,9 +152,7 @@ fn a_program_that_is_taken_off_is_told_and_a_foreign_one_cannot_come() {
     let lab = lab!();
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
-    let (wire, _helper) = lab.exec(&lab.user);
-    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
-    Process::new(grant.granted.keeper).settled();
+    let (wire, grant) = watched(&lab, &veth);
     for flags in [NATIVE, SKB] {
         let refused = lab.try_stranger(&veth.ifname, flags);
         assert!(refused.is_err(), "a foreign program came beside ours");
