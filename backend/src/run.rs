@@ -16,6 +16,7 @@ use xsk_client::{Lease, News};
 use crate::cli::Cli;
 use crate::control::Control;
 use crate::error::{Error, Exit};
+use crate::peer_spec::PeerSpec;
 use crate::queue::Queue;
 use crate::report::Report;
 use crate::setup;
@@ -97,7 +98,7 @@ impl Watch {
                 None => {}
             }
             self.control.drain_main_event();
-            if self.workers.iter().all(JoinHandle::is_finished) || self.control.stopped() {
+            if self.is_done(&cli.peer) || self.control.stopped() {
                 return Ok(if self.control.stopped() { "--count reached" } else { "the peer is done" });
             }
             self.look_at_interfaces()?;
@@ -109,6 +110,12 @@ impl Watch {
             let next = cli.stats.map(|every| self.print_when_due(every));
             self.sleep([left, next])?;
         }
+    }
+
+    /// Each queue generates its share, and has enough by itself; any other peer is done in all queues at once.
+    fn is_done(&self, peer: &PeerSpec) -> bool {
+        let mut ended = self.workers.iter().map(JoinHandle::is_finished);
+        if matches!(peer, PeerSpec::Generate(_)) { ended.all(|done| done) } else { ended.any(|done| done) }
     }
 
     fn look_at_interfaces(&self) -> Result<(), Error> {

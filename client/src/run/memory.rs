@@ -150,10 +150,10 @@ fn policy_says(most: u64) -> String {
     }
 }
 
-/// What other leases of the user lock, in bytes.
+/// What other leases of the user lock, in bytes. The helper counts in MiB.
 fn others(held: &[Held]) -> u64 {
     let leased = held.iter().map(|held| held.lease.granted.memlock.leased).max().unwrap_or(0);
-    leased.saturating_sub(held.iter().map(|held| held.declared).sum())
+    leased.saturating_sub(held.iter().map(|held| held.declared.next_multiple_of(MIB)).sum())
 }
 
 fn queues(target: &Target) -> u64 {
