@@ -4,13 +4,19 @@
 
 use super::qmp::Qmp;
 use crate::sys::limits;
-use crate::{Error, Kind};
+use crate::{Error, Kind, Request};
 
 const QUEUE: u64 = 32 << 20;
 
 /// What so many queues lock, in bytes.
-pub(super) fn of(queues: u32) -> u64 {
+fn of(queues: u32) -> u64 {
     QUEUE * u64::from(queues)
+}
+
+/// The request with what is charged to the user for these queues: nothing where a capability makes the limit moot.
+pub(super) fn declare(request: Request, qmp: &Qmp, queues: u32) -> Request {
+    let exempt = limits::peer(qmp.socket()).is_some_and(limits::holds_ipc_lock);
+    if exempt { request } else { request.memlock(of(queues)) }
 }
 
 /// Refuses where QEMU could not lock the memory of `queues` more queues. What cannot be found out is let pass.

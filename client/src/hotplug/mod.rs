@@ -39,7 +39,7 @@ pub(crate) fn attach(args: &AttachArgs) -> Outcome {
     check_id(network, &id)?;
     memory::check(&qmp, network, options.queues)?;
     let device = args.device.as_deref().map(|text| Device::read(text, &id)).transpose()?;
-    let mut request = Request::from(options).memlock(memory::of(options.queues));
+    let mut request = memory::declare(Request::from(options), &qmp, options.queues);
     if args.promisc {
         request = request.promisc();
     }
