@@ -43,16 +43,19 @@ fn started(lab: &Lab, veth: &Veth, qemu: &Path) -> (Running, PathBuf) {
     (running, socket)
 }
 
-/// Gives QEMU these commands, and waits for each answer.
-fn asks(socket: &Path, commands: &[&str]) {
+/// Gives QEMU these commands, and waits for each answer; returns the last.
+fn asks(socket: &Path, commands: &[&str]) -> String {
     let mut writer = wait_for(SOON, "QEMU's QMP socket", || UnixStream::connect(socket).ok());
     writer.set_read_timeout(Some(SOON)).unwrap();
     let mut answers = BufReader::new(writer.try_clone().unwrap()).lines().map(Result::unwrap);
     assert!(answers.any(|line| line.contains("\"QMP\"")), "no greeting");
+    let mut last = String::new();
     for command in [&["qmp_capabilities"], commands].concat() {
         writeln!(writer, "{{\"execute\":\"{command}\"}}").unwrap();
-        assert!(answers.any(|line| line.contains("\"return\"")), "no answer to {command}");
+        let answer = answers.find(|line| line.contains("\"return\""));
+        last = answer.unwrap_or_else(|| panic!("no answer to {command}"));
     }
+    last
 }
 
 /// The first process of the lab that executes a file with this name.
@@ -206,6 +209,34 @@ fn a_netdev_is_plugged_in_and_out_and_in_until_qemu_quits() {
     assert!(running.runs(), "QEMU ended with its netdev");
     attach();
     assert!(lab.xdp(&veth.ifname).is_some(), "no program on the interface");
+    asks(&socket, &["quit"]);
+    running.finish(SOON).ok();
+    lab.nothing_left(&veth.ifname, &[]);
+}
+
+/// Its options mean what they mean behind -device: a slot in hexadecimal, a switch that is none in QMP.
+#[test]
+fn a_card_is_plugged_in_as_the_command_line_has_it() {
+    let lab = lab!();
+    let qemu = match lab.qemu() {
+        Ok((qemu, _)) => qemu,
+        Err(why) => skip!("{why}"),
+    };
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let (cmd, socket) = idle(&lab, locking(lab.user_cmd(&qemu)));
+    let running = cmd.words("-machine pc -S").start();
+    asks(&socket, &[]);
+    let attach = |card: &str| {
+        lab.client("attach").arg("--qmp").arg(&socket).args(["--device", card]).arg(NETDEV).run(SOON)
+    };
+    let refused = attach("virtio-net-pci,nonsense=1");
+    assert!(!refused.status.success(), "{refused:?}");
+    refused.err_has("nonsense");
+    lab.nothing_left(&veth.ifname, &[]);
+    attach("virtio-net-pci,addr=10,disable-legacy=on").ok();
+    let cards = asks(&socket, &["query-pci"]);
+    assert!(cards.contains("\"slot\": 16") && cards.contains("\"qdev_id\": \"dev-n0\""), "{cards}");
     asks(&socket, &["quit"]);
     running.finish(SOON).ok();
     lab.nothing_left(&veth.ifname, &[]);
