@@ -231,11 +231,15 @@ fn what_other_leases_lock_counts_against_the_limit() {
         peer.say(&Reply::Granted(Granted { memlock, ..granted(1) }), &[socket.try_clone().unwrap()]);
     });
     open_to_all(&fake);
-    let backend = fake.path.with_file_name("xsk-backend");
-    common::script(&backend, "#!/bin/sh\necho started\n");
-    let arguments = ["--", backend.to_str().unwrap(), "-netdev", "af-xdp,id=n,ifname=e"];
+    let qemu = fake.path.with_file_name("qemu-system-x86_64");
+    common::script(&qemu, "#!/bin/sh\n[ \"$2\" = help ] && echo hubport || echo started\n");
+    // Beside the client, and so the one that is started.
+    common::script(&fake.path.with_file_name("xsk-backend"), "#!/bin/sh\necho \"$@\" >&2\n");
+    let netdev = "af-xdp,id=n,ifname=e";
+    let arguments = ["--backend", "stream", "--", qemu.to_str().unwrap(), "-netdev", netdev];
     let alone = as_nobody(&fake, &arguments);
     assert_eq!(text(&alone.stdout), "started\n", "{}", text(&alone.stderr));
+    assert!(text(&alone.stderr).contains("--frames 256"), "{}", text(&alone.stderr));
     let second = as_nobody(&fake, &arguments);
     assert_eq!(second.status.code(), Some(125));
     let error = text(&second.stderr);

@@ -31,9 +31,20 @@ const QEMU: Queue = Queue { least: 32 * MIB, most: 32 * MIB };
 /// 112 to 896 frames (`--frames`).
 const BACKEND: Queue = Queue { least: 112 * FRAME, most: 896 * FRAME };
 
+/// Who locks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Consumer {
+    Qemu,
+    /// Makes do with what there is, and says itself when that is too little.
+    Backend,
+    /// A backend behind QEMU, where nobody would see that: it is told how much it may have.
+    Streamed,
+}
+
 /// What the command will lock.
 #[derive(Debug)]
 pub(super) struct Need {
+    consumer: Consumer,
     queue: Queue,
     queues: u64,
     /// A capability makes the limit moot.
@@ -42,9 +53,13 @@ pub(super) struct Need {
 
 impl Need {
     pub(super) fn of(plan: &Plan, program: &Program, streamed: bool) -> Self {
-        let queue = if streamed || is_backend(&program.path) { BACKEND } else { QEMU };
+        let (consumer, queue) = match (streamed, is_backend(&program.path)) {
+            (true, _) => (Consumer::Streamed, BACKEND),
+            (false, true) => (Consumer::Backend, BACKEND),
+            (false, false) => (Consumer::Qemu, QEMU),
+        };
         let queues = plan.targets.iter().map(queues).sum();
-        Self { queue, queues, exempt: limits::exempt(&program.path) }
+        Self { consumer, queue, queues, exempt: limits::exempt(&program.path) }
     }
 
     fn total(&self) -> u64 {
@@ -60,7 +75,10 @@ impl Need {
     fn share(&self, others: u64) -> Option<u64> {
         let limit = limits::memlock().0.filter(|_| !self.exempt)?;
         let share = limit.saturating_sub(others) / self.queues.max(1);
-        Some(share.clamp(self.queue.least, self.queue.most))
+        let share = share.clamp(self.queue.least, self.queue.most);
+        // The helper counts in MiB: a part of one would be missing to the next.
+        let whole = self.consumer == Consumer::Streamed && share > MIB;
+        Some(if whole { share - share % MIB } else { share })
     }
 
     /// Refuses what cannot be had, before anything is acquired. The soft limit is raised here as far as the hard one;
@@ -96,7 +114,7 @@ impl Need {
 
     /// Whether the limit is enough now that everything is granted.
     pub(super) fn check_after(&self, held: &[Held]) -> Result<(), Error> {
-        let others = others(held);
+        let others = if self.consumer == Consumer::Backend { 0 } else { others(held) };
         if !self.enough(others) {
             // As far as the hard limit, which may be enough where the soft one was for this command alone.
             limits::raise_memlock().map_err(|errno| Error::system("setrlimit", errno))?;
