@@ -71,10 +71,8 @@ pub(crate) fn killed_at_a_step(world: &mut World, dice: &mut Dice) {
     stop_at(step);
     let (wire, running) = asked(&world.lab, &helper, world.user(user), &world.name(cable), queue);
     let mut wire = Some(wire);
-    if END.contains(&step) {
-        let wire = wire.take().unwrap();
-        wire.reply();
-        drop(wire.reply());
+    if END.contains(&step) && answers(&world.lab, wire.as_ref().unwrap(), step) {
+        drop(wire.take());
     }
     let stopped = stands(&world.lab, step, &running);
     meanwhile(world, dice, cable, queue, step);
@@ -109,15 +107,37 @@ pub(crate) fn asked(lab: &Lab, helper: &Path, user: &User, ifname: &str, queue: 
     (wire, running)
 }
 
-/// Waits until the helper stands still.
-pub(crate) fn stands(lab: &Lab, step: &str, running: &Running) -> Process {
+/// A helper that stands still.
+fn standing(lab: &Lab) -> Option<Process> {
     let stops = |p: &Process| {
         let path = std::fs::read_link(format!("/proc/{}/exe", p.pid)).unwrap_or_default();
         path.ends_with("stops/xsk-helper") && p.status("State").starts_with('T')
     };
+    lab.helpers().into_iter().find(stops)
+}
+
+/// Whether the helper greets and answers. Where what was killed before is just going, it rolls back and tries again, and
+/// stands still in that: a roll-back has the steps of an end.
+fn answers(lab: &Lab, wire: &Wire, step: &str) -> bool {
+    let end = Instant::now() + Duration::from_secs(10);
+    let mut replies = 0;
+    while replies < 2 {
+        if wire.readable(Duration::from_millis(2)) {
+            drop(wire.reply());
+            replies += 1;
+        } else if standing(lab).is_some() {
+            return false;
+        }
+        assert!(Instant::now() < end, "no answer before {step}");
+    }
+    true
+}
+
+/// Waits until the helper stands still.
+pub(crate) fn stands(lab: &Lab, step: &str, running: &Running) -> Process {
     let end = Instant::now() + Duration::from_secs(10);
     loop {
-        if let Some(found) = lab.helpers().into_iter().find(&stops) {
+        if let Some(found) = standing(lab) {
             return found;
         }
         assert!(Instant::now() < end, "no helper stands still at {step}: {:?}", running.stderr());
