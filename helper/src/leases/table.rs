@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The locks of one interface. One file; the byte says what is locked: byte 0 the interface itself, byte `uid + 1` that
-//! the uid has leases and shares the interface with nobody, and byte `(queue + 1) << 32 | uid` a queue held by that uid. So the kernel answers who holds a queue, by uid from the
-//! byte and by process from F_GETLK, and there is no text to trust.
+//! the uid has leases and shares the interface with nobody, and byte `(queue + 1) << 32 | uid` a queue held by that uid.
+//! So the kernel answers who holds a queue, by uid from the byte and by process from F_GETLK, and there is no text to
+//! trust.
 
 use std::fs::File;
 use std::io;
