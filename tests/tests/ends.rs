@@ -43,6 +43,15 @@ fn started(lab: &Lab, veth: &Veth, qemu: &Path) -> (Running, PathBuf) {
     (running, socket)
 }
 
+/// A QEMU that a netdev can be plugged into.
+fn without_netdev(lab: &Lab, veth: &Veth, qemu: &Path, words: &str) -> (Running, PathBuf) {
+    lab.allow(&veth.ifname);
+    let (cmd, socket) = idle(lab, locking(lab.user_cmd(qemu)));
+    let running = cmd.words(words).start();
+    asks(&socket, &[]);
+    (running, socket)
+}
+
 /// Gives QEMU these commands, and waits for each answer; returns the last.
 fn asks(socket: &Path, commands: &[&str]) -> String {
     let mut writer = wait_for(SOON, "QEMU's QMP socket", || UnixStream::connect(socket).ok());
@@ -197,10 +206,7 @@ fn a_netdev_is_plugged_in_and_out_and_in_until_qemu_quits() {
         Err(why) => skip!("{why}"),
     };
     let veth = lab.veth(1);
-    lab.allow(&veth.ifname);
-    let (cmd, socket) = idle(&lab, locking(lab.user_cmd(&qemu)));
-    let mut running = cmd.start();
-    asks(&socket, &[]);
+    let (mut running, socket) = without_netdev(&lab, &veth, &qemu, "");
     let attach = || lab.client("attach").arg("--qmp").arg(&socket).arg(NETDEV).run(SOON).ok();
     assert!(attach().stdout.contains("1 queue of eth1 in QEMU"));
     assert!(lab.xdp(&veth.ifname).is_some(), "no program on the interface");
@@ -223,10 +229,7 @@ fn a_card_is_plugged_in_as_the_command_line_has_it() {
         Err(why) => skip!("{why}"),
     };
     let veth = lab.veth(1);
-    lab.allow(&veth.ifname);
-    let (cmd, socket) = idle(&lab, locking(lab.user_cmd(&qemu)));
-    let running = cmd.words("-machine pc -S").start();
-    asks(&socket, &[]);
+    let (running, socket) = without_netdev(&lab, &veth, &qemu, "-machine pc -S");
     let attach = |card: &str| {
         lab.client("attach").arg("--qmp").arg(&socket).args(["--device", card]).arg(NETDEV).run(SOON)
     };
