@@ -2,7 +2,6 @@
 //! The command line. Its own module, so that man page and completions are made from the same description.
 #![forbid(unsafe_code)]
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, ValueEnum};
@@ -111,13 +110,6 @@ pub enum ErrorFormat {
 /// The description, for man pages and completions.
 pub fn command() -> clap::Command {
     Cli::command()
-}
-
-/// Whether errors are wanted as JSON by a command line that could not be read.
-pub(crate) fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
-    let arguments: Vec<_> = arguments.collect();
-    let joined = arguments.iter().any(|argument| argument == "--error-format=json");
-    joined || arguments.windows(2).any(|pair| pair[0] == "--error-format" && pair[1] == "json")
 }
 
 fn frame_size(text: &str) -> Result<u32, String> {

@@ -125,7 +125,7 @@ fn refuse(arguments: &[OsString], error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let ours = || arguments.iter().skip(1).take_while(|argument| *argument != "--");
-    if wants_json(ours()) {
+    if wants_json(ours().cloned()) {
         let message = error.to_string().trim_start_matches("error: ").trim_end().to_owned();
         report(&Error::new(Kind::Usage, "arguments", message).hint("xsk-client --help"), ErrorFormat::Json);
     } else {
@@ -138,10 +138,11 @@ fn refuse(arguments: &[OsString], error: &clap::Error) -> ExitCode {
 /// The one option before a subcommand that has a value.
 const FORMAT: &str = "--error-format";
 
-fn wants_json<'a>(arguments: impl Iterator<Item = &'a OsString> + Clone) -> bool {
-    let pairs = arguments.clone().zip(arguments.clone().skip(1));
-    arguments.clone().any(|argument| argument == "--error-format=json")
-        || pairs.into_iter().any(|(name, value)| name == FORMAT && value == "json")
+/// Whether errors are wanted as JSON by a command line that could not be read.
+pub fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let arguments: Vec<_> = arguments.collect();
+    let joined = arguments.iter().any(|argument| argument == "--error-format=json");
+    joined || arguments.windows(2).any(|pair| pair[0] == FORMAT && pair[1] == "json")
 }
 
 fn subcommand<'a>(arguments: impl Iterator<Item = &'a OsString>) -> Option<&'a OsString> {
