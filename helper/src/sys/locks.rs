@@ -13,10 +13,14 @@ use std::time::{Duration, Instant};
 
 use super::check;
 
+/// More locks than this in one range are nobody's that keeps to the rules, and are not counted to their end.
+const MOST: usize = 1 << 17;
+
 /// A range of a lock file, and who holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) start: u64,
+    /// At least 1: a lock of length 0, which goes on to the end of every file, ends with the range that was asked about.
     pub(crate) len: u64,
     /// As our process-id namespace numbers it; 0 for a process outside of it.
     pub(crate) pid: u32,
@@ -83,11 +87,16 @@ pub(crate) fn holder(file: &File, start: u64, len: u64) -> io::Result<Option<Hel
         return Ok(None);
     }
     let pid = u32::try_from(lock.l_pid).unwrap_or(0);
-    Ok(Some(Held { start: lock.l_start as u64, len: lock.l_len as u64, pid }))
+    let held = lock.l_start as u64;
+    let len = if lock.l_len == 0 { (start + len).saturating_sub(held) } else { lock.l_len as u64 };
+    Ok(Some(Held { start: held, len: len.max(1), pid }))
 }
 
 /// Every lock of another process between two bytes. F_GETLK answers with any lock in a range, so the ranges
 /// before and after it are asked in turn.
+///
+/// # Errors
+/// Also where there are more locks than anybody who keeps to the rules takes.
 pub(crate) fn holders(file: &File, from: u64, to: u64) -> io::Result<Vec<Held>> {
     let mut found = Vec::new();
     let mut ranges = vec![(from, to)];
@@ -97,9 +106,60 @@ pub(crate) fn holders(file: &File, from: u64, to: u64) -> io::Result<Vec<Held>> 
         }
         if let Some(held) = holder(file, from, to - from)? {
             ranges.push((from, held.start));
-            ranges.push((held.start + held.len.max(1), to));
+            ranges.push((held.start.saturating_add(held.len), to));
             found.push(held);
+        }
+        if found.len() > MOST {
+            return Err(io::Error::other("there are more locks than any use of the file explains"));
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    //! A process does not see its own locks, so a child takes them.
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::sys::wait::waitpid;
+    use nix::unistd::{Pid, pipe, read, write};
+
+    use super::super::process::exit_now;
+    use super::*;
+
+    /// What another process is seen to hold in the first hundred bytes, with these locks of its own.
+    fn seen(locks: &[(u64, u64)]) -> Vec<(u64, u64)> {
+        let path = std::env::temp_dir().join(format!("xsk-locks-{}-{}", std::process::id(), locks.len()));
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let (ready, done) = pipe().unwrap();
+        // SAFETY: the child makes system calls only, and ends without running anything of the parent's.
+        let child = check(unsafe { libc::fork() }).unwrap();
+        if child == 0 {
+            let taken = locks.iter().all(|(start, len)| try_lock(&file, *start, *len).unwrap_or(false));
+            if taken {
+                let _ = write(&done, b"!");
+                std::thread::sleep(Duration::from_secs(60));
+            }
+            exit_now(1);
+        }
+        drop(done);
+        assert_eq!(read(&ready, &mut [0]), Ok(1), "the locks could not be taken");
+        let held = holders(&file, 0, 100).unwrap();
+        kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+        waitpid(Pid::from_raw(child), None).unwrap();
+        let mut held: Vec<_> = held.into_iter().map(|held| (held.start, held.len)).collect();
+        held.sort_unstable();
+        held
+    }
+
+    #[test]
+    fn every_lock_is_found_once() {
+        assert_eq!(seen(&[(0, 1), (7, 2), (99, 1)]), [(0, 1), (7, 2), (99, 1)]);
+    }
+
+    #[test]
+    fn a_lock_without_an_end_is_one_lock() {
+        assert_eq!(seen(&[(3, 1), (10, 0)]), [(3, 1), (10, 90)]);
+    }
 }
