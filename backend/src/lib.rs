@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
 /// Help and version are no failures; anything else is the command line's fault.
 fn refuse(error: &clap::Error) -> ExitCode {
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if !asked && xsk_client::cli::wants_json(std::env::args_os()) {
+    if !asked && xsk_command::wants_json(std::env::args_os()) {
         let text = error.render().to_string();
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         eprintln!("{}", Error::usage("", message).hint("xsk-backend --help").to_json());

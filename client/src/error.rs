@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use serde::Serialize;
 use xsk_proto::{Code, Refused};
 
 /// Why there is no lease.
@@ -88,39 +87,29 @@ impl Kind {
 }
 
 impl Error {
-    pub(crate) fn new(kind: Kind, object: impl Into<String>, message: impl Into<String>) -> Self {
+    /// An error without a hint.
+    pub fn new(kind: Kind, object: impl Into<String>, message: impl Into<String>) -> Self {
         Self { kind, object: object.into(), message: message.into(), hint: String::new() }
     }
 
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+    /// What to type next.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: hint.into(), ..self }
     }
 
     /// The hint, where there is none yet.
-    pub(crate) fn or_hint(self, hint: &str) -> Self {
+    #[must_use]
+    pub fn or_hint(self, hint: &str) -> Self {
         if self.hint.is_empty() { self.hint(hint) } else { self }
     }
 
     /// A system call on this side failed at `step`.
-    pub(crate) fn system(step: &str, error: impl Into<std::io::Error>) -> Self {
+    pub fn system(step: &str, error: impl Into<std::io::Error>) -> Self {
         let error = error.into();
         let new = Self::new(Kind::System, step, format!("{step}: {error}"));
         // EMFILE and ENFILE have the same numbers on every architecture of Linux.
         if matches!(error.raw_os_error(), Some(23 | 24)) { new.hint(crate::TABLE_HINT) } else { new }
-    }
-
-    /// `{code, object, message, hint}`, for `--error-format=json`.
-    pub fn to_json(&self) -> String {
-        #[derive(Serialize)]
-        struct Json<'a> {
-            code: &'a str,
-            object: &'a str,
-            message: &'a str,
-            hint: &'a str,
-        }
-        let json =
-            Json { code: self.kind.name(), object: &self.object, message: &self.message, hint: &self.hint };
-        serde_json::to_string(&json).unwrap_or_default()
     }
 }
 
@@ -166,14 +155,5 @@ mod tests {
         for code in Code::ALL {
             assert!([69, 75, 77, 78].contains(&Kind::Refused(code).exit_code()), "{code}");
         }
-    }
-
-    #[test]
-    fn json_has_four_members() {
-        let error = Error::new(Kind::Refused(Code::Busy), "eth1", "queue 0 is \"taken\"").hint("wait");
-        assert_eq!(
-            error.to_json(),
-            r#"{"code":"busy","object":"eth1","message":"queue 0 is \"taken\"","hint":"wait"}"#
-        );
     }
 }

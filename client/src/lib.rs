@@ -9,21 +9,16 @@
 //! # Ok::<(), xsk_client::Error>(())
 //! ```
 //!
-//! No call waits for ever: a helper that says nothing is an error after ten seconds (two minutes where pkexec
-//! may ask a person). Descriptors are received close-on-exec, counted, and checked to be AF_XDP sockets.
+//! What went wrong is in an [`Error`]: nothing here prints or exits. No call waits for ever: a helper that says nothing
+//! is an error after ten seconds (two minutes where pkexec may ask a person). Descriptors are received close-on-exec, counted, and checked to be AF_XDP sockets.
 
-pub mod cli;
 mod conversation;
-mod doctor;
 mod endpoint;
 mod error;
-mod hotplug;
 mod lease;
 mod mends;
 pub mod netdev;
 mod request;
-mod run;
-mod status;
 mod sys;
 
 pub use endpoint::Endpoint;
@@ -31,6 +26,11 @@ pub use error::{Error, Kind};
 pub use lease::{Lease, News, acquire, check, revoke, status};
 pub use request::Request;
 pub use xsk_proto as proto;
+
+/// What a descriptor is, where it stands in the table, and whether it survives an exec.
+pub mod descriptors {
+    pub use crate::sys::descriptors::{LOWEST, above_streams, is_af_xdp, netns_cookie, survive_exec};
+}
 
 /// What to do about a full table of descriptors.
 const TABLE_HINT: &str = "close descriptors, or raise the limit: ulimit -n 4096";

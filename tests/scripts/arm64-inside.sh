@@ -15,7 +15,7 @@ export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc PKG_CONFIG_ALLOW_CROSS
 
 # All of the workspace has to compile; the unit tests and the programs are linked too.
 build() {
-    local crates=(-p xsk-helper -p xsk-client -p xsk-backend)
+    local crates=(-p xsk-helper -p xsk-client -p xsk-cli -p xsk-backend)
     cargo check --locked --workspace --all-targets --target "$TRIPLE"
     cargo build --locked --target "$TRIPLE" "${crates[@]}"
     mkdir -p "$VM"

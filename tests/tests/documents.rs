@@ -23,7 +23,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn documents() -> Vec<PathBuf> {
-    let folders = ["", "docs", "proto", "helper", "client", "backend", "socket", "bpf", "packaging"];
+    let folders = ["", "docs", "proto", "helper", "client", "cli", "backend", "socket", "bpf", "packaging"];
     folders.iter().flat_map(|folder| files(folder, "md")).collect()
 }
 
@@ -55,7 +55,7 @@ fn every_link_to_a_file_leads_somewhere() {
 #[test]
 fn every_option_of_run_is_in_the_document() {
     let text = read(&root().join("docs/qemu.md"));
-    let command = xsk_client::cli::Cli::command();
+    let command = xsk_cli::Cli::command();
     let run = command.find_subcommand("run").unwrap();
     for option in
         run.get_arguments().filter_map(|argument| argument.get_long()).filter(|name| *name != "help")

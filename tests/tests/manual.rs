@@ -18,6 +18,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/nics.md",
     "docs/threat-model.md",
     "helper/README.md",
+    "cli/README.md",
     "client/README.md",
     "backend/README.md",
     "packaging/README.md",
@@ -121,7 +122,7 @@ fn every_option_is_in_a_document() {
         let documents = match command.get_name() {
             "xsk-helper" => ["helper/README.md", "docs/operations.md"],
             "xsk-client" => ["docs/qemu.md", "docs/operations.md"],
-            _ => ["backend/README.md", "client/README.md"],
+            _ => ["backend/README.md", "cli/README.md"],
         };
         let text = documents.map(read).concat();
         for sub in with_subcommands(&command) {

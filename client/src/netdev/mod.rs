@@ -146,7 +146,7 @@ impl Netdev {
 
     /// What of a `-nic` is not about af-xdp, each option with a comma before it: the card's `model`, `mac`, and
     /// whatever else is not known here.
-    pub(crate) fn rest_for_nic(&self) -> String {
+    pub fn rest_for_nic(&self) -> String {
         const OWN: [&str; 11] = [
             "type",
             "id",
@@ -172,7 +172,7 @@ impl Netdev {
 
 /// The options of any comma or JSON option string whose values are text, in order; for a look at what stands
 /// beside a netdev.
-pub(crate) fn members_of(text: &OsStr) -> Vec<(String, String)> {
+pub fn members_of(text: &OsStr) -> Vec<(String, String)> {
     let bytes = text.as_bytes();
     if bytes.first() == Some(&b'{') {
         let members = json::object(bytes).unwrap_or_default();

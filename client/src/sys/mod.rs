@@ -3,11 +3,6 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod descriptors;
-pub(crate) mod ethtool;
-pub(crate) mod genl;
 pub(crate) mod limits;
-pub(crate) mod link;
-pub(crate) mod netlink;
 pub(crate) mod packet;
 pub(crate) mod process;
-pub(crate) mod stack;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Packets over a `SOCK_SEQPACKET` connection, with descriptors beside them. No call waits past its deadline.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recvmsg, sendmsg,
-    socket_with, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags,
+    SocketAddrUnix, SocketFlags, SocketType, connect, recvmsg, socket_with, socketpair,
 };
 
 /// `SCM_MAX_FD` (include/net/scm.h): the most descriptors that a message can carry.
@@ -52,35 +51,13 @@ pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
 }
 
-/// Both ends of a new byte stream.
-pub(crate) fn stream_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
-    socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-}
-
 /// Sends one packet.
 pub(crate) fn send(fd: &OwnedFd, bytes: &[u8], deadline: Instant) -> Result<(), Errno> {
-    send_with(fd.as_fd(), bytes, None, deadline).map(|_| ())
-}
-
-/// Sends `bytes`, and a copy of one descriptor beside them; says how many bytes went.
-pub(crate) fn send_with(
-    fd: BorrowedFd<'_>,
-    bytes: &[u8],
-    passed: Option<BorrowedFd<'_>>,
-    deadline: Instant,
-) -> Result<usize, Errno> {
-    let slice: Vec<BorrowedFd<'_>> = passed.into_iter().collect();
     loop {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !slice.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&slice)) {
-            return Err(Errno::NOBUFS);
-        }
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match sendmsg(fd, &[IoSlice::new(bytes)], &mut control, flags) {
-            Err(Errno::AGAIN) => ready(fd, PollFlags::OUT, deadline)?,
+        match rustix::net::send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Err(Errno::AGAIN) => ready(fd.as_fd(), PollFlags::OUT, deadline)?,
             Err(Errno::INTR) => {}
-            result => return result,
+            result => return result.map(|_| ()),
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn programs() -> [Program; 3] {
             see_also: "xsk-client(1), xsk-policy.toml(5), systemd.socket(5), pkexec(1), dpkg-statoverride(1)",
         },
         Program {
-            command: xsk_client::cli::Cli::command(),
+            command: xsk_cli::Cli::command(),
             section: "1",
             files: CLIENT_FILES,
             see_also: "xsk-backend(1), xsk-helper(8), xsk-policy.toml(5), env(1), qemu(1)",

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The interface: there, up, with frames that fit, and without somebody else's program.
+#![forbid(unsafe_code)]
+
+use rustix::io::Errno;
+use xsk_client::{Error, Kind};
+use xsk_proto::{Code, IfName};
+
+use super::nic::Nic;
+use super::{Finding, kind, native, offloads, peer, queues, stack};
+use crate::sys::link::Link;
+
+/// A frame of 4096 bytes less XDP's headroom, less an Ethernet header.
+const MAX_MTU: u32 = 4096 - 256 - 14;
+/// `veth_xdp_set`, drivers/net/veth.c: a page less XDP's headroom, `skb_shared_info` and an Ethernet header.
+const MAX_PEER_MTU: u32 = 4096 - 256 - 320 - 14;
+
+/// Looks at `ifname`; `ours` are the programs of the helper.
+pub(super) fn findings(ifname: &str, ours: &[u32]) -> Vec<Finding> {
+    if let Err(error) = IfName::parse(ifname) {
+        return vec![fail(Code::BadName, format!("{ifname}: {error}"), "ip link")];
+    }
+    match Nic::find(ifname) {
+        Ok(nic) if nic.name() != ifname => {
+            let message = format!("{ifname} is not the primary name of {}", nic.name());
+            vec![fail(Code::BadName, message, format!("xsk-client doctor {}", nic.name()))]
+        }
+        Ok(nic) => all(&nic, ours),
+        Err(Errno::NODEV) => {
+            let message = format!("there is no {ifname} in this network namespace");
+            vec![fail(Code::NoSuchInterface, message, "ip link")]
+        }
+        Err(errno) => vec![Finding::of("interface", Error::system("rtnetlink", errno))],
+    }
+}
+
+fn fail(code: Code, message: impl Into<String>, mend: impl Into<String>) -> Finding {
+    Finding::fail("interface", Kind::Refused(code), message, mend)
+}
+
+fn all(nic: &Nic, ours: &[u32]) -> Vec<Finding> {
+    let native = native::of(nic);
+    let skb = if nic.link.program == 0 { !native.attaches() } else { nic.link.skb };
+    let mut findings = vec![state(nic), native.finding(nic)];
+    findings.extend(kind::findings(nic));
+    findings.extend([queues::numbers(nic), queues::flows(nic)]);
+    findings.extend(offloads::findings(nic, skb));
+    findings.extend(peer::findings(nic, skb));
+    findings.extend([mtu(nic), program(nic, ours)]);
+    findings.extend(stack::findings(nic));
+    findings
+}
+
+fn state(nic: &Nic) -> Finding {
+    let (name, link) = (nic.name(), &nic.link);
+    let driver = if nic.driver.is_empty() { "not known" } else { &nic.driver };
+    if !link.up {
+        let message = format!("{name} is down, driver {driver}: no frame will pass");
+        return Finding::note("interface", message, format!("sudo ip link set {name} up"));
+    }
+    if link.carrier {
+        return Finding::ok("interface", format!("{name} is up, driver {driver}"));
+    }
+    let message = format!("{name} is up and has no carrier, driver {driver}: no frame will pass");
+    let mend = match &nic.other {
+        Some(other) => format!("sudo ip link set {} up", other.name),
+        None if nic.is_veth() => "in the other end's network namespace: ip link set PEER up".into(),
+        None => format!("see to the cable, and to the other end: ethtool {name}"),
+    };
+    Finding::note("interface", message, mend)
+}
+
+fn mtu(nic: &Nic) -> Finding {
+    let mtu = nic.link.mtu;
+    if mtu <= MAX_MTU {
+        let peer = nic.other.as_ref().filter(|peer| nic.is_veth() && peer.mtu > MAX_PEER_MTU);
+        return peer.map_or_else(|| Finding::ok("mtu", format!("{mtu} bytes")), mtu_of_peer);
+    }
+    let message = format!("{mtu} bytes: QEMU would lose frames over 3840 bytes without a word");
+    let kind = Kind::Refused(Code::MtuTooLarge);
+    Finding::fail("mtu", kind, message, format!("sudo ip link set {} mtu 1500", nic.name()))
+}
+
+fn mtu_of_peer(peer: &Link) -> Finding {
+    let message = format!(
+        "{}, the other end, has {} bytes, and veth takes native XDP up to {MAX_PEER_MTU}",
+        peer.name, peer.mtu
+    );
+    Finding::note("mtu", message, format!("sudo ip link set {} mtu 1500", peer.name))
+}
+
+fn program(nic: &Nic, ours: &[u32]) -> Finding {
+    let name = nic.name();
+    match nic.link.program {
+        0 => Finding::ok("program", "no XDP program is on it"),
+        id if ours.contains(&id) => {
+            Finding::ok("program", format!("XDP program {id} is on it, the helper's"))
+        }
+        id => Finding::note(
+            "program",
+            format!(
+                "XDP program {id} is on it, and it is not known to be the helper's; another one's has to go"
+            ),
+            format!(
+                "sudo bpftool net show dev {name}; then, by what put it there: sudo xdp-loader unload {name} --all \
+                 (libxdp), sudo ip link set dev {name} xdp off (ip; in skb mode: xdpgeneric off), or end who holds \
+                 its link (sudo bpftool link show)"
+            ),
+        ),
+    }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `xsk-client doctor`: everything that has to be there, one line each, with the command that mends what is not.
+//! It changes nothing: what is asked of the helper is a verdict, not a lease. No check takes over two seconds.
+#![forbid(unsafe_code)]
+
+mod args;
+mod helper;
+mod host;
+mod interface;
+mod kind;
+mod native;
+mod nic;
+mod offloads;
+mod peer;
+mod qemu;
+mod queues;
+mod stack;
+mod virtio;
+
+use std::io::Write;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use xsk_client::{Error, Kind};
+
+use crate::outcome::Outcome;
+use helper::Helper;
+
+pub use args::DoctorArgs;
+
+/// How long anybody may take to answer one question.
+const PATIENCE: Duration = Duration::from_millis(1900);
+
+/// How a check came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Ok,
+    /// Works, and is worth knowing.
+    Note,
+    /// Does not work.
+    Fail(Kind),
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    check: &'static str,
+    state: State,
+    message: String,
+    mend: String,
+}
+
+impl Finding {
+    fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self { check, state: State::Ok, message: message.into(), mend: String::new() }
+    }
+
+    fn note(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, state: State::Note, message: message.into(), mend: mend.into() }
+    }
+
+    fn fail(check: &'static str, kind: Kind, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, state: State::Fail(kind), message: message.into(), mend: mend.into() }
+    }
+
+    fn of(check: &'static str, error: Error) -> Self {
+        Self::fail(check, error.kind, error.message, error.hint)
+    }
+
+    fn is_refused_as(&self, other: &Self) -> bool {
+        matches!(self.state, State::Fail(Kind::Refused(_))) && self.state == other.state
+    }
+
+    fn word(&self) -> &'static str {
+        match self.state {
+            State::Ok => "ok",
+            State::Note => "note",
+            State::Fail(_) => "FAIL",
+        }
+    }
+}
+
+/// Looks at everything, and ends with the status of the worst.
+pub(crate) fn run(args: &DoctorArgs) -> Outcome {
+    let findings = all(args);
+    let text = if args.json { format!("{:#}\n", json_of(&findings)) } else { lines(&findings) };
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Error::system("standard output", error))?;
+    Ok(worst(&findings))
+}
+
+fn all(args: &DoctorArgs) -> Vec<Finding> {
+    let mut findings = host::kernel();
+    let helper = Helper::ask(&args.endpoint.endpoint(), args.ifname.as_deref());
+    let verdict = helper.verdict.as_ref();
+    findings.push(host::guard(verdict));
+    findings.extend(helper.findings);
+    let of_interface = args.ifname.clone().map(|name| of_interface(name, helper.programs));
+    let of_interface = of_interface.unwrap_or_default();
+    // What the helper refuses for the interface's sake stands with the interface.
+    findings.retain(|finding| {
+        finding.check != "policy" || !of_interface.iter().any(|other| finding.is_refused_as(other))
+    });
+    findings.extend(of_interface);
+    findings.push(host::memlock(&args.qemu, verdict));
+    findings.push(qemu::finding(&args.qemu));
+    findings
+}
+
+/// A driver that is busy with the link keeps everybody waiting who asks about it.
+fn of_interface(ifname: String, programs: Vec<u32>) -> Vec<Finding> {
+    let name = ifname.clone();
+    in_time(move || interface::findings(&name, &programs)).unwrap_or_else(|| {
+        let message = format!("the kernel says nothing of {ifname} within two seconds");
+        vec![Finding::fail(
+            "interface",
+            Kind::Timeout,
+            message,
+            format!("ip link show {ifname}, and try again"),
+        )]
+    })
+}
+
+/// The answer, if it comes in time; who waits for longer does so until this process ends.
+fn in_time<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (answer, answered) = mpsc::channel();
+    std::thread::spawn(move || answer.send(ask()));
+    answered.recv_timeout(PATIENCE).ok()
+}
+
+fn lines(findings: &[Finding]) -> String {
+    let width = findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for finding in findings {
+        text += &format!("{:<4}  {:<width$}  {}\n", finding.word(), finding.check, finding.message);
+        if !finding.mend.is_empty() {
+            text += &format!("{:<4}  {:<width$}  -> {}\n", "", "", finding.mend);
+        }
+    }
+    text
+}
+
+fn json_of(findings: &[Finding]) -> Value {
+    let one = |finding: &Finding| {
+        json!({
+            "check": finding.check,
+            "state": finding.word().to_lowercase(),
+            "message": finding.message,
+            "mend": finding.mend,
+        })
+    };
+    findings.iter().map(one).collect()
+}
+
+/// No helper at all is worse than a refusal, and that is worse than a thing to configure.
+fn worst(findings: &[Finding]) -> u8 {
+    let codes = findings.iter().filter_map(|finding| match finding.state {
+        State::Fail(kind) => Some(kind.exit_code()),
+        _ => None,
+    });
+    let rank = |code: &u8| [78, 75, 77, 69].iter().position(|known| known == code);
+    codes.max_by_key(rank).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xsk_proto::Code;
+
+    #[test]
+    fn the_worst_decides() {
+        let fail = |kind| Finding::fail("x", kind, "", "");
+        assert_eq!(worst(&[Finding::ok("x", ""), Finding::note("x", "", "")]), 0);
+        assert_eq!(worst(&[fail(Kind::Memlock), fail(Kind::Unreachable)]), 69);
+        assert_eq!(worst(&[fail(Kind::Refused(Code::NotAllowed)), fail(Kind::Memlock)]), 77);
+    }
+
+    #[test]
+    fn a_finding_has_its_mend_below() {
+        let text = lines(&[Finding::note("memlock", "8 MiB", "raise it")]);
+        assert_eq!(text, "note  memlock  8 MiB\n               -> raise it\n");
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `xsk-client attach` and `detach`.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+use xsk_command::EndpointArgs;
+
+/// Plug an af-xdp netdev into a QEMU that runs.
+///
+/// Acquires the sockets, passes them and the lease into QEMU over its QMP socket, and adds the netdev, and
+/// with --device the card. Whatever fails is rolled back.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    qemu-system-x86_64 ... -qmp unix:/tmp/qmp,server=on,wait=off\n  \
+    xsk-client attach --qmp /tmp/qmp --device virtio-net-pci af-xdp,id=n0,ifname=eth1\n  \
+    xsk-client detach --qmp /tmp/qmp n0")]
+pub struct AttachArgs {
+    /// Where the helper is.
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
+
+    /// QEMU's QMP socket.
+    #[arg(long, value_name = "PATH")]
+    pub qmp: PathBuf,
+
+    /// Add this card too, with its options: virtio-net-pci,mac=... (its id is dev-ID unless given).
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+
+    /// Ask for promiscuous mode.
+    #[arg(long)]
+    pub promisc: bool,
+
+    /// The netdev, as QEMU's -netdev takes it: af-xdp,id=n0,ifname=eth1.
+    #[arg(value_name = "NETDEV")]
+    pub netdev: OsString,
+}
+
+/// Unplug what attach plugged in, and end its lease.
+///
+/// Removes the card, waits until the guest has let it go, removes the netdev, and closes the lease.
+#[derive(Debug, Args)]
+pub struct DetachArgs {
+    /// QEMU's QMP socket.
+    #[arg(long, value_name = "PATH")]
+    pub qmp: PathBuf,
+
+    /// The id of the card [default: dev-ID, where there is one].
+    #[arg(long, value_name = "ID")]
+    pub device: Option<String>,
+
+    /// How long the guest may take to let the card go, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub wait: u64,
+
+    /// The netdev's id.
+    #[arg(value_name = "ID")]
+    pub id: String,
+}

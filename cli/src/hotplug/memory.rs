@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The locked memory of a QEMU that runs: with too little of it netdev_add would not fail, it would take the
+//! guest down (see the sibling module of `run`).
+
+use xsk_client::{Error, Kind, Request};
+
+use super::qmp::Qmp;
+use crate::sys::limits;
+
+const QUEUE: u64 = 32 << 20;
+
+/// What so many queues lock, in bytes.
+fn of(queues: u32) -> u64 {
+    QUEUE * u64::from(queues)
+}
+
+/// The request with what is charged to the user for these queues: nothing where a capability makes the limit moot.
+pub(super) fn declare(request: Request, qmp: &Qmp, queues: u32) -> Request {
+    let exempt = limits::peer(qmp.socket()).is_some_and(limits::holds_ipc_lock);
+    if exempt { request } else { request.memlock(of(queues)) }
+}
+
+/// Refuses where QEMU could not lock the memory of `queues` more queues. What cannot be found out is let pass.
+pub(super) fn check(qmp: &Qmp, network: &str, queues: u32) -> Result<(), Error> {
+    may_lock(qmp, of(queues) + QUEUE * in_use(network))
+}
+
+/// The same once the helper has said what all leases of this user lock, who is QEMU's as a rule.
+pub(super) fn check_after(qmp: &Qmp, leased: u64) -> Result<(), Error> {
+    if limits::is_peers_user(qmp.socket()) { may_lock(qmp, leased) } else { Ok(()) }
+}
+
+fn may_lock(qmp: &Qmp, need: u64) -> Result<(), Error> {
+    let Some(pid) = limits::peer(qmp.socket()) else { return Ok(()) };
+    let Some(limit) = limits::memlock_of(pid) else { return Ok(()) };
+    if limit >= need || limits::holds_ipc_lock(pid) {
+        return Ok(());
+    }
+    let message = format!(
+        "QEMU (process {pid}) may lock {} MiB and needs {} MiB with this netdev; it would not survive it",
+        limit >> 20,
+        need >> 20
+    );
+    Err(Error::new(Kind::Memlock, "RLIMIT_MEMLOCK", message)
+        .hint(format!("sudo prlimit --pid {pid} --memlock={need}:{need}")))
+}
+
+/// How many af-xdp queues QEMU has already; each is a line of `info network`.
+fn in_use(network: &str) -> u64 {
+    network.lines().filter(|line| line.contains("type=af-xdp")).count() as u64
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `xsk-client run`.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+
+use clap::{Args, ValueEnum};
+use xsk_command::EndpointArgs;
+
+/// Start a command whose af-xdp netdevs get their sockets from the helper.
+///
+/// Every af-xdp netdev in COMMAND (-netdev, --netdev, -nic and -net; the comma form or JSON) gets its sockets
+/// and is rewritten in place: inhibit=on, sock-fds=..., and the mode= in which the program is really attached.
+/// Nothing else in COMMAND changes. One that already has sock-fds or map-path is left alone.
+///
+/// Then this process becomes COMMAND. The lease lasts as long as COMMAND, or a process that it passes the
+/// descriptors on to.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// Where the helper is.
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
+
+    /// Wait while a queue is busy, for ever or for so many seconds.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true)]
+    pub wait: Option<Option<u64>>,
+
+    /// Ask for promiscuous mode, for all netdevs or for the one with this id (may be given several times).
+    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub promisc: Vec<String>,
+
+    /// Ask for busy polling, for all netdevs or for the one with this id (may be given several times).
+    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub busy_poll: Vec<String>,
+
+    /// Acquire this netdev too; COMMAND finds its option string in XSK_NETDEV_ID (may be given several times).
+    #[arg(long, value_name = "NETDEV")]
+    pub acquire: Vec<OsString>,
+
+    /// Print the command as it would be started, and acquire nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How QEMU gets at the sockets.
+    #[arg(long, value_enum, default_value = "direct")]
+    pub backend: Backend,
+
+    /// The command, with its arguments.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// How QEMU gets at the sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// By its own af-xdp netdev.
+    Direct,
+    /// By xsk-backend and a stream netdev, where QEMU has no af-xdp.
+    Stream,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  xsk-client run -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1 -device virtio-net-pci,netdev=n0
+  xsk-client run --wait=30 --promisc=n0 -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1
+  xsk-client run --helper /usr/libexec/xsk-helper -- xsk-backend --netdev af-xdp,id=n0,ifname=eth1 --peer echo
+  xsk-client run --acquire af-xdp,id=n0,ifname=eth1 -- ./start-vm.sh
+
+Exit status: that of COMMAND; 125 where xsk-client failed, 126 where COMMAND cannot be run, 127 where it is not found.";
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::{Cli, Command};
+
+    fn parse(words: &[&str]) -> super::RunArgs {
+        match Cli::try_parse_from(["xsk-client", "run"].iter().chain(words)).unwrap().command {
+            Command::Run(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn values_are_optional_where_they_say_so() {
+        let args = parse(&["--wait", "--promisc", "--busy-poll=n1", "--promisc=n2", "--", "true"]);
+        assert_eq!(
+            (args.wait, args.promisc.as_slice()),
+            (Some(None), ["".to_owned(), "n2".into()].as_slice())
+        );
+        assert_eq!(args.busy_poll, ["n1"]);
+        assert_eq!(parse(&["--wait=5", "--", "true"]).wait, Some(Some(5)));
+    }
+
+    #[test]
+    fn the_command_may_hold_our_own_options() {
+        let args = parse(&["--", "qemu", "--dry-run", "-netdev", "x", "--", "y"]);
+        assert_eq!(args.command, ["qemu", "--dry-run", "-netdev", "x", "--", "y"]);
+        assert!(!args.dry_run);
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Locked memory. With too little of it `XDP_UMEM_REG` fails, and QEMU then dies of a double free instead of
+//! saying so: the limit has to be right before QEMU starts. The kernel charges a UMEM to the real uid, over all
+//! its processes (`xdp_umem_account_pages`, net/xdp/xdp_umem.c); the rings are not charged.
+
+use xsk_client::{Endpoint, Error, Kind, check};
+use xsk_proto::Code;
+
+use super::Held;
+use super::plan::{Plan, Target};
+use crate::probe::{Program, is_backend};
+use crate::sys::limits;
+
+const MIB: u64 = 1 << 20;
+
+/// A frame of a UMEM.
+const FRAME: u64 = 4096;
+
+/// Bytes that a queue locks.
+#[derive(Debug, Clone, Copy)]
+struct Queue {
+    /// With less its program fails.
+    least: u64,
+    /// What it takes where there is room.
+    most: u64,
+}
+
+/// 8192 frames (`af_xdp_umem_create`, net/af-xdp.c).
+const QEMU: Queue = Queue { least: 32 * MIB, most: 32 * MIB };
+
+/// 112 to 896 frames (`--frames`).
+const BACKEND: Queue = Queue { least: 112 * FRAME, most: 896 * FRAME };
+
+/// Who locks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Consumer {
+    Qemu,
+    /// Makes do with what there is, and says itself when that is too little.
+    Backend,
+    /// A backend behind QEMU, where nobody would see that: it is told how much it may have.
+    Streamed,
+}
+
+/// What the command will lock.
+#[derive(Debug)]
+pub(super) struct Need {
+    consumer: Consumer,
+    queue: Queue,
+    queues: u64,
+    /// A capability makes the limit moot.
+    exempt: bool,
+}
+
+impl Need {
+    pub(super) fn of(plan: &Plan, program: &Program, streamed: bool) -> Self {
+        let (consumer, queue) = match (streamed, is_backend(&program.path)) {
+            (true, _) => (Consumer::Streamed, BACKEND),
+            (false, true) => (Consumer::Backend, BACKEND),
+            (false, false) => (Consumer::Qemu, QEMU),
+        };
+        let queues = plan.targets.iter().map(queues).sum();
+        Self { consumer, queue, queues, exempt: limits::exempt(&program.path) }
+    }
+
+    fn total(&self) -> u64 {
+        self.queue.least * self.queues
+    }
+
+    /// Whether the limit has room for it beside `others` bytes.
+    fn enough(&self, others: u64) -> bool {
+        self.exempt || limits::memlock().0.is_none_or(|limit| limit >= self.total().saturating_add(others))
+    }
+
+    /// What each queue may lock beside `others` bytes; nothing where no limit counts.
+    fn share(&self, others: u64) -> Option<u64> {
+        let limit = limits::memlock().0.filter(|_| !self.exempt)?;
+        let share = limit.saturating_sub(others) / self.queues.max(1);
+        let share = share.clamp(self.queue.least, self.queue.most);
+        // The helper counts in MiB: a part of one would be missing to the next.
+        let whole = self.consumer == Consumer::Streamed && share > MIB;
+        Some(if whole { share - share % MIB } else { share })
+    }
+
+    /// Refuses what cannot be had, before anything is acquired. The soft limit is raised here as far as the hard one;
+    /// what is needed beyond that the helper has to raise.
+    pub(super) fn check_before(&self, endpoint: &Endpoint, plan: &Plan) -> Result<(), Error> {
+        if self.enough(0) {
+            return Ok(());
+        }
+        limits::raise_memlock().map_err(|errno| Error::system("setrlimit", errno))?;
+        if self.enough(0) {
+            return Ok(());
+        }
+        // Ask before anything is attached: on many NICs an attach and a detach reset the link.
+        for target in &plan.targets {
+            match check(endpoint, &target.request) {
+                Ok(verdict) if verdict.memlock_max < self.total() => {
+                    return Err(self.short(0, &policy_says(verdict.memlock_max)));
+                }
+                Ok(_) => {}
+                // What is busy now may be waited for.
+                Err(error) if matches!(error.kind, Kind::Refused(Code::Busy | Code::Limit)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What `target` locks, in bytes, to be declared with its request: the helper adds up what all leases of the user
+    /// lock, and raises the limit as far as the policy lets it.
+    pub(super) fn declared(&self, target: &Target) -> u64 {
+        if self.exempt { 0 } else { self.share(0).unwrap_or(self.queue.most) * queues(target) }
+    }
+
+    /// Whether the limit is enough now that everything is granted.
+    pub(super) fn check_after(&self, held: &[Held]) -> Result<(), Error> {
+        let others = if self.consumer == Consumer::Backend { 0 } else { others(held) };
+        if !self.enough(others) {
+            // As far as the hard limit, which may be enough where the soft one was for this command alone.
+            limits::raise_memlock().map_err(|errno| Error::system("setrlimit", errno))?;
+        }
+        if self.enough(others) {
+            return Ok(());
+        }
+        let raised = held.iter().map(|held| held.lease.granted.memlock.limit).max().unwrap_or(0);
+        Err(self.short(
+            others,
+            &match raised {
+                0 => "the helper could not raise it (no memlock_mib in the policy, or no CAP_SYS_RESOURCE)"
+                    .to_owned(),
+                raised => format!("the helper raised it to {} only", kib(raised)),
+            },
+        ))
+    }
+
+    /// The frames that each queue of a backend may have, where a limit counts.
+    pub(super) fn frames(&self, held: &[Held]) -> Option<u64> {
+        self.share(others(held)).map(|bytes| bytes / FRAME)
+    }
+
+    fn short(&self, others: u64, helper: &str) -> Error {
+        let has = limits::memlock().1.unwrap_or(u64::MAX);
+        let need = self.total().saturating_add(others);
+        let beside = if others > 0 {
+            format!(" ({} of it for your other leases)", kib(others))
+        } else {
+            String::new()
+        };
+        let message = format!(
+            "the locked-memory limit is too low: {} needed{beside}, {} allowed, and {helper}",
+            kib(need),
+            kib(has)
+        );
+        Error::new(Kind::Memlock, "RLIMIT_MEMLOCK", message).hint(format!(
+            "for this shell: sudo prlimit --pid $$ --memlock={need}:{need}; for a user: echo \"$USER - memlock {}\" \
+             | sudo tee /etc/security/limits.d/xsk.conf, and log in again; for a unit: LimitMEMLOCK={need}; by the \
+             policy: memlock_mib = {}",
+            need.div_ceil(1024),
+            need.div_ceil(MIB)
+        ))
+    }
+}
+
+fn policy_says(most: u64) -> String {
+    match most {
+        0 => "the policy does not let the helper raise it".to_owned(),
+        most => format!("the policy lets the helper raise it to {} at most", kib(most)),
+    }
+}
+
+/// What other leases of the user lock, in bytes. The helper counts in MiB.
+fn others(held: &[Held]) -> u64 {
+    let leased = held.iter().map(|held| held.lease.granted.memlock.leased).max().unwrap_or(0);
+    leased.saturating_sub(held.iter().map(|held| held.declared.next_multiple_of(MIB)).sum())
+}
+
+fn queues(target: &Target) -> u64 {
+    // A program that finds its netdev in the environment is not known; the limit is its own affair.
+    if target.is_argument() { target.netdev().options().queues.into() } else { 0 }
+}
+
+fn kib(bytes: u64) -> String {
+    if bytes % MIB == 0 { format!("{} MiB", bytes / MIB) } else { format!("{} KiB", bytes.div_ceil(1024)) }
+}

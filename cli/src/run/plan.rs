@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a command line asks for: the netdevs that need sockets, and the request for each.
+#![forbid(unsafe_code)]
+
+use std::ffi::{OsStr, OsString};
+
+use xsk_client::netdev::{self, Found, Netdev, Place};
+use xsk_client::{Error, Kind, Request};
+
+use super::RunArgs;
+use super::{quote, stream};
+
+/// Microseconds and frames a poll, where busy polling is asked for: the example of the kernel's
+/// Documentation/networking/napi.rst.
+const BUSY_POLL: (u32, u32) = (20, 64);
+
+/// A netdev that needs sockets.
+#[derive(Debug)]
+pub(super) struct Target {
+    place: Where,
+    pub(super) request: Request,
+}
+
+#[derive(Debug)]
+enum Where {
+    /// An argument of the command.
+    Argument(Found),
+    /// A variable in the command's environment.
+    Variable(Netdev),
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) command: Vec<OsString>,
+    pub(super) targets: Vec<Target>,
+    /// The netdevs that have their sockets already.
+    pub(super) given: Vec<Found>,
+}
+
+impl Target {
+    pub(super) fn netdev(&self) -> &Netdev {
+        match &self.place {
+            Where::Argument(found) => &found.netdev,
+            Where::Variable(netdev) => netdev,
+        }
+    }
+
+    /// Whether it stands in the command itself.
+    pub(super) fn is_argument(&self) -> bool {
+        matches!(self.place, Where::Argument(_))
+    }
+
+    /// The option that it stands behind.
+    pub(super) fn option(&self) -> Option<Place> {
+        match &self.place {
+            Where::Argument(found) => Some(found.place),
+            Where::Variable(_) => None,
+        }
+    }
+
+    /// Puts its finished option string where the command finds it.
+    pub(super) fn put(
+        &self,
+        text: &OsStr,
+        command: &mut [OsString],
+        variables: &mut Vec<(OsString, OsString)>,
+    ) {
+        match &self.place {
+            Where::Argument(found) => netdev::replace(command, found.index, found.argument(text)),
+            Where::Variable(netdev) => {
+                let id = netdev.options().id.as_deref().unwrap_or_default();
+                variables.push((format!("XSK_NETDEV_{id}").into(), text.to_owned()));
+            }
+        }
+    }
+}
+
+impl Plan {
+    pub(super) fn make(args: &RunArgs) -> Result<Self, Error> {
+        let found = netdev::find(&args.command).map_err(|error| usage("command", &error.to_string()))?;
+        let (given, wanting): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|found| found.netdev.options().complete());
+        let mut targets: Vec<Where> = wanting.into_iter().map(Where::Argument).collect();
+        for text in &args.acquire {
+            targets.push(Where::Variable(read_acquire(text)?));
+        }
+        check_ids(&targets)?;
+        check_chosen("--promisc", &args.promisc, &targets)?;
+        check_chosen("--busy-poll", &args.busy_poll, &targets)?;
+        let targets = targets.into_iter().map(|place| with_request(place, args)).collect();
+        Ok(Self { command: args.command.clone(), targets, given })
+    }
+
+    /// Prints the command as it would be started, with words in the place of what only a lease tells.
+    pub(super) fn print(&self, streamed: bool) {
+        let mut command = self.command.clone();
+        let mut variables = Vec::new();
+        for target in &self.targets {
+            if streamed && target.is_argument() {
+                println!("{}", quote::line(&stream::shown(target, &mut command)));
+                continue;
+            }
+            let names = vec!["FD"; target.netdev().options().queues as usize].join(":");
+            target.put(&target.netdev().with_names("MODE", &names), &mut command, &mut variables);
+        }
+        for (name, value) in &variables {
+            print!("{}={} ", quote::word(name), quote::word(value));
+        }
+        println!("{}", quote::line(&command));
+    }
+}
+
+fn usage(object: &str, message: &str) -> Error {
+    Error::new(Kind::Usage, object, message).hint("xsk-client run --help")
+}
+
+fn read_acquire(text: &OsStr) -> Result<Netdev, Error> {
+    let shown = text.to_string_lossy();
+    let wrong = |message: String| usage("--acquire", &format!("--acquire {shown}: {message}"));
+    let netdev = Netdev::parse(text, Place::Netdev)
+        .map_err(|error| wrong(error.to_string()))?
+        .ok_or_else(|| wrong("the netdev is not of type af-xdp".into()))?;
+    if netdev.options().complete() {
+        return Err(wrong("it already has its sockets".into()));
+    }
+    Ok(netdev)
+}
+
+fn netdev_of(place: &Where) -> &Netdev {
+    match place {
+        Where::Argument(found) => &found.netdev,
+        Where::Variable(netdev) => netdev,
+    }
+}
+
+fn ids(targets: &[Where]) -> impl Iterator<Item = &str> {
+    targets.iter().filter_map(|place| netdev_of(place).options().id.as_deref())
+}
+
+/// QEMU would refuse an id that occurs twice, after the sockets were acquired.
+fn check_ids(targets: &[Where]) -> Result<(), Error> {
+    let mut seen = Vec::new();
+    for id in ids(targets) {
+        if seen.contains(&id) {
+            return Err(usage(id, &format!("Duplicate ID '{id}' for netdev")));
+        }
+        seen.push(id);
+    }
+    Ok(())
+}
+
+fn check_chosen(option: &str, chosen: &[String], targets: &[Where]) -> Result<(), Error> {
+    match chosen.iter().find(|id| !id.is_empty() && !ids(targets).any(|known| known == id.as_str())) {
+        Some(id) => {
+            Err(usage(option, &format!("{option}={id}: no af-xdp netdev in the command has that id")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn with_request(place: Where, args: &RunArgs) -> Target {
+    let options = netdev_of(&place).options();
+    let chosen =
+        |list: &[String]| list.iter().any(|id| id.is_empty() || options.id.as_deref() == Some(id.as_str()));
+    let mut request = Request::from(options);
+    if chosen(&args.promisc) {
+        request = request.promisc();
+    }
+    if chosen(&args.busy_poll) {
+        request = request.busy_poll(BUSY_POLL.0, BUSY_POLL.1);
+    }
+    Target { place, request }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The options that say where the helper is.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+use clap::Args;
+use xsk_client::Endpoint;
+
+/// Where the helper is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct EndpointArgs {
+    /// Ask the helper that listens on this socket [default: /run/xsk-helper/socket].
+    #[arg(long, value_name = "PATH", group = "endpoint")]
+    pub socket: Option<PathBuf>,
+
+    /// Run this helper instead of asking one that listens.
+    ///
+    /// Without any of these options the installed helper, /usr/libexec/xsk-helper, is run only where the
+    /// system's socket is absent, and never after a refusal.
+    #[arg(long, value_name = "PATH", group = "endpoint")]
+    pub helper: Option<PathBuf>,
+
+    /// Run the installed helper by pkexec.
+    #[arg(long, group = "endpoint")]
+    pub pkexec: bool,
+}
+
+impl EndpointArgs {
+    /// The endpoint that was chosen.
+    pub fn endpoint(&self) -> Endpoint {
+        match (&self.socket, &self.helper) {
+            (Some(path), _) => Endpoint::Socket(path.clone()),
+            (_, Some(path)) => Endpoint::Helper(path.clone()),
+            _ if self.pkexec => Endpoint::Pkexec,
+            _ => Endpoint::System,
+        }
+    }
+}
