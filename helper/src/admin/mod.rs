@@ -24,6 +24,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Reap => as_service().and_then(|()| reap::reap()),
         Command::Revoke(arguments) => revoke::by_command(&arguments),
     };
+    audit::finish();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -20,6 +20,7 @@ use xsk_proto::{
     Acquire, BusyPoll, Code, Confinement, Granted, IfName, MAX_QUEUES, Memlock, Verdict, Warning, WarningKind,
 };
 
+use crate::audit::shown;
 use crate::error::Failure;
 use crate::kernel::Kernel;
 use crate::leases::key::Key;
@@ -68,12 +69,26 @@ struct Request {
 }
 
 impl Request {
-    fn check(acquire: Acquire) -> Result<Self, Failure> {
+    /// A valid request that the policy allows. Whom it allows nothing is not told about options either.
+    fn judge<'p>(
+        acquire: Acquire,
+        policy: &'p Policy,
+        caller: &Caller,
+    ) -> Result<(Self, Allowed<'p>), Failure> {
+        let (options, unknown) = match Options::parse(&acquire.params) {
+            Ok(options) => (options, None),
+            Err(failure) => (Options::default(), Some(failure)),
+        };
+        let request = Self::check(acquire, options)?;
+        let allowed = request.allowed(policy, caller)?;
+        unknown.map_or(Ok((request, allowed)), Err)
+    }
+
+    fn check(acquire: Acquire, options: Options) -> Result<Self, Failure> {
         let name = IfName::parse(&acquire.ifname).map_err(|error| {
-            Failure::new(Code::BadName, printable(&acquire.ifname), error.to_string())
+            Failure::new(Code::BadName, shown(&acquire.ifname), error.to_string())
                 .hint("see the names: ip link")
         })?;
-        let options = Options::parse(&acquire.params)?;
         let Acquire { first_queue, queues, .. } = acquire;
         let fits = first_queue.checked_add(queues).is_some_and(|end| end <= i32::MAX as u32);
         if (1..=MAX_QUEUES).contains(&queues) && fits {
@@ -96,11 +111,6 @@ impl Request {
         };
         policy.decide(&question, &System).map_err(|denied| denial(&denied, caller.uid, self.name.as_str()))
     }
-}
-
-/// A name that failed the check, fit to be shown.
-fn printable(name: &str) -> String {
-    name.chars().take(32).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
 /// The same words whether there is such an interface or not.
@@ -163,8 +173,7 @@ pub(crate) fn grant(
     policy: &Policy,
     limits: &Limits,
 ) -> Result<Grant, Failure> {
-    let request = Request::check(acquire)?;
-    let allowed = request.allowed(policy, caller)?;
+    let (request, allowed) = Request::judge(acquire, policy, caller)?;
     let slot = take_slot(limits, caller, allowed.rule.max_leases)?;
     stop_at!("slot");
     let grant = claim(&request, &allowed, kernel, connection, caller);
@@ -319,8 +328,7 @@ pub(crate) fn check(
     caller: &Caller,
     policy: &Policy,
 ) -> Result<Verdict, Failure> {
-    let request = Request::check(acquire)?;
-    let allowed = request.allowed(policy, caller)?;
+    let (request, allowed) = Request::judge(acquire, policy, caller)?;
     let device = Device::find(kernel, &request.name)?;
     device.check_queues(&request.name, request.acquire.first_queue, request.acquire.queues)?;
     device.check_mtu(request.options.frags)?;

@@ -4,6 +4,7 @@
 
 use xsk_proto::{Code, Param, Value, param};
 
+use crate::audit::shown;
 use crate::error::Failure;
 
 /// What was asked for beside the queues.
@@ -41,24 +42,21 @@ impl Options {
 /// Busy polling: 16 bits hold both the budget (NAPI's weight is far below) and 65 ms.
 fn small(param: &Param, number: u64) -> Result<u32, Failure> {
     u16::try_from(number).map(u32::from).map_err(|_| {
-        Failure::new(
-            Code::UnknownOption,
-            &param.name,
-            format!("the option '{}' is at most 65535", param.name),
-        )
-        .hint("the kernel's NAPI takes 64 frames at a time; microseconds are usually 20 to 200")
+        let name = shown(&param.name);
+        Failure::new(Code::UnknownOption, &name, format!("the option '{name}' is at most 65535"))
+            .hint("the kernel's NAPI takes 64 frames at a time; microseconds are usually 20 to 200")
     })
 }
 
 fn unknown(param: &Param) -> Failure {
-    let name = &param.name;
+    let name = shown(&param.name);
     let known = [param::FRAGS, param::PROMISC, param::BUSY_POLL, param::BUSY_POLL_BUDGET, param::MEMLOCK];
     let message = if known.contains(&name.as_str()) {
         format!("the option '{name}' has a value of another type")
     } else {
         format!("this helper does not know the option '{name}'")
     };
-    Failure::new(Code::UnknownOption, name, message).hint(format!("known options: {}", known.join(", ")))
+    Failure::new(Code::UnknownOption, &name, message).hint(format!("known options: {}", known.join(", ")))
 }
 
 #[cfg(test)]

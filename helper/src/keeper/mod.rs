@@ -13,7 +13,7 @@ use std::time::Instant;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use xsk_proto::{Code, Event, EventKind, Granted, Refused, Reply};
 
-use crate::audit::{Line, What};
+use crate::audit::{self, Line, What};
 use crate::error::Failure;
 use crate::grant::{Grant, Lease};
 use crate::isolation;
@@ -99,6 +99,7 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
     if let Err(failure) = ended {
         log_failure(&failure);
     }
+    audit::finish();
     talk.until_taken();
     drop(limits);
     process::exit_now(0);
@@ -139,6 +140,7 @@ impl Keeper {
         }
         loop {
             let (talk, signal, news) = self.poll();
+            audit::resend();
             self.lease.fill_late();
             if signal {
                 self.tell(EventKind::Revoked, if self.lease.can_end() { REVOKED } else { REVOKED_IN_PART });
@@ -165,7 +167,8 @@ impl Keeper {
             PollFd::new(self.revokes.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.watch.as_fd(), PollFlags::POLLIN),
         ];
-        let pause = self.lease.pause().and_then(|pause| PollTimeout::try_from(pause).ok());
+        let pause = [self.lease.pause(), audit::pause()].into_iter().flatten().min();
+        let pause = pause.and_then(|pause| PollTimeout::try_from(pause).ok());
         // An error is an interruption: then nothing is ready, and it is asked again.
         if poll(&mut set, pause.unwrap_or(PollTimeout::NONE)).is_err() {
             return (false, false, false);

@@ -2,6 +2,7 @@
 //! Drives a conversation: receives, has it decided, does it, answers. With a grant the session ends and the
 //! keeper begins.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use caps::Capability;
@@ -13,7 +14,7 @@ use super::conversation::{Action, Conversation};
 use super::ready::Ready;
 use super::status;
 use crate::admin::revoke;
-use crate::audit::{Line, What};
+use crate::audit::{self, Line, What};
 use crate::error::Failure;
 use crate::grant::{self, Grant};
 use crate::isolation::service;
@@ -27,6 +28,9 @@ use crate::stops::stop_at;
 /// How long a client may take with its side of things before the policy has a word in it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many refusals of one connection are logged; the others are counted.
+const LOGGED: u32 = 8;
+
 /// Everything that is known before the first byte is read.
 struct Session<'a> {
     connection: &'a Connection,
@@ -34,6 +38,7 @@ struct Session<'a> {
     caller: Caller,
     policy: Policy,
     limits: Limits,
+    refusals: Cell<u32>,
 }
 
 /// Serves the connection to its end, the lease included.
@@ -56,6 +61,8 @@ pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
             refuse(&connection, &failure);
         }
     }
+    drop(connection);
+    audit::finish();
 }
 
 /// Tells the client; one that is gone already is told nothing.
@@ -78,8 +85,10 @@ fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept
             .set_patience(policy.limits.idle)
             .map_err(|error| Failure::internal("setting a time-out", error))?;
     }
-    let session = Session { connection, kernel, caller, policy, limits };
-    let lease = session.run()?;
+    let session = Session { connection, kernel, caller, policy, limits, refusals: Cell::new(0) };
+    let lease = session.run();
+    session.log_others();
+    let lease = lease?;
     let Session { kernel, caller, limits, .. } = session;
     Ok(lease.map(|(grant, revokes)| Kept { grant, kernel, caller, limits, revokes }))
 }
@@ -149,14 +158,30 @@ impl Session<'_> {
 
     /// A refusal that leaves the conversation open: the client may ask for something else, or again.
     fn refused(&self, failure: &Failure) -> bool {
-        log_refusal(Some(&self.caller), failure.refused());
+        self.log_refusal(failure.refused());
         self.say(&Reply::Refused(failure.refused().clone()))
     }
 
     fn close(&self, refused: Refused) -> Result<Option<(Grant, Revokes)>, Failure> {
-        log_refusal(Some(&self.caller), &refused);
+        self.log_refusal(&refused);
         self.say(&Reply::Refused(refused));
         Ok(None)
+    }
+
+    fn log_refusal(&self, refused: &Refused) {
+        self.refusals.set(self.refusals.get() + 1);
+        if self.refusals.get() <= LOGGED {
+            log_refusal(Some(&self.caller), refused);
+        }
+    }
+
+    /// What was not logged one by one.
+    fn log_others(&self) {
+        let others = self.refusals.get().saturating_sub(LOGGED);
+        if others > 0 {
+            let line = Line::new(What::Refuse).with("uid", self.caller.uid).with("pid", self.caller.pid);
+            line.with("further_refusals", others).log();
+        }
     }
 
     fn too_slow(&self) -> Failure {

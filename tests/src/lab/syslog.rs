@@ -4,6 +4,8 @@
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 
@@ -59,4 +61,33 @@ impl Syslog {
             }
         }
     }
+}
+
+impl Syslog {
+    /// Reads one line at a time, with this pause between two, until nothing has come for a second since it is `over`.
+    pub fn read_slowly(&self, pause: Duration, over: &AtomicBool) -> Vec<String> {
+        self.0.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let mut lines = Vec::new();
+        let mut buffer = [0; 8192];
+        loop {
+            match self.0.recv(&mut buffer) {
+                Ok(length) => lines.push(String::from_utf8_lossy(&buffer[..length]).into_owned()),
+                Err(_) if over.load(Ordering::Relaxed) => return lines,
+                Err(_) => {}
+            }
+            std::thread::sleep(pause);
+        }
+    }
+}
+
+/// Fills the log's socket as any user can, until it is `over`; returns how often there was room.
+pub fn flood(over: &AtomicBool) -> u64 {
+    let socket = UnixDatagram::unbound().unwrap();
+    socket.connect("/dev/log").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    while !over.load(Ordering::Relaxed) {
+        sent += u64::from(socket.send(b"<13>flood").is_ok());
+    }
+    sent
 }

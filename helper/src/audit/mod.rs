@@ -1,57 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One structured line for every grant, refusal, end and revoke: to journald as fields where it is there; otherwise to
-//! the stream of whoever manages the service, or to syslog where nobody does. Values are quoted and escaped, so nothing
-//! that a client sends can forge a line.
+//! the stream of whoever manages the service, or to syslog where nobody does ([`sink`]). Values are quoted and escaped,
+//! so nothing that a client sends can forge a line, and short, so nothing that it sends fills the log.
 
-use std::cell::RefCell;
+mod queue;
+mod sink;
+
 use std::fmt::{Display, Write as _};
-use std::fs::File;
-use std::io::Write as _;
-use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixDatagram;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+pub(crate) use sink::{finish, open, pause, resend};
 
-/// journald's native protocol (systemd, `docs/JOURNAL_NATIVE_PROTOCOL.md`).
-const JOURNAL: &str = "/run/systemd/journal/socket";
-
-/// Where syslogd listens (syslog(3); the lines are those of RFC 3164 without the time, which the receiver adds).
-const SYSLOG: &str = "/dev/log";
 /// LOG_AUTHPRIV.
 const FACILITY: u8 = 10;
+/// How much of a client's text is repeated to it, or logged.
+const SHOWN: usize = 64;
+/// How much of any value goes into a line: a path of a policy file fits, and no flood.
+const VALUE: usize = 512;
 
-/// Where the lines go.
-enum Sink {
-    Journal(UnixDatagram),
-    /// A copy of the standard error of whoever started the service.
-    Stream(File),
-    Syslog(UnixDatagram),
-}
-
-thread_local! {
-    static SINK: RefCell<Option<Sink>> = const { RefCell::new(None) };
-}
-
-/// Finds where the lines go. Done once, early: a keeper has no way to connect any more. Where nobody gave a `stream`
-/// and nobody listens, they go to standard error.
-pub(crate) fn open(stream: Option<File>) {
-    let journal = || connect(JOURNAL).map(Sink::Journal);
-    let syslog = || connect(SYSLOG).map(Sink::Syslog);
-    SINK.set(journal().or_else(|| stream.map(Sink::Stream)).or_else(syslog));
-}
-
-fn connect(path: &str) -> Option<UnixDatagram> {
-    let socket = UnixDatagram::unbound().ok()?;
-    socket.connect(path).ok()?;
-    // A log that does not keep up must not hold a grant up.
-    socket.set_nonblocking(true).ok()?;
-    Some(socket)
-}
-
-/// Whether a line can be written at once. The stream is open in other processes too, so its mode is not changed.
-fn has_room(stream: &File) -> bool {
-    let mut set = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
-    poll(&mut set, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+/// A client's text, fit to be shown: its beginning, and nothing that a terminal would obey.
+pub(crate) fn shown(text: &str) -> String {
+    let printable = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    let mut shown: String = text.chars().take(SHOWN).map(printable).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push_str("...");
+    }
+    shown
 }
 
 /// What the line is about, as a word.
@@ -104,7 +77,7 @@ impl Line {
 
     /// Adds a field. Its name is ours; its value may be anybody's.
     pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
-        let value = value.to_string();
+        let value: String = value.to_string().chars().take(VALUE).collect();
         let plain =
             !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'));
         // Writing to a string does not fail.
@@ -114,20 +87,17 @@ impl Line {
         self
     }
 
-    /// Sends it off; a log that cannot be written to stops nothing.
+    /// Sends it off; a log that does not take it stops nothing.
     pub(crate) fn log(self) {
-        let line = format!("xsk-helper: {}\n", self.text);
-        SINK.with_borrow_mut(|sink| match sink {
-            Some(Sink::Journal(socket)) => drop(socket.send(&self.journal())),
-            Some(Sink::Syslog(socket)) => drop(socket.send(self.syslog(&line).as_bytes())),
-            Some(Sink::Stream(stream)) if has_room(stream) => drop(stream.write_all(line.as_bytes())),
-            Some(Sink::Stream(_)) => {}
-            None => drop(std::io::stderr().write_all(line.as_bytes())),
-        });
+        sink::put(&self);
     }
 
-    fn syslog(&self, line: &str) -> String {
-        format!("<{}>{}", FACILITY * 8 + self.what.priority(), line.trim_end())
+    fn plain(&self) -> Vec<u8> {
+        format!("xsk-helper: {}\n", self.text).into_bytes()
+    }
+
+    fn syslog(&self) -> Vec<u8> {
+        format!("<{}>xsk-helper: {}", FACILITY * 8 + self.what.priority(), self.text).into_bytes()
     }
 
     /// `NAME=value`, and for a value with a line break its length in front, so that it stays one field.
@@ -168,5 +138,18 @@ mod tests {
         let text = String::from_utf8_lossy(&packet);
         assert!(text.starts_with("MESSAGE=refuse uid=1000 interface=\"x\\n"), "{text}");
         assert!(text.contains("XSK_INTERFACE\n\u{1a}\0\0\0\0\0\0\0x\nPRIORITY=0"), "{text:?}");
+    }
+
+    #[test]
+    fn a_clients_text_is_short_and_plain() {
+        assert_eq!(shown("eth0"), "eth0");
+        assert_eq!(shown("\u{1b}[2J\né\u{202e}x"), "?[2J???x");
+        assert_eq!(shown(&"é".repeat(4096)), "?".repeat(SHOWN) + "...");
+    }
+
+    #[test]
+    fn a_value_has_an_end() {
+        let line = Line::new(What::Error).with("error", "é".repeat(4096));
+        assert_eq!(line.fields[0].1.chars().count(), VALUE);
     }
 }
