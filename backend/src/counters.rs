@@ -33,6 +33,8 @@ pub struct Counters {
     tx_bytes: AtomicU64,
     peer_drops: AtomicU64,
     returned: AtomicU64,
+    completed: AtomicU64,
+    inner: AtomicU64,
 }
 
 impl Counters {
@@ -62,6 +64,13 @@ impl Counters {
         bump(&self.returned, frames);
     }
 
+    /// Checksums that were completed, and those in tunnels that stay unfinished.
+    #[inline]
+    pub fn checksums(&self, completed: u64, inner: u64) {
+        bump(&self.completed, completed);
+        bump(&self.inner, inner);
+    }
+
     /// The numbers of this moment.
     pub fn read(&self) -> Snapshot {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -72,6 +81,8 @@ impl Counters {
             tx_bytes: of(&self.tx_bytes),
             peer_drops: of(&self.peer_drops),
             returned: of(&self.returned),
+            checksums_completed: of(&self.completed),
+            checksums_inner: of(&self.inner),
         }
     }
 }
@@ -99,4 +110,20 @@ pub struct Snapshot {
     pub peer_drops: u64,
     /// Frames that `generate` made and that came back.
     pub returned: u64,
+    /// Checksums of frames from the network that the sender had left unfinished, and that were completed.
+    pub checksums_completed: u64,
+    /// The same inside of tunnels, and not completed.
+    pub checksums_inner: u64,
+}
+
+impl Snapshot {
+    /// What is mostly nothing, and then not spoken of.
+    pub(crate) fn seldom(self) -> impl Iterator<Item = (u64, &'static str)> {
+        let all = [
+            (self.returned, "returned"),
+            (self.checksums_completed, "checksums completed"),
+            (self.checksums_inner, "checksums unfinished in tunnels"),
+        ];
+        all.into_iter().filter(|(count, _)| *count > 0)
+    }
 }

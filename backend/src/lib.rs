@@ -3,12 +3,14 @@
 //!
 //! The command is [`cli::Cli`], and [`main`] is all of it. Its parts: [`source`] gets the sockets, inherited or from
 //! `xsk-helper`; [`setup`] gives them memory, binds them, and gives each queue a [`peers::Peer`]; [`queue`] is the loop
-//! of one queue; [`run`] watches over all; [`report`] prints.
+//! of one queue; [`run`] watches over all; [`report`] prints; [`checksum`] completes what a sender left undone.
 
+pub mod checksum;
 pub mod cli;
 mod control;
 mod counters;
 mod error;
+mod lost;
 pub mod peer_spec;
 pub mod peers;
 mod queue;

@@ -64,6 +64,7 @@ struct XdpRecord {
     rx_dropped: u64,
     rx_ring_full: u64,
     rx_fill_ring_empty: u64,
+    rx_too_long: u64,
     rx_invalid_descs: u64,
     tx_invalid_descs: u64,
     tx_ring_empty: u64,
@@ -76,6 +77,7 @@ impl From<Statistics> for XdpRecord {
             rx_dropped: read.rx_dropped,
             rx_ring_full: read.rx_ring_full,
             rx_fill_ring_empty: read.rx_fill_ring_empty,
+            rx_too_long: read.rx_too_long,
             rx_invalid_descs: read.rx_invalid_descs,
             tx_invalid_descs: read.tx_invalid_descs,
             tx_ring_empty: read.tx_ring_empty,
@@ -86,20 +88,21 @@ impl From<Statistics> for XdpRecord {
 impl QueueRecord<'_> {
     fn line(&self) -> String {
         let copy = if self.zero_copy { "zero-copy" } else { "copy" };
-        let Snapshot { rx_frames, rx_bytes, tx_frames, tx_bytes, peer_drops, returned } = self.moved;
+        let Snapshot { rx_frames, rx_bytes, tx_frames, tx_bytes, peer_drops, .. } = self.moved;
         let xdp = &self.xdp;
         let mut line = format!(
             "{} queue {} ({copy}): rx {rx_frames} frames {rx_bytes} bytes, tx {tx_frames} frames {tx_bytes} bytes, \
-             dropped {} (ring full {}; fill ring empty {} times), by the peer {peer_drops}, invalid {}",
+             dropped {} (ring full {}; fill ring empty {} times; too long {}), by the peer {peer_drops}, invalid {}",
             self.ifname,
             self.queue,
             xdp.drops,
             xdp.rx_ring_full,
             xdp.rx_fill_ring_empty,
+            xdp.rx_too_long,
             xdp.rx_invalid_descs + xdp.tx_invalid_descs,
         );
-        if returned > 0 {
-            line.push_str(&format!(", returned {returned}"));
+        for (count, what) in self.moved.seldom() {
+            line.push_str(&format!(", {what} {count}"));
         }
         line
     }
@@ -200,12 +203,12 @@ mod tests {
         assert_eq!(
             queue.line(),
             "eth1 queue 1 (copy): rx 3 frames 180 bytes, tx 0 frames 0 bytes, dropped 3 (ring full 2; fill ring \
-             empty 0 times), by the peer 0, invalid 0"
+             empty 0 times; too long 0), by the peer 0, invalid 0"
         );
         let record = Record { event: "end", reason: Some("SIGTERM"), seconds: 1.5, queues: vec![queue] };
         assert_eq!(
             serde_json::to_string(&record).unwrap(),
-            r#"{"event":"end","reason":"SIGTERM","seconds":1.5,"queues":[{"ifname":"eth1","queue":1,"mode":"native","zero_copy":false,"umem_frames":896,"rx_frames":3,"rx_bytes":180,"tx_frames":0,"tx_bytes":0,"peer_drops":0,"returned":0,"xdp":{"drops":3,"rx_dropped":1,"rx_ring_full":2,"rx_fill_ring_empty":0,"rx_invalid_descs":0,"tx_invalid_descs":0,"tx_ring_empty":0}}]}"#
+            r#"{"event":"end","reason":"SIGTERM","seconds":1.5,"queues":[{"ifname":"eth1","queue":1,"mode":"native","zero_copy":false,"umem_frames":896,"rx_frames":3,"rx_bytes":180,"tx_frames":0,"tx_bytes":0,"peer_drops":0,"returned":0,"checksums_completed":0,"checksums_inner":0,"xdp":{"drops":3,"rx_dropped":1,"rx_ring_full":2,"rx_fill_ring_empty":0,"rx_too_long":0,"rx_invalid_descs":0,"tx_invalid_descs":0,"tx_ring_empty":0}}]}"#
         );
     }
 }

@@ -16,6 +16,7 @@ use xsk_client::{Lease, News};
 use crate::cli::Cli;
 use crate::control::Control;
 use crate::error::{Error, Exit};
+use crate::lost::Lost;
 use crate::peer_spec::PeerSpec;
 use crate::queue::Queue;
 use crate::report::Report;
@@ -47,7 +48,16 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
     let leases = ports.into_iter().filter_map(|port| port.lease).collect();
     let workers = start(queues, &control)?;
     report.ready(cli.peer.name());
-    let mut watch = Watch { control, signals, leases, report, workers, start: Instant::now(), printed: 0 };
+    let mut watch = Watch {
+        control,
+        signals,
+        leases,
+        report,
+        lost: Lost::default(),
+        workers,
+        start: Instant::now(),
+        printed: 0,
+    };
     let outcome = watch.until_the_end(cli);
     let stopped = watch.stop();
     let reason = match (&outcome, &stopped) {
@@ -83,6 +93,7 @@ struct Watch {
     signals: Signals,
     leases: Vec<Lease>,
     report: Report,
+    lost: Lost,
     workers: Vec<Worker>,
     start: Instant,
     printed: u32,
@@ -118,10 +129,11 @@ impl Watch {
         if matches!(peer, PeerSpec::Generate(_)) { ended.all(|done| done) } else { ended.any(|done| done) }
     }
 
-    fn look_at_interfaces(&self) -> Result<(), Error> {
+    fn look_at_interfaces(&mut self) -> Result<(), Error> {
         for row in self.report.rows() {
             row.monitor.check().map_err(|error| Error::socket(&row.ifname, &error))?;
         }
+        self.lost.look(self.report.rows());
         Ok(())
     }
 

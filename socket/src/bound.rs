@@ -181,7 +181,7 @@ impl Bound {
 
     /// A handle for another thread to watch this socket by.
     pub fn monitor(&self) -> Monitor {
-        Monitor::new(Arc::clone(&self.core.fd), self.ifindex)
+        Monitor::new(Arc::clone(&self.core.fd), self.ifindex, !self.zero_copy)
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Statistics {
     /// How often the fill ring was found empty (0 before Linux 5.9). In copy mode each time is a frame, and is in
     /// `rx_dropped` too; in zero-copy mode it is the driver that looked, and no frame need be lost.
     pub rx_fill_ring_empty: u64,
+    /// Frames longer than a buffer, as far as that is to be told: those in `rx_dropped` that did not lack one. 0 in
+    /// zero-copy mode, where the driver sees to it.
+    pub rx_too_long: u64,
     /// How often the kernel found the transmit ring empty (0 before Linux 5.9). Not a fault.
     pub tx_ring_empty: u64,
 }
@@ -42,11 +45,13 @@ impl Statistics {
 pub struct Monitor {
     fd: Arc<OwnedFd>,
     ifindex: u32,
+    /// Whether the kernel copies each frame into one buffer.
+    single: bool,
 }
 
 impl Monitor {
-    pub(crate) fn new(fd: Arc<OwnedFd>, ifindex: u32) -> Self {
-        Self { fd, ifindex }
+    pub(crate) fn new(fd: Arc<OwnedFd>, ifindex: u32, single: bool) -> Self {
+        Self { fd, ifindex, single }
     }
 
     /// Reads the kernel's counters.
@@ -55,7 +60,10 @@ impl Monitor {
     /// [`Error::Os`], with what the kernel answered.
     pub fn statistics(&self) -> Result<Statistics, Error> {
         let read = xdp_statistics(&self.fd).map_err(|errno| Error::os("read XDP_STATISTICS", errno))?;
+        let unfilled = read.rx_fill_ring_empty_descs.filter(|_| self.single);
         Ok(Statistics {
+            // `xsk_rcv_check` and `__xsk_rcv` in net/xdp/xsk.c: no other cause is counted as dropped.
+            rx_too_long: unfilled.map_or(0, |unfilled| read.rx_dropped.saturating_sub(unfilled)),
             rx_dropped: read.rx_dropped,
             rx_invalid_descs: read.rx_invalid_descs,
             tx_invalid_descs: read.tx_invalid_descs,

@@ -185,6 +185,7 @@ fn a_real_qemu_without_any_capability_boots_a_guest() {
         Err(why) => return lab::say_elsewhere(&why),
     };
     let veth = lab.veth(1);
+    lab.complete_checksums(&veth);
     let mut dnsmasq = lab.dnsmasq(&veth, "#!ipxe\necho the lab was here\nsleep 600\n");
     let card = "virtio-net-pci-non-transitional,netdev=n0,romfile=pxe-virtio.rom,bootindex=0";
     let guest = lab

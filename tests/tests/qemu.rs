@@ -30,6 +30,7 @@ fn guest(run: Cmd, (qemu, firmware): &(PathBuf, PathBuf), netdev: &str) -> Cmd {
 
 /// The guest has gone through DHCP and has read the file.
 fn boots(lab: &Lab, veth: &Veth, guest: Cmd) {
+    lab.complete_checksums(veth);
     let mut dnsmasq = lab.dnsmasq(veth, SCRIPT);
     let running = guest.start();
     dnsmasq.says("DHCPACK", BOOT);
@@ -71,6 +72,7 @@ fn a_guest_on_one_queue_leaves_the_other_to_the_host() {
     lab.steer(&veth, 1);
     let run = lab.client("run").ambient(&[Capability::CAP_IPC_LOCK]);
     let guest = guest(run, &qemu, "af-xdp,id=n0,ifname=eth1,start-queue=1");
+    lab.complete_checksums(&veth);
     let mut dnsmasq = lab.dnsmasq(&veth, SCRIPT);
     let running = guest.start();
     dnsmasq.says("DHCPACK", BOOT);
@@ -92,6 +94,7 @@ fn a_quit_of_qemu_ends_the_lease() {
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
     let run = lab.client("run").ambient(&[Capability::CAP_IPC_LOCK]);
+    lab.complete_checksums(&veth);
     let mut dnsmasq = lab.dnsmasq(&veth, SCRIPT);
     let running = guest(run, &qemu, "af-xdp,id=n0,ifname=eth1").start();
     dnsmasq.says("DHCPDISCOVER", BOOT);

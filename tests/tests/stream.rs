@@ -76,6 +76,8 @@ fn a_guest_of_the_distributions_qemu_gets_a_lease_and_a_file() {
     }
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
+    let features = lab.peer_cmd("ethtool").args(["-k", &veth.peer]).run(SOON).ok().stdout;
+    assert!(features.contains("tx-checksumming: on"), "the cable is not in its default state: {features}");
     let mut dnsmasq = lab.dnsmasq(&veth, SCRIPT);
     let mut running = run(&lab, &["--backend", "stream"])
         .words("-M pc -accel tcg -m 256 -nodefaults -display none -vga none -serial stdio -netdev")

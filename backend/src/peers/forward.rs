@@ -10,6 +10,7 @@ use rustix::event::PollFlags;
 use xsk_socket::{Bound, RxBatch};
 
 use super::{Interest, Peer};
+use crate::checksum::complete_all;
 use crate::counters::{Counters, Moved};
 use crate::error::Error;
 use crate::queue::{BATCH, DEVICE_BUSY};
@@ -41,7 +42,8 @@ impl Peer for Forward {
         self.other.room()
     }
 
-    fn receive(&mut self, batch: &mut RxBatch<'_>, _counters: &Counters) -> Result<(), Error> {
+    fn receive(&mut self, batch: &mut RxBatch<'_>, counters: &Counters) -> Result<(), Error> {
+        complete_all(batch, counters);
         let moved = copy(batch, &mut self.other, &self.counters);
         self.counters.sent(moved);
         self.flush()
@@ -49,7 +51,8 @@ impl Peer for Forward {
 
     fn supply(&mut self, socket: &mut Bound, counters: &Counters) -> Result<Moved, Error> {
         let room = socket.room().min(BATCH);
-        let batch = self.other.recv(room);
+        let mut batch = self.other.recv(room);
+        complete_all(&mut batch, &self.counters);
         self.counters.received(Moved { frames: batch.len() as u64, bytes: batch.bytes() });
         let moved = copy(&batch, socket, counters);
         drop(batch);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use xsk_socket::{Bound, RxBatch};
 
 use super::{Interest, Peer, Station};
+use crate::checksum::sum;
 use crate::counters::{Counters, Moved};
 use crate::error::Error;
 use crate::peer_spec::GenerateSpec;
@@ -113,7 +114,7 @@ fn headers(spec: &GenerateSpec, station: Station) -> Vec<u8> {
     let total = (payload as u16).to_be_bytes();
     let udp = (payload as u16 - 20).to_be_bytes();
     let mut ip = [&[0x45, 0, total[0], total[1], 0, 0, 0x40, 0, 64, 17, 0, 0][..], &from, &to].concat();
-    let sum = super::echo::internet_checksum(&ip);
+    let sum = sum::of(&ip);
     ip[10..12].copy_from_slice(&sum.to_be_bytes());
     frame.extend_from_slice(&[0x08, 0x00]);
     frame.extend_from_slice(&ip);
@@ -184,7 +185,7 @@ mod tests {
         let generator = Generate::new(&spec, STATION, 0, 1);
         let frame = &generator.template;
         assert_eq!((frame.len(), &frame[12..14]), (100, &[8, 0][..]));
-        assert_eq!(super::super::echo::internet_checksum(&frame[14..34]), 0);
+        assert_eq!(sum::of(&frame[14..34]), 0);
         assert_eq!((&frame[16..18], &frame[38..40]), (&[0, 86][..], &[0, 66][..]));
     }
 

@@ -7,6 +7,7 @@ mod bins;
 pub mod command;
 pub mod dnsmasq;
 pub mod fake;
+mod far;
 pub mod foreign;
 mod freezer;
 mod host;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 
 pub use bins::{helper as built_helper, stopping_helper as built_stopping_helper, target_dir};
 pub use command::{Cmd, Done, Running};
+pub use far::Far;
 pub use freezer::Freezer;
 pub use host::{Activated, INSTALLED, Polkit};
 pub use link::Veth;

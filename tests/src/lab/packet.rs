@@ -13,6 +13,11 @@ use super::{Lab, Veth, sys, wait};
 pub struct Tap(File);
 
 impl Tap {
+    /// One on an interface of the thread's network namespace.
+    pub(super) fn on(ifindex: u32) -> Self {
+        Self(sys::packet_socket(ifindex).unwrap().into())
+    }
+
     /// Sends a frame.
     pub fn send(&mut self, frame: &[u8]) {
         assert_eq!(self.0.write(frame).unwrap(), frame.len());
@@ -37,7 +42,7 @@ impl Tap {
 impl Lab {
     /// A raw packet socket on an interface of the host.
     pub fn host_tap(&self, ifname: &str) -> Tap {
-        Tap(sys::packet_socket(self.ifindex(ifname)).unwrap().into())
+        Tap::on(self.ifindex(ifname))
     }
 
     /// A raw packet socket on the peer's end of the cable.

@@ -4,7 +4,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::{ETHERNET, Echo, checksum};
+use super::{ETHERNET, Echo};
+use crate::checksum::sum;
 
 const ICMP: u8 = 1;
 /// UDP's number, the same for IPv6.
@@ -54,7 +55,7 @@ fn echo_icmp(message: &mut [u8]) -> Option<()> {
     }
     message[0] = 0;
     message[2..4].fill(0);
-    let sum = checksum::of(message);
+    let sum = sum::of(message);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
     Some(())
 }
@@ -74,7 +75,7 @@ pub(super) fn echo_udp(datagram: &mut [u8], addresses: &[u8]) -> Option<()> {
     from.swap_with_slice(&mut to[..2]);
     datagram[6..8].fill(0);
     // An all-zero checksum means "none", so that a computed zero is sent as all ones (RFC 768).
-    let sum = match checksum::with_pseudo_header(addresses, UDP, datagram) {
+    let sum = match sum::with_pseudo_header(addresses, UDP, datagram) {
         0 => 0xffff,
         sum => sum,
     };
@@ -88,6 +89,6 @@ fn turn_header(header: &mut [u8]) {
     from.swap_with_slice(to);
     header[8] = 64;
     header[10..12].fill(0);
-    let sum = checksum::of(header);
+    let sum = sum::of(header);
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }

@@ -6,7 +6,8 @@
 use std::net::Ipv6Addr;
 
 use super::ip4::{UDP, echo_udp};
-use super::{ETHERNET, Echo, checksum};
+use super::{ETHERNET, Echo};
+use crate::checksum::sum;
 
 const ICMP6: u8 = 58;
 const ECHO_REQUEST: u8 = 128;
@@ -62,7 +63,7 @@ fn echo(host: &Echo, frame: &mut [u8], payload: usize) -> Option<()> {
 /// Fills in the checksum of an ICMPv6 message.
 fn seal(message: &mut [u8], addresses: &[u8]) {
     message[2..4].fill(0);
-    let sum = checksum::with_pseudo_header(addresses, ICMP6, message);
+    let sum = sum::with_pseudo_header(addresses, ICMP6, message);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
 }
 

@@ -7,7 +7,6 @@
 #![forbid(unsafe_code)]
 
 mod arp;
-mod checksum;
 mod ip4;
 mod ip6;
 #[cfg(test)]
@@ -31,11 +30,6 @@ const LONGEST_FIXED: usize = ETHERNET + 40 + 32;
 const ETHERTYPE_IP4: [u8; 2] = [0x08, 0x00];
 const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 const ETHERTYPE_IP6: [u8; 2] = [0x86, 0xdd];
-
-/// The Internet checksum of `bytes`: 0 if they hold theirs and it is right.
-pub(super) fn internet_checksum(bytes: &[u8]) -> u16 {
-    checksum::of(bytes)
-}
 
 /// The host that answers.
 #[derive(Debug, Clone)]

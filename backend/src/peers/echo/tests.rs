@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::*;
+use crate::checksum::sum;
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const ASKER: [u8; 6] = [2, 0, 0, 0, 0, 9];
@@ -46,7 +47,7 @@ fn ip6(next: u8, from: &str, to: &str, payload: &[u8]) -> Vec<u8> {
 
 /// Zero: the checksum in it is right.
 fn verify(addresses: &[u8], protocol: u8, payload: &[u8]) -> u16 {
-    checksum::with_pseudo_header(addresses, protocol, payload)
+    sum::with_pseudo_header(addresses, protocol, payload)
 }
 
 #[test]
@@ -71,8 +72,8 @@ fn ping_comes_back_with_a_right_checksum() {
     let answer = ask(&ip4(1, [10, 0, 0, 9], &[8, 0, 0xde, 0xad, 1, 2, 3, 4, 5, 6, 7])).unwrap();
     assert_eq!(answer[..12], [&ASKER[..], &MAC].concat());
     assert_eq!(answer[26..34], [10, 0, 0, 2, 10, 0, 0, 9]);
-    assert_eq!((answer[22], checksum::of(&answer[14..34])), (64, 0));
-    assert_eq!((answer[34], checksum::of(&answer[34..])), (0, 0));
+    assert_eq!((answer[22], sum::of(&answer[14..34])), (64, 0));
+    assert_eq!((answer[34], sum::of(&answer[34..])), (0, 0));
     assert_eq!(answer[38..], [1, 2, 3, 4, 5, 6, 7]);
 }
 
@@ -82,7 +83,7 @@ fn padding_is_kept_and_not_summed() {
     question.resize(60, 0x77);
     let answer = ask(&question).unwrap();
     assert_eq!(answer.len(), 60);
-    assert_eq!(checksum::of(&answer[34..42]), 0);
+    assert_eq!(sum::of(&answer[34..42]), 0);
     assert_eq!(answer[42..], [0x77; 18]);
 }
 

@@ -20,6 +20,7 @@ use xsk_socket::{Bound, RxBatch};
 pub use link::Link;
 
 use super::{Interest, Peer};
+use crate::checksum::complete_all;
 use crate::counters::{Counters, Moved};
 use crate::error::Error;
 use crate::queue::DEVICE_BUSY;
@@ -48,6 +49,7 @@ impl Peer for Stream {
     }
 
     fn receive(&mut self, batch: &mut RxBatch<'_>, counters: &Counters) -> Result<(), Error> {
+        complete_all(batch, counters);
         let taken = self.link.lock().write(batch.iter());
         if !taken {
             counters.dropped(batch.len() as u64);

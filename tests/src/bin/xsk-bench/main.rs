@@ -5,6 +5,7 @@
 //! shown is the median. The table goes to standard output, and as JSON to `target/bench.json`.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot measure has to stop")]
 
+mod checksum;
 mod grants;
 mod memory;
 mod reference;
@@ -42,6 +43,7 @@ fn measure(lab: &Lab) -> Vec<Row> {
         reference::compile(lab).map_err(|why| eprintln!("xsk-bench: no libxdp reference: {why}")).ok();
     let single = lab.veth(1);
     let mut rows = vec![grants::warm(lab, &veth)];
+    rows.push(checksum::row());
     rows.extend(grants::by_exec(lab, (&single, &veth), reference.as_deref()));
     rows.push(memory::keepers(lab, &veth));
     rows.extend(reflect::frames(lab, &single, reference.as_deref()));
