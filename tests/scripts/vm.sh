@@ -27,7 +27,7 @@ LIMIT=${XSK_VM_LIMIT:-900}
 TARGET=${CARGO_TARGET_DIR:-target}
 # What the tests execute beside our own programs.
 TOOLS="bash sh ip install ethtool ping cat sleep mount env stty uname mkdir modprobe timeout dnsmasq xdp-loader"
-TOOLS+=" kill true ls cp chmod echo id setsid script nohup tail bpftool strace"
+TOOLS+=" setpriv taskset ionice kill true ls cp chmod echo id setsid script nohup tail bpftool strace"
 MODULES="virtio_net igb igbvf veth macvlan bridge bonding 8021q"
 # Built into some kernels, whose packages do not always say so.
 MAYBE_MODULES="virtio_pci"
@@ -45,7 +45,7 @@ programs_of() {
     case $1 in
     5.10) echo features older main_job memory virtio_net ;;
     6.1) echo "$ESSENCE older main_job leases $MORE doctor_vf doctor_vm" ;;
-    6.12) echo "$ESSENCE main_job leases interface_life chaos" ;;
+    6.12) echo "$ESSENCE main_job leases interface_life hostile_schedule chaos" ;;
     *-nolsm) echo features unguarded hostile_afxdp ;;
     sid) echo "$ESSENCE igb doctor_vf doctor_vm ends" ;;
     esac

@@ -114,6 +114,7 @@ fn h20_environment_signals_and_alarms_change_nothing() {
     };
     grants(&|c| c, "nothing");
     grants(&|c| c.ignore_signals(), "ignored signals");
+    grants(&|c| c.pend_signals(), "pending signals");
     grants(&|c| c.alarm(3600), "an alarm");
     let hostile = [
         ("LD_PRELOAD", "/tmp/evil.so"),

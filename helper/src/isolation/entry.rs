@@ -4,9 +4,10 @@
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Uid, geteuid, getresuid, setresuid, setsid};
 
+use super::cgroup;
 use crate::error::Failure;
-use crate::sys::privilege;
 use crate::sys::process::{self, Fork};
+use crate::sys::{privilege, schedule};
 
 /// Who started this process, as the kernel had it before anything was changed.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +51,11 @@ fn too_small(limits: &[&str]) -> Failure {
         .hint("start it from a shell with the usual limits (ulimit -a), or use the system socket")
 }
 
-/// The second stage: the process that was started ends, and its child goes on in a session of its own.
+/// The second stage: scheduled as any other process, the one that was started ends, and its child goes on in a session
+/// of its own (and so in a scheduling group of its own, where the kernel makes one of each session).
 pub(crate) fn detach() -> Result<(), Failure> {
+    schedule::reset();
+    cgroup::leave();
     match process::fork().map_err(|error| Failure::internal("forking off", error))? {
         Fork::Parent => process::exit_now(0),
         Fork::Child => {

@@ -4,7 +4,8 @@
 //! 1. [`entry::enter`]. *After it*: nothing of the caller's environment, signals, timers, mask, limits or
 //!    descriptors is left but the three standard ones; no other process of the caller can read this one.
 //! 2. [`entry::detach`], unless the real uid is the service user's. *After it*: no child of the caller's, not
-//!    in his session, and where the program is setuid root he cannot signal it any more.
+//!    in his session, and where the program is setuid root he cannot signal it any more. Nothing of how the caller is
+//!    scheduled is left, nor is the process in the caller's control group, as far as root may change that.
 //! 3. [`folders::prepare`], only as root. *After it*: the folders under `/run/xsk-helper` exist, belong to the
 //!    service user, and `bpf` is a bpffs.
 //! 4. [`service::enter`]. *After it*: the service user in all uids and gids, no other group but the socket's, the
@@ -15,6 +16,7 @@
 //! 5. [`renounce`], once the sockets are handed over. *After it*: no capability in any set, no stream, and only
 //!    the system calls of a keeper.
 
+mod cgroup;
 pub(crate) mod entry;
 pub(crate) mod folders;
 pub(crate) mod service;

@@ -10,6 +10,7 @@ pub(crate) mod locks;
 pub(crate) mod pidfd;
 pub(crate) mod privilege;
 pub(crate) mod process;
+pub(crate) mod schedule;
 pub(crate) mod sockets;
 #[cfg(test)]
 pub(crate) mod trial;

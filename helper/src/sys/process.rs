@@ -111,19 +111,40 @@ fn raise_limit(limit: libc::__rlimit_resource_t, least: u64) -> bool {
     unsafe { libc::setrlimit(limit, &wanted) == 0 }
 }
 
+/// `SIG_IGN`, or `SIG_DFL`, in the kernel's own `struct sigaction`, whose first word is the handler and which is no
+/// longer than this. The rest is zero: no flag, no restorer, an empty mask.
+type Action = [usize; 8];
+
 /// Gives every signal its default action and unblocks all of them, whatever the caller had set; SIGPIPE and
 /// SIGXFSZ stay ignored, so that a write answers EPIPE or EFBIG.
+///
+/// Ignored first, each of them: that is how the kernel forgets one that is pending, which would end or stop the
+/// process once it is unblocked.
 pub(crate) fn reset_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        let ignored = matches!(signal, libc::SIGPIPE | libc::SIGXFSZ);
-        // SAFETY: neither action is a function. The kernel refuses SIGKILL, SIGSTOP and the C library's own.
-        unsafe { libc::signal(signal, if ignored { libc::SIG_IGN } else { libc::SIG_DFL }) };
+    for signal in 1..=KERNEL_SIGNALS {
+        act(signal, libc::SIG_IGN);
+        if !matches!(signal, libc::SIGPIPE | libc::SIGXFSZ) {
+            act(signal, libc::SIG_DFL);
+        }
     }
     let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the set is large enough, and sigemptyset initialises it.
     unsafe { libc::sigemptyset(none.as_mut_ptr()) };
     // SAFETY: the set was initialised above, and no old set is asked for.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
+}
+
+/// The number of signals that the kernel has, those included that the C library keeps for itself.
+const KERNEL_SIGNALS: libc::c_int = 64;
+
+/// By the system call: the C library refuses to touch its own two signals, and a caller can leave those pending too.
+/// The kernel refuses SIGKILL and SIGSTOP.
+fn act(signal: libc::c_int, handler: libc::sighandler_t) {
+    let mut action: Action = [0; 8];
+    action[0] = handler;
+    let none: *mut Action = std::ptr::null_mut();
+    // SAFETY: the action outlives the call, is at least as long as the kernel's structure, and is not a function.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &action, none, size_of::<u64>()) };
 }
 
 /// Whether the process is killed when its parent ends.

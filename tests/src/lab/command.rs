@@ -151,6 +151,19 @@ impl Cmd {
         self
     }
 
+    /// Starts the child with every signal blocked, and pending.
+    pub fn pend_signals(mut self) -> Self {
+        self.entry.pend_signals = true;
+        self
+    }
+
+    /// Starts the child as the last to be scheduled: SCHED_IDLE, nice 19, on the first processor alone, with a timer
+    /// slack of 1000 seconds, the idle class of I/O, and as the first to go where memory ends.
+    pub fn starved(mut self) -> Self {
+        self.entry.starved = true;
+        self
+    }
+
     /// Executes `path` with exactly these arguments and this environment, of which there may be none.
     pub fn execute(mut self, path: &str, argv: &[&[u8]], envp: &[&[u8]]) -> Self {
         let strings = |all: &[&[u8]]| all.iter().map(|s| CString::new(*s).unwrap()).collect();

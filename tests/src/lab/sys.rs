@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub(super) new_session: bool,
     pub(super) alarm: Option<u32>,
     pub(super) ignore_signals: bool,
+    pub(super) pend_signals: bool,
+    pub(super) starved: bool,
     pub(super) instead: Option<Raw>,
 }
 
@@ -82,6 +84,10 @@ fn enter(entry: &Entry, parent: u32) -> io::Result<()> {
     for &(resource, limit) in &entry.rlimits {
         setrlimit(resource, limit, limit)?;
     }
+    // While the files in /proc are still this process's own.
+    if entry.starved {
+        starve()?;
+    }
     if let Some(kept) = &entry.bounding {
         bound(kept)?;
     }
@@ -118,6 +124,9 @@ fn enter(entry: &Entry, parent: u32) -> io::Result<()> {
     if nix::unistd::getppid().as_raw() as u32 != parent {
         return Err(io::ErrorKind::Interrupted.into());
     }
+    if entry.pend_signals {
+        pend_signals()?;
+    }
     entry.instead.as_ref().map_or(Ok(()), execute)
 }
 
@@ -139,6 +148,38 @@ fn ignore_signals() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Blocks every signal, past the C library, which keeps two for itself, and raises all of them.
+fn pend_signals() -> io::Result<()> {
+    let all = u64::MAX;
+    let none: *mut u64 = std::ptr::null_mut();
+    // SAFETY: the mask is eight bytes long, as the call says, and outlives it.
+    cvt64(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, &all, none, size_of::<u64>()) })?;
+    let own = std::process::id();
+    for signal in (1..=64).filter(|n| ![libc::SIGKILL, libc::SIGSTOP].contains(n)) {
+        // SAFETY: takes numbers only.
+        cvt64(unsafe { libc::syscall(libc::SYS_kill, own, signal) })?;
+    }
+    Ok(())
+}
+
+/// What any user may do to how their own processes are scheduled.
+fn starve() -> io::Result<()> {
+    const SECOND: u64 = 1_000_000_000;
+    const IDLE_CLASS: libc::c_int = 3 << 13;
+    let parameter = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the structure outlives the call.
+    cvt(unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameter) })?;
+    // SAFETY: takes numbers only.
+    cvt(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) })?;
+    let first = 1u64;
+    // SAFETY: the mask is eight bytes long, as the call says, and outlives it.
+    cvt64(unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, size_of::<u64>(), &first) })?;
+    // SAFETY: takes numbers only.
+    cvt64(unsafe { libc::syscall(libc::SYS_ioprio_set, 1, 0, IDLE_CLASS) })?;
+    prctl(libc::PR_SET_TIMERSLACK, 1000 * SECOND)?;
+    std::fs::write("/proc/self/oom_score_adj", "1000")
 }
 
 fn bound(kept: &[Capability]) -> io::Result<()> {
