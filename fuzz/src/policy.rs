@@ -2,23 +2,31 @@
 //! The policy: any text and any question. Nobody is let in whom no allow rule names or whom a deny rule does.
 
 use xsk_helper::policy::rule::Principal;
-use xsk_helper::policy::{Allowed, Names, Policy, Question};
+use xsk_helper::policy::{Allowed, Answer, GroupEntry, Names, Policy, Question};
 use xsk_proto::{IfName, Mode, ModeRequest};
 
 /// A user database with one user and one group.
 struct Few;
 
 impl Names for Few {
-    fn user(&self, name: &str) -> Option<u32> {
-        (name == "alice").then_some(1000)
+    fn user(&self, name: &str) -> Answer<Option<u32>> {
+        Ok((name == "alice").then_some(1000))
     }
 
-    fn group(&self, name: &str) -> Option<u32> {
-        (name == "kvm").then_some(77)
+    fn is_user(&self, uid: u32) -> Answer<bool> {
+        Ok(uid < 100_000)
     }
 
-    fn is_user(&self, uid: u32) -> bool {
-        uid < 100_000
+    fn group(&self, name: &str) -> Answer<Option<GroupEntry>> {
+        if name == "kvm" { self.group_of(77) } else { Ok(None) }
+    }
+
+    fn group_of(&self, gid: u32) -> Answer<Option<GroupEntry>> {
+        Ok((gid == 77).then(|| GroupEntry { gid, members: vec!["alice".into(), "gone".into()] }))
+    }
+
+    fn groups_of(&self, uid: u32) -> Answer<Vec<u32>> {
+        Ok(if uid == 1000 { vec![1000] } else { vec![] })
     }
 }
 
@@ -38,6 +46,7 @@ pub fn policy(input: &[u8]) {
     let question = Question {
         uid: number(line, 0),
         groups: &groups,
+        denying: &[],
         ifname,
         first_queue: number(line, 3),
         queues: number(line, 4),
@@ -81,7 +90,13 @@ fn deserved(policy: &Policy, question: &Question<'_>, allowed: &Allowed<'_>) {
         about(rule) && policy.allow.iter().any(|one| std::ptr::eq(one, rule)),
         "{question:?} by {rule:?}"
     );
-    assert!(!policy.deny.iter().any(about), "{question:?} in spite of a deny rule");
+    // The database knows of groups that the kernel does not tell of.
+    let listed: &[u32] = if question.uid == 1000 { &[77, 1000] } else { &[] };
+    let barred = |rule: &xsk_helper::policy::Rule| {
+        let groups = listed.iter().any(|gid| names(&rule.groups, *gid, ("kvm", 77)));
+        about(rule) || (rule.covers(question.ifname) && groups)
+    };
+    assert!(!policy.deny.iter().any(barred), "{question:?} in spite of a deny rule");
     assert!(question.queues <= rule.max_queues, "{question:?} by {rule:?}");
     assert!(question.first_queue.checked_add(question.queues).is_some(), "{question:?} by {rule:?}");
     assert!(rule.promisc || !question.promisc, "{question:?} by {rule:?}");

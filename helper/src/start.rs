@@ -36,7 +36,7 @@ pub fn start() -> ExitCode {
         Err(failure) => return turn_away(&failure),
     };
     if std::env::args_os().len() > 1 {
-        return if may_command(origin) {
+        return if may_command(&origin) {
             admin::run(cli::parse())
         } else {
             fail(DENIED, "only root and the service user may give it arguments, and not by pkexec")
@@ -76,7 +76,7 @@ fn fail(status: u8, message: &str) -> ExitCode {
 }
 
 /// Asked before an argument is looked at.
-fn may_command(origin: Origin) -> bool {
+fn may_command(origin: &Origin) -> bool {
     if origin.by_pkexec {
         return false;
     }
@@ -154,7 +154,7 @@ fn isolate(origin: Origin, user: ServiceUser) -> Result<Terms, Failure> {
     let entry = if service || origin.real_uid == 0 {
         Entry::Trusted
     } else {
-        Entry::Exec { real_uid: origin.real_uid }
+        Entry::Exec { real_uid: origin.real_uid, groups: origin.groups }
     };
     Ok(Terms { entry, policy: None, unit: service })
 }

@@ -15,7 +15,7 @@ DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
 # strace injects faults, jq and python3 read and write what the tests compare; dbus, pkexec, polkitd, sudo and
 # systemd (for systemd-socket-activate) are ways in to the helper.
 CHECK="bpftool dbus dnsmasq-base ethtool git jq pkexec polkitd python3 qemu-system-x86"
-CHECK+=" shellcheck strace sudo systemd tcpdump tshark"
+CHECK+=" shellcheck strace sudo systemd tcpdump tshark uidmap"
 # What packaging/debian builds with, and the tools that judge it.
 DEB="debhelper dh-apparmor dpkg-dev fakeroot libbpf-dev lintian man-db systemd"
 

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `check-policy`: whether the policy can be used, and what it grants somebody.
 
-use std::ffi::CString;
 use std::path::Path;
 
-use nix::unistd::{User, getgrouplist};
-use xsk_proto::{Code, ModeRequest};
+use xsk_proto::Code;
 
 use crate::cli::CheckPolicy;
 use crate::error::Failure;
 use crate::paths;
-use crate::policy::names::System;
+use crate::policy::names::{System, account, account_of, groups};
 use crate::policy::rule::{Confine, Principal, QueueSet};
-use crate::policy::{Denied, Names, Policy, Question, Rule};
+use crate::policy::{Answer, Denied, Names, Policy, Question, Rule, Unanswered};
 
 const UNUSABLE: &str = "until this is mended nobody is served";
 /// What root is told by the kernel for one reason alone.
@@ -33,74 +31,65 @@ pub(crate) fn check(arguments: &CheckPolicy) -> Result<(), Failure> {
 
 fn summary(policy: &Policy, path: &Path) -> Result<(), Failure> {
     println!("{}: {} allow rules, {} deny rules", path.display(), policy.allow.len(), policy.deny.len());
-    let mut stopped = None;
     for rule in policy.deny.iter().chain(&policy.allow) {
-        for name in unknown_names(rule) {
-            println!("{}: nobody is called '{name}'", rule.label);
+        names(rule, &rule.users, |name| Ok(System.user(name)?.is_some()));
+        names(rule, &rule.groups, |name| Ok(System.group(name)?.is_some()));
+    }
+    policy.resolve_denied(&System).map_err(|denied| {
+        let rule = match &denied {
+            Denied::UnknownName { rule, .. } | Denied::Unanswered { rule, .. } => rule,
+            _ => paths::POLICY,
+        };
+        Failure::new(Code::Policy, rule, denied.to_string()).hint(mend(&denied))
+    })
+}
+
+/// Says which names of a rule are nobody's, and which may be somebody's.
+fn names(rule: &Rule, list: &[Principal], is_known: impl Fn(&str) -> Answer<bool>) {
+    let named = list.iter().filter_map(|principal| match principal {
+        Principal::Name(name) => Some(name),
+        Principal::Number(_) => None,
+    });
+    for name in named {
+        match is_known(name) {
+            Ok(true) => {}
+            Ok(false) => println!("{}: nobody is called '{name}'", rule.label),
+            Err(error) => println!("{}: {error}", rule.label),
         }
     }
-    for rule in &policy.deny {
-        stopped =
-            stopped.or_else(|| unknown_names(rule).into_iter().next().map(|name| (rule.label.clone(), name)));
-    }
-    match stopped {
-        None => Ok(()),
-        Some((rule, name)) => Err(Failure::new(
-            Code::Policy,
-            &rule,
-            format!("{rule}: the deny rule names '{name}', whom nobody knows, so nobody is served"),
-        )
-        .hint("correct the name, or take it out")),
+}
+
+fn mend(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::UnknownName { .. } => "correct the name, or take it out",
+        Denied::Unanswered { .. } => {
+            "see what the services of passwd and group in /etc/nsswitch.conf say: getent passwd NAME"
+        }
+        _ => "see the rules: /etc/xsk-helper/policy.toml and policy.d, and xsk-policy.toml(5)",
     }
 }
 
-fn unknown_names(rule: &Rule) -> Vec<String> {
-    let users = rule.users.iter().filter_map(|user| match user {
-        Principal::Name(name) if System.user(name).is_none() => Some(name.clone()),
-        _ => None,
-    });
-    let groups = rule.groups.iter().filter_map(|group| match group {
-        Principal::Name(name) if System.group(name).is_none() => Some(name.clone()),
-        _ => None,
-    });
-    users.chain(groups).collect()
-}
-
-/// The user's number and all his groups, as a login would give them to him.
+/// The user's number, and all groups that a login would give them.
 fn identity(name: &str) -> Result<(u32, Vec<u32>), Failure> {
     let unknown = || {
         Failure::new(Code::Policy, name, format!("there is no user '{name}'"))
             .hint("a name or a number; see: getent passwd")
     };
-    let user = match name.parse::<u32>() {
-        Ok(uid) => match User::from_uid(uid.into()) {
-            Ok(Some(user)) => user,
-            _ => return Ok((uid, vec![])),
+    let failed = |error: Unanswered| Failure::new(Code::Policy, name, error.to_string()).hint("try again");
+    let account = match name.parse::<u32>() {
+        Ok(uid) => match account_of(uid).map_err(failed)? {
+            Some(account) => account,
+            None => return Ok((uid, vec![])),
         },
-        Err(_) => User::from_name(name).ok().flatten().ok_or_else(unknown)?,
+        Err(_) => account(name).map_err(failed)?.ok_or_else(unknown)?,
     };
-    let login = CString::new(user.name.clone()).map_err(|_| unknown())?;
-    let groups = getgrouplist(&login, user.gid).unwrap_or_else(|_| vec![user.gid]);
-    Ok((user.uid.as_raw(), groups.iter().map(|gid| gid.as_raw()).collect()))
+    Ok((account.uid, groups(&account)))
 }
 
 fn explain(policy: &Policy, user: &str, ifname: &str) -> Result<(), Failure> {
     let (uid, groups) = identity(user)?;
-    let refused = |message: String| {
-        let hint = "see the rules: /etc/xsk-helper/policy.toml and policy.d, and xsk-policy.toml(5)";
-        Err(Failure::new(Code::NotAllowed, ifname, message).hint(hint))
-    };
     // The least that can be asked for under each rule: its first queue, any mode.
-    let question = |first_queue| Question {
-        uid,
-        groups: &groups,
-        ifname,
-        first_queue,
-        queues: 1,
-        mode: ModeRequest::Auto,
-        promisc: false,
-        busy_poll: false,
-    };
+    let question = |first_queue| Question { uid, groups: &groups, ifname, first_queue, ..Question::LEAST };
     let firsts = policy.allow.iter().map(|rule| match &rule.queues {
         QueueSet::All => 0,
         QueueSet::Ranges(ranges) => ranges.first().map_or(0, |range| *range.start()),
@@ -118,12 +107,19 @@ fn explain(policy: &Policy, user: &str, ifname: &str) -> Result<(), Failure> {
             print!("{}", terms(&rule));
             Ok(())
         }
-        Err(Denied::NoRule) => refused(format!("no rule allows {user} (uid {uid}) to use {ifname}")),
-        Err(Denied::ByRule(rule)) => refused(format!("{user} (uid {uid}) is denied {ifname} by {rule}")),
-        Err(Denied::UnknownName { rule, name }) => {
-            refused(format!("{rule}: the deny rule names '{name}', whom nobody knows, so nobody is served"))
+        Err(denied) => {
+            let (code, message) = match &denied {
+                Denied::NoRule => {
+                    (Code::NotAllowed, format!("no rule allows {user} (uid {uid}) to use {ifname}"))
+                }
+                Denied::ByRule(rule) => {
+                    (Code::NotAllowed, format!("{user} (uid {uid}) is denied {ifname} by {rule}"))
+                }
+                Denied::Detail(detail) => (Code::NotAllowed, detail.clone()),
+                Denied::UnknownName { .. } | Denied::Unanswered { .. } => (Code::Policy, denied.to_string()),
+            };
+            Err(Failure::new(code, ifname, message).hint(mend(&denied)))
         }
-        Err(Denied::Detail(detail)) => refused(detail),
     }
 }
 

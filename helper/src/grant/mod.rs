@@ -2,6 +2,7 @@
 //! From a request to sockets in the map: first everything that can be refused without touching anything, then
 //! the claim under the interface's lock, and nothing half-made if that fails.
 
+mod denial;
 mod device;
 pub(crate) mod guard;
 mod handover;
@@ -30,7 +31,7 @@ use crate::leases::record::Record;
 use crate::netlink::link::Link;
 use crate::policy::names::System;
 use crate::policy::rule::Confine;
-use crate::policy::{Allowed, Denied, Policy, Question};
+use crate::policy::{Allowed, Policy, Question};
 use crate::serve::caller::Caller;
 use crate::stops::stop_at;
 use crate::sys::clock::boot_time;
@@ -102,6 +103,7 @@ impl Request {
         let question = Question {
             uid: caller.uid,
             groups: &caller.groups,
+            denying: &caller.denying,
             ifname: self.name.as_str(),
             first_queue: self.acquire.first_queue,
             queues: self.acquire.queues,
@@ -109,26 +111,10 @@ impl Request {
             promisc: self.options.promisc,
             busy_poll: self.options.busy_poll > 0,
         };
-        policy.decide(&question, &System).map_err(|denied| denial(&denied, caller.uid, self.name.as_str()))
+        policy
+            .decide(&question, &System)
+            .map_err(|denied| denial::failure(&denied, caller.uid, self.name.as_str()))
     }
-}
-
-/// The same words whether there is such an interface or not.
-fn denial(denied: &Denied, uid: u32, ifname: &str) -> Failure {
-    let message = match denied {
-        Denied::NoRule | Denied::ByRule(_) => format!("the policy does not allow uid {uid} to use {ifname}"),
-        Denied::Detail(detail) => detail.clone(),
-        Denied::UnknownName { rule, name } => {
-            return Failure::new(
-                Code::Policy,
-                crate::paths::POLICY,
-                format!("{rule}: the deny rule names '{name}', whom nobody knows, so nobody is served"),
-            )
-            .hint("as root: xsk-helper check-policy");
-        }
-    };
-    Failure::new(Code::NotAllowed, ifname, message)
-        .hint(format!("the administrator can add a rule to {}", crate::paths::POLICY))
 }
 
 /// What the kernel can hold sockets to, tried on one of them; the guard's stamp is made anew afterwards.

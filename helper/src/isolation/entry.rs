@@ -2,7 +2,7 @@
 //! The first two stages: out of the caller's reach.
 
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Uid, geteuid, getresuid, setresuid, setsid};
+use nix::unistd::{Gid, Uid, geteuid, getgroups, getresgid, getresuid, setresuid, setsid};
 
 use super::cgroup;
 use crate::error::Failure;
@@ -10,10 +10,12 @@ use crate::sys::process::{self, Fork};
 use crate::sys::{privilege, schedule};
 
 /// Who started this process, as the kernel had it before anything was changed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Origin {
     /// The real uid at the start.
     pub(crate) real_uid: u32,
+    /// The groups at the start: the real one, the effective one, and all others.
+    pub(crate) groups: Vec<u32>,
     /// By pkexec(1), which lets a user be root for this program, whatever the arguments. The environment is believed
     /// in this alone, since it only takes something away.
     pub(crate) by_pkexec: bool,
@@ -23,6 +25,7 @@ pub(crate) struct Origin {
 /// caller may stop it or kill it.
 pub(crate) fn enter() -> Result<Origin, Failure> {
     let uids = getresuid().map_err(|error| Failure::internal("reading the uids", error))?;
+    let groups = groups().map_err(|error| Failure::internal("reading the groups", error))?;
     if geteuid().is_root() {
         let root = Uid::from_raw(0);
         setresuid(root, root, root).map_err(|error| Failure::internal("becoming root", error))?;
@@ -39,10 +42,16 @@ pub(crate) fn enter() -> Result<Origin, Failure> {
     umask(Mode::from_bits_truncate(0o077));
     let small = process::reset_limits();
     if small.is_empty() {
-        Ok(Origin { real_uid: uids.real.as_raw(), by_pkexec })
+        Ok(Origin { real_uid: uids.real.as_raw(), groups, by_pkexec })
     } else {
         Err(too_small(&small))
     }
+}
+
+fn groups() -> nix::Result<Vec<u32>> {
+    let gids = getresgid()?;
+    let all = getgroups()?.into_iter().chain([gids.real, gids.effective]);
+    Ok(all.map(Gid::as_raw).collect())
 }
 
 fn too_small(limits: &[&str]) -> Failure {

@@ -2,9 +2,11 @@
 //! The decision: pure, so that every corner of it can be tested and fuzzed.
 #![forbid(unsafe_code)]
 
+use std::fmt;
+
 use xsk_proto::{Mode, ModeRequest};
 
-use super::names::Names;
+use super::names::{Answer, Names, Unanswered};
 use super::rule::{Policy, Principal, Rule};
 
 /// Who asks, and for what. The interface may not exist: the answer must not tell.
@@ -12,8 +14,10 @@ use super::rule::{Policy, Principal, Rule};
 pub struct Question<'a> {
     /// The uid, from the kernel.
     pub uid: u32,
-    /// The primary group and all others, from the kernel.
+    /// The primary group and all others of the one who made the connection, from the kernel.
     pub groups: &'a [u32],
+    /// Groups that deny and do not allow.
+    pub denying: &'a [u32],
     /// The interface's name.
     pub ifname: &'a str,
     /// The first queue.
@@ -26,6 +30,21 @@ pub struct Question<'a> {
     pub promisc: bool,
     /// Busy polling.
     pub busy_poll: bool,
+}
+
+impl Question<'_> {
+    /// The least that can be asked for: one queue in any mode.
+    pub(crate) const LEAST: Self = Self {
+        uid: 0,
+        groups: &[],
+        denying: &[],
+        ifname: "",
+        first_queue: 0,
+        queues: 1,
+        mode: ModeRequest::Auto,
+        promisc: false,
+        busy_poll: false,
+    };
 }
 
 /// The rule that allows it, and the modes in which the program may be attached.
@@ -51,8 +70,31 @@ pub enum Denied {
         /// The name.
         name: String,
     },
+    /// The user database fails where a rule needs it. Who is denied is not known then, so nobody is
+    /// served.
+    Unanswered {
+        /// The rule's file and line.
+        rule: String,
+        /// What failed.
+        error: Unanswered,
+    },
     /// The user may use the interface, and not so: what a rule would have to say.
     Detail(String),
+}
+
+/// For the log and `check-policy`.
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Denied::NoRule => f.write_str("no rule allows it"),
+            Denied::ByRule(rule) => write!(f, "denied by {rule}"),
+            Denied::UnknownName { rule, name } => {
+                write!(f, "{rule}: the deny rule names '{name}', which nobody is called, so nobody is served")
+            }
+            Denied::Unanswered { rule, error } => write!(f, "{rule}: {error}, so nobody is served"),
+            Denied::Detail(detail) => f.write_str(detail),
+        }
+    }
 }
 
 impl Policy {
@@ -64,7 +106,7 @@ impl Policy {
         self.check_denied(question, names)?;
         let mut first = Denied::NoRule;
         for rule in self.allow.iter().filter(|rule| rule.covers(question.ifname)) {
-            if !is_allowed(rule, question, names) {
+            if is_allowed(rule, question, names) != Ok(true) {
                 continue;
             }
             match within(rule, question) {
@@ -73,55 +115,63 @@ impl Policy {
                 Err(_) => {}
             }
         }
-        Err(first)
+        Err(self.unanswered(question, names).filter(|_| first == Denied::NoRule).unwrap_or(first))
     }
 
-    /// Every name of every deny rule has to resolve: one that does not would silently let somebody in.
-    /// Each is looked up once, and what was found decides.
-    fn check_denied(&self, question: &Question<'_>, names: &dyn Names) -> Result<(), Denied> {
-        let mut denied = Ok(());
-        for rule in &self.deny {
-            let unknown =
-                |name: &str| Denied::UnknownName { rule: rule.label.clone(), name: name.to_owned() };
-            let mut meant = false;
-            for user in &rule.users {
-                meant |= resolve(user, |name| names.user(name)).map_err(unknown)? == question.uid;
-            }
-            for group in &rule.groups {
-                let gid = resolve(group, |name| names.group(name)).map_err(unknown)?;
-                meant |= question.groups.contains(&gid);
-            }
-            if denied.is_ok() && meant && rule.covers(question.ifname) {
-                denied = Err(Denied::ByRule(rule.label.clone()));
-            }
+    /// Whether the database failed over an allow rule, be it about this interface or not: an answer
+    /// that differs would say which.
+    fn unanswered(&self, question: &Question<'_>, names: &dyn Names) -> Option<Denied> {
+        let failed = |rule: &Rule| {
+            let error = is_allowed(rule, question, names).err()?;
+            Some(Denied::Unanswered { rule: rule.label.clone(), error })
+        };
+        self.allow.iter().find_map(failed)
+    }
+}
+
+/// A group allows users alone: in a user namespace of their own users keep their groups under
+/// another uid (subuid(5)), which no rule about them would meet.
+fn is_allowed(rule: &Rule, question: &Question<'_>, names: &dyn Names) -> Answer<bool> {
+    match any(&rule.users, |user| is_named(user, question, names)) {
+        Ok(false) => is_allowed_by_group(rule, question, names),
+        Err(error) => is_allowed_by_group(rule, question, names)?.then_some(true).ok_or(error),
+        named => named,
+    }
+}
+
+fn is_allowed_by_group(rule: &Rule, question: &Question<'_>, names: &dyn Names) -> Answer<bool> {
+    let member = any(&rule.groups, |group| is_member(group, question, names))?;
+    Ok(member && names.is_user(question.uid)?)
+}
+
+/// A name that nobody has is about nobody.
+fn is_named(user: &Principal, question: &Question<'_>, names: &dyn Names) -> Answer<bool> {
+    let uid = match user {
+        Principal::Number(uid) => Some(*uid),
+        Principal::Name(name) => names.user(name)?,
+    };
+    Ok(uid == Some(question.uid))
+}
+
+fn is_member(group: &Principal, question: &Question<'_>, names: &dyn Names) -> Answer<bool> {
+    let gid = match group {
+        Principal::Number(gid) => Some(*gid),
+        Principal::Name(name) => names.group(name)?.map(|entry| entry.gid),
+    };
+    Ok(gid.is_some_and(|gid| question.groups.contains(&gid)))
+}
+
+/// Whether it holds for one of them; an error counts where it holds for no other.
+fn any<T>(list: &[T], holds: impl Fn(&T) -> Answer<bool>) -> Answer<bool> {
+    let mut none = Ok(false);
+    for one in list {
+        match holds(one) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(error) => none = Err(error),
         }
-        denied
     }
-}
-
-fn resolve(principal: &Principal, look_up: impl Fn(&str) -> Option<u32>) -> Result<u32, &str> {
-    match principal {
-        Principal::Number(number) => Ok(*number),
-        Principal::Name(name) => look_up(name).ok_or(name),
-    }
-}
-
-/// Whether the rule is about himself. A name that nobody has is about nobody.
-fn is_named(rule: &Rule, question: &Question<'_>, names: &dyn Names) -> bool {
-    rule.users.iter().any(|user| resolve(user, |name| names.user(name)) == Ok(question.uid))
-}
-
-/// A group allows users alone: in a user namespace of his own a user keeps his groups under another uid (subuid(5)),
-/// which no rule about him would meet. It denies whoever has it.
-fn is_allowed(rule: &Rule, question: &Question<'_>, names: &dyn Names) -> bool {
-    is_named(rule, question, names) || (is_member(rule, question, names) && names.is_user(question.uid))
-}
-
-/// Whether the rule is about one of his groups.
-fn is_member(rule: &Rule, question: &Question<'_>, names: &dyn Names) -> bool {
-    rule.groups
-        .iter()
-        .any(|group| resolve(group, |name| names.group(name)).is_ok_and(|gid| question.groups.contains(&gid)))
+    none
 }
 
 /// Whether the rule goes as far as the question.
@@ -151,42 +201,8 @@ fn within(rule: &Rule, question: &Question<'_>) -> Result<Vec<Mode>, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fake::{Fake, decide, question};
     use super::*;
-
-    struct Fake;
-
-    impl Names for Fake {
-        fn user(&self, name: &str) -> Option<u32> {
-            [("alice", 1000), ("mallory", 1001)].into_iter().find(|(n, _)| *n == name).map(|(_, id)| id)
-        }
-
-        fn group(&self, name: &str) -> Option<u32> {
-            (name == "kvm").then_some(77)
-        }
-
-        fn is_user(&self, uid: u32) -> bool {
-            uid < 100_000
-        }
-    }
-
-    fn question<'a>(uid: u32, groups: &'a [u32], ifname: &'a str) -> Question<'a> {
-        Question {
-            uid,
-            groups,
-            ifname,
-            first_queue: 0,
-            queues: 1,
-            mode: ModeRequest::Auto,
-            promisc: false,
-            busy_poll: false,
-        }
-    }
-
-    fn decide(text: &str, uid: u32, groups: &[u32], ifname: &str) -> Result<String, Denied> {
-        let mut policy = Policy::default();
-        policy.add("p", text).unwrap();
-        policy.decide(&question(uid, groups, ifname), &Fake).map(|allowed| allowed.rule.label.clone())
-    }
 
     const POLICY: &str = "[[allow]]\nusers = [\"alice\", 4000000000]\ninterfaces = [\"eth*\"]\n\
         [[allow]]\ngroups = [\"kvm\"]\ninterfaces = [\"eth2\"]\nqueues = \"1-2\"\n\
@@ -221,31 +237,23 @@ mod tests {
         assert!(matches!(decide(text, 100_000, &[77, 78], "eth1"), Err(Denied::ByRule(_))));
     }
 
-    /// A user database that fails after its first answer.
-    struct Once(std::cell::Cell<bool>);
-
-    impl Names for Once {
-        fn user(&self, _: &str) -> Option<u32> {
-            None
-        }
-
-        fn group(&self, name: &str) -> Option<u32> {
-            (!self.0.replace(true)).then(|| Fake.group(name))?
-        }
-
-        fn is_user(&self, uid: u32) -> bool {
-            Fake.is_user(uid)
-        }
-    }
-
     #[test]
-    fn who_is_denied_is_looked_up_once() {
-        let mut policy = Policy::default();
-        let text = "[[allow]]\nusers = [1000]\ninterfaces = [\"*\"]\n[[deny]]\ngroups = [\"kvm\"]\ninterfaces = [\"*\"]\n";
-        policy.add("p", text).unwrap();
-        let once = Once(std::cell::Cell::new(false));
-        let denied = policy.decide(&question(1000, &[77], "eth1"), &once);
-        assert!(matches!(denied, Err(Denied::ByRule(_))), "{denied:?}");
+    fn a_database_that_fails_allows_nobody_and_says_so() {
+        let policy = |text: &str| {
+            let mut policy = Policy::default();
+            policy.add("p", text).map(|()| policy).unwrap()
+        };
+        let by_name = policy("[[allow]]\nusers = [\"alice\"]\ninterfaces = [\"eth1\"]\n");
+        let by_group = policy("[[allow]]\ngroups = [\"kvm\"]\ninterfaces = [\"eth1\"]\n");
+        for (policy, failing) in [(&by_name, "user"), (&by_group, "group"), (&by_group, "is_user")] {
+            for ifname in ["eth1", "eth2"] {
+                let denied = policy.decide(&question(1000, &[77], ifname), &Fake { failing });
+                assert!(matches!(denied, Err(Denied::Unanswered { .. })), "{failing} {ifname}: {denied:?}");
+            }
+        }
+        // A rule that does without the database still allows.
+        let both = policy("[[allow]]\nusers = [\"alice\", 1000]\ninterfaces = [\"eth1\"]\n");
+        assert!(both.decide(&question(1000, &[], "eth1"), &Fake { failing: "user" }).is_ok());
     }
 
     #[test]

@@ -2,10 +2,14 @@
 //! Who may have what. Default deny; a deny rule wins whatever the order; whatever cannot be read, trusted or
 //! understood means that nobody is served.
 //!
-//! [`parse`] makes rules of text, [`decide`] answers a question by them: neither makes a system call. [`files`]
-//! reads what can be trusted, [`names`] asks the user database.
+//! [`parse`] makes rules of text, [`decide`] answers a question by them, [`deny`] first: none of them
+//! makes a system call. [`files`] reads what can be trusted, [`names`] asks the user database.
 
+mod accounts;
 pub mod decide;
+mod deny;
+#[cfg(test)]
+mod fake;
 pub(crate) mod files;
 pub mod names;
 pub mod parse;
@@ -13,6 +17,6 @@ mod queues;
 pub mod rule;
 
 pub use decide::{Allowed, Denied, Question};
-pub use names::Names;
+pub use names::{Answer, GroupEntry, Names, Unanswered};
 pub use parse::PolicyError;
 pub use rule::{Limits, Policy, Rule};

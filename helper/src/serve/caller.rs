@@ -17,6 +17,8 @@ pub(crate) struct Caller {
     pub(crate) uid: u32,
     /// The primary group and all others.
     pub(crate) groups: Vec<u32>,
+    /// Groups that only deny: those that the process of an exec run was started with.
+    pub(crate) denying: Vec<u32>,
     /// For people: by now it may be another process, or none.
     pub(crate) pid: u32,
     /// The network namespace that the connection comes from.
@@ -24,17 +26,18 @@ pub(crate) struct Caller {
 }
 
 /// How the process that serves was started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// By the user himself: his real uid has to be the connection's.
-    Exec { real_uid: u32 },
+    /// By the user: their real uid has to be the connection's. A connection can come out of a user
+    /// namespace in which groups were dropped; the process had its own.
+    Exec { real_uid: u32, groups: Vec<u32> },
     /// By root or by the service's manager, who accepted the connection or passed it on.
     Trusted,
 }
 
 impl Caller {
     /// Asks the kernel. `netns` is our own namespace, in which he has to be too.
-    pub(crate) fn of(connection: impl AsFd, entry: Entry, netns: Netns) -> Result<Self, Failure> {
+    pub(crate) fn of(connection: impl AsFd, entry: &Entry, netns: Netns) -> Result<Self, Failure> {
         netns::check(&connection, netns)?;
         let credentials = getsockopt(&connection, PeerCredentials)
             .map_err(|error| Failure::internal("reading SO_PEERCRED", error))?;
@@ -45,14 +48,18 @@ impl Caller {
         let mut groups = sockets::peer_groups(connection.as_fd())
             .map_err(|error| Failure::internal("reading SO_PEERGROUPS", error))?;
         groups.push(credentials.gid());
-        Ok(Self { uid: credentials.uid(), groups, pid: credentials.pid().unsigned_abs(), netns })
+        let denying = match entry {
+            Entry::Exec { groups, .. } => groups.clone(),
+            Entry::Trusted => Vec::new(),
+        };
+        Ok(Self { uid: credentials.uid(), groups, denying, pid: credentials.pid().unsigned_abs(), netns })
     }
 }
 
 /// An inherited socketpair of root's would say 0, whoever holds it now.
-fn agree(entry: Entry, peer: u32) -> Result<(), Failure> {
+fn agree(entry: &Entry, peer: u32) -> Result<(), Failure> {
     match entry {
-        Entry::Exec { real_uid } if real_uid != peer => Err(unknown(&format!(
+        Entry::Exec { real_uid, .. } if *real_uid != peer => Err(unknown(&format!(
             "the helper was started by uid {real_uid} over a connection that uid {peer} made"
         ))),
         _ => Ok(()),

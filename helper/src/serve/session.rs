@@ -72,7 +72,7 @@ pub(crate) fn refuse(connection: &Connection, failure: &Failure) {
 
 fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept>, Failure> {
     let kernel = ready.kernel()?;
-    let caller = Caller::of(connection, ready.terms.entry, kernel.netns)?;
+    let caller = Caller::of(connection, &ready.terms.entry, kernel.netns)?;
     let policy = ready.policy().map_err(|error| log_policy(&error))?;
     if !policy.raises_memlock() {
         service::give_up(Capability::CAP_SYS_RESOURCE)?;

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod clock;
+pub(crate) mod database;
 pub(crate) mod ethtool;
 pub(crate) mod locks;
 pub(crate) mod pidfd;

@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod link;
 pub mod netdev;
 pub mod nic;
+mod nss;
 pub mod packet;
 pub mod proc;
 mod skip;
@@ -22,6 +23,7 @@ mod space;
 mod sys;
 pub mod syslog;
 mod user;
+mod userns;
 pub mod wait;
 mod ways;
 pub mod wire;
@@ -39,6 +41,7 @@ pub use skip::{
     elsewhere as say_elsewhere, feature as say_feature, figure as say_figure, say as say_skipped,
 };
 pub use user::{GROUP, SERVICE, User};
+pub use userns::Dropped;
 pub use wait::{SOON, Stopper, wait_for, wait_until};
 pub use ways::SERVICE_CAPS;
 pub use wire::Wire;
