@@ -23,7 +23,8 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn documents() -> Vec<PathBuf> {
-    let folders = ["", "docs", "proto", "helper", "client", "cli", "backend", "socket", "bpf", "packaging"];
+    let folders =
+        ["", "docs", "proto", "helper", "client", "cli", "backend", "socket", "bpf", "netlink", "packaging"];
     folders.iter().flat_map(|folder| files(folder, "md")).collect()
 }
 
