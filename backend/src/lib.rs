@@ -11,6 +11,7 @@ mod control;
 mod counters;
 mod error;
 mod lost;
+mod netlink;
 pub mod peer_spec;
 pub mod peers;
 mod queue;

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use xsk_client::netdev::{Netdev, Options, Place};
 use xsk_client::{Endpoint, Lease, Request, acquire};
+use xsk_netlink::Link;
 use xsk_socket::Unbound;
 
 use crate::cli::HelperArgs;
 use crate::error::{Error, Exit};
-use crate::sys;
+use crate::{netlink, sys};
 
 /// Between two attempts at busy queues.
 const RETRY: Duration = Duration::from_millis(200);
@@ -103,7 +104,7 @@ pub(crate) fn open(options: &Options, inherited: Vec<OwnedFd>, helper: &HelperAr
 
 fn inherit(options: &Options, inherited: Vec<OwnedFd>) -> Result<Port, Error> {
     let ifname = &options.ifname;
-    let (ifindex, mac) = sys::station(ifname).map_err(|error| {
+    let Link { ifindex, mac, .. } = netlink::link(ifname).map_err(|error| {
         let message = format!("failed to get ifindex for '{ifname}': {error}");
         Error::new(Exit::Configuration, "no-such-interface", ifname, message).hint("`ip -o link` lists them")
     })?;

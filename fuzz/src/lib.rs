@@ -5,6 +5,7 @@
 
 pub mod conversation;
 pub mod netdev;
+pub mod netlink;
 pub mod policy;
 pub mod wire;
 
@@ -12,9 +13,10 @@ pub mod wire;
 pub type Entry = fn(&[u8]);
 
 /// Every entry point by the name of its target and of its folder of inputs.
-pub const ENTRIES: [(&str, Entry); 5] = [
+pub const ENTRIES: [(&str, Entry); 6] = [
     ("conversation", conversation::conversation),
     ("netdev", netdev::netdev),
+    ("netlink", netlink::netlink),
     ("policy", policy::policy),
     ("reply", wire::reply),
     ("request", wire::request),

@@ -4,8 +4,7 @@
 
 use crate::error::Failure;
 use crate::leases::key::Netns;
-use crate::netlink::Netlink;
-use crate::netlink::queues::Netdev;
+use crate::netlink::{self, Netdev, Netlink};
 use crate::netns;
 
 /// The network namespace of this process, and the connections to the kernel there.
@@ -20,7 +19,7 @@ pub(crate) struct Kernel {
 impl Kernel {
     pub(crate) fn open() -> Result<Self, Failure> {
         let netns = netns::own()?;
-        let netlink = Netlink::route().map_err(|error| Failure::internal("opening rtnetlink", error))?;
-        Ok(Self { netns, netlink, netdev: Netdev::open().ok().flatten() })
+        let netlink = netlink::route().map_err(|error| Failure::internal("opening rtnetlink", error))?;
+        Ok(Self { netns, netlink, netdev: netlink::netdev().ok().flatten() })
     }
 }

@@ -19,7 +19,7 @@ build() {
     cargo check --locked --workspace --all-targets --target "$TRIPLE"
     cargo build --locked --target "$TRIPLE" "${crates[@]}"
     mkdir -p "$VM"
-    cargo test --no-run --locked --target "$TRIPLE" --lib "${crates[@]}" -p xsk-proto -p xsk-socket 2>&1 |
+    cargo test --no-run --locked --target "$TRIPLE" --lib "${crates[@]}" -p xsk-proto -p xsk-netlink -p xsk-socket 2>&1 |
         tee /dev/stderr | sed -n 's/^ *Executable .*(\(.*\))$/\1/p' >"$VM/tests"
 }
 

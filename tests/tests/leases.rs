@@ -8,7 +8,7 @@ use xsk_tests::lab;
 use xsk_tests::lab::proc::{Caps, Process};
 use xsk_tests::lab::wire::acquire;
 use xsk_tests::lab::{Lab, SOON, Veth, afxdp, packet};
-use xsk_tests::proto::{Code, Mode, ModeRequest, WarningKind};
+use xsk_tests::proto::{Code, Mode, ModeRequest};
 
 /// One frame from the peer has to arrive at the granted socket.
 fn proves_receive(lab: &Lab, veth: &Veth, bound: &mut xsk_socket::Bound, queue: u32) {
@@ -227,30 +227,6 @@ fn the_mode_is_the_one_asked_for_or_the_one_that_works() {
     assert!(!grant.granted.mode_reason.is_empty(), "a fallback has a reason");
     drop((wire, grant));
     lab.nothing_left("mv1", &[]);
-}
-
-#[test]
-fn the_grant_warns_of_addresses_and_of_the_default_route() {
-    let lab = lab!();
-    let veth = lab.veth(1);
-    lab.allow(&veth.ifname);
-    let kinds = || {
-        let (wire, _helper) = lab.exec(&lab.user);
-        let grant = wire.get(&veth.ifname, 0, 1).unwrap();
-        let kinds: Vec<_> = grant.granted.warnings.iter().map(|w| w.kind).collect();
-        drop((wire, grant));
-        lab.nothing_left(&veth.ifname, &[]);
-        kinds
-    };
-    let before = kinds();
-    assert!(!before.contains(&WarningKind::Addresses) && !before.contains(&WarningKind::DefaultRoute));
-    lab.give_address(&veth);
-    lab::link::ip(&["route", "add", "default", "via", &veth.peer_ip.to_string(), "dev", &veth.ifname]);
-    let after = kinds();
-    assert!(
-        after.contains(&WarningKind::Addresses) && after.contains(&WarningKind::DefaultRoute),
-        "{after:?}"
-    );
 }
 
 #[test]

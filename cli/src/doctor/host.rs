@@ -8,7 +8,7 @@ use xsk_proto::{Code, Verdict};
 
 use super::Finding;
 use crate::probe;
-use crate::sys::{descriptors, genl, limits};
+use crate::sys::{descriptors, limits, netlink};
 
 /// The oldest kernel that can work, and the oldest that is fully supported.
 const LEAST: (u32, u32) = (5, 10);
@@ -42,7 +42,7 @@ pub(super) fn kernel() -> Vec<Finding> {
         af_xdp: descriptors::has_af_xdp(),
         cookie: netns_cookie().is_some(),
         peer_pidfd: descriptors::has_peer_pidfd(),
-        netdev: matches!(genl::family(), Ok(Some(_))),
+        netdev: matches!(netlink::netdev(version()), Ok(Some(_))),
     };
     let mut findings = vec![of_version(&release(), version())];
     if !has.af_xdp {

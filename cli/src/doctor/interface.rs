@@ -2,13 +2,12 @@
 //! The interface: there, up, with frames that fit, and without somebody else's program.
 #![forbid(unsafe_code)]
 
-use rustix::io::Errno;
 use xsk_client::{Error, Kind};
+use xsk_netlink::{Attached, Link, XdpMode};
 use xsk_proto::{Code, IfName};
 
 use super::nic::Nic;
 use super::{Finding, kind, native, offloads, peer, queues, stack};
-use crate::sys::link::Link;
 
 /// A frame of 4096 bytes less XDP's headroom, less an Ethernet header.
 const MAX_MTU: u32 = 4096 - 256 - 14;
@@ -21,16 +20,16 @@ pub(super) fn findings(ifname: &str, ours: &[u32]) -> Vec<Finding> {
         return vec![fail(Code::BadName, format!("{ifname}: {error}"), "ip link")];
     }
     match Nic::find(ifname) {
-        Ok(nic) if nic.name() != ifname => {
+        Ok(Some(nic)) if nic.name() != ifname => {
             let message = format!("{ifname} is not the primary name of {}", nic.name());
             vec![fail(Code::BadName, message, format!("xsk-client doctor {}", nic.name()))]
         }
-        Ok(nic) => all(&nic, ours),
-        Err(Errno::NODEV) => {
+        Ok(Some(nic)) => all(&nic, ours),
+        Ok(None) => {
             let message = format!("there is no {ifname} in this network namespace");
             vec![fail(Code::NoSuchInterface, message, "ip link")]
         }
-        Err(errno) => vec![Finding::of("interface", Error::system("rtnetlink", errno))],
+        Err(error) => vec![Finding::of("interface", Error::system("rtnetlink", error))],
     }
 }
 
@@ -40,7 +39,10 @@ fn fail(code: Code, message: impl Into<String>, mend: impl Into<String>) -> Find
 
 fn all(nic: &Nic, ours: &[u32]) -> Vec<Finding> {
     let native = native::of(nic);
-    let skb = if nic.link.program == 0 { !native.attaches() } else { nic.link.skb };
+    let skb = match nic.link.xdp.first() {
+        Some(program) => program.mode == XdpMode::Skb,
+        None => !native.attaches(),
+    };
     let mut findings = vec![state(nic), native.finding(nic)];
     findings.extend(kind::findings(nic));
     findings.extend([queues::numbers(nic), queues::flows(nic)]);
@@ -91,12 +93,14 @@ fn mtu_of_peer(peer: &Link) -> Finding {
 
 fn program(nic: &Nic, ours: &[u32]) -> Finding {
     let name = nic.name();
-    match nic.link.program {
-        0 => Finding::ok("program", "no XDP program is on it"),
-        id if ours.contains(&id) => {
+    let foreign = |program: &&Attached| !ours.contains(&program.prog_id);
+    let programs = &nic.link.xdp;
+    match programs.iter().find(foreign).or(programs.first()).map(|program| program.prog_id) {
+        None => Finding::ok("program", "no XDP program is on it"),
+        Some(id) if ours.contains(&id) => {
             Finding::ok("program", format!("XDP program {id} is on it, the helper's"))
         }
-        id => Finding::note(
+        Some(id) => Finding::note(
             "program",
             format!(
                 "XDP program {id} is on it, and it is not known to be the helper's; another one's has to go"

@@ -4,9 +4,11 @@
 
 use std::path::Path;
 
+use xsk_netlink::VirtualFunction;
+
 use super::nic::Nic;
 use super::{Finding, host, virtio};
-use crate::sys::{link, stack};
+use crate::sys::netlink;
 
 pub(super) fn findings(nic: &Nic) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
@@ -23,8 +25,8 @@ fn bridge(nic: &Nic) -> Option<Finding> {
 
 /// Frames of a leased queue do not reach the device above.
 fn port(nic: &Nic) -> Option<Finding> {
-    let master = link::by_index(nic.link.master?).ok();
-    let (above, kind) = match &master {
+    nic.link.master?;
+    let (above, kind) = match &nic.master {
         Some(master) => (master.name.as_str(), master.kind.as_str()),
         None => ("another device", "port"),
     };
@@ -49,10 +51,12 @@ fn function(nic: &Nic) -> Option<Finding> {
             format!("where the physical function PF is: ip link set PF vf {number} trust off spoofchk on");
         return Some(Finding::note("vf", message, mend));
     };
-    let state = link::by_name(&above).ok().and_then(|link| stack::function(link.index, number).ok()?);
+    let state = setting(&above, number);
     let whose = format!("virtual function {number} of {above}");
     Some(match state {
-        Some((false, true)) => Finding::ok("vf", format!("{whose}: not trusted, checked for spoofing")),
+        Some(VirtualFunction { trusted: false, spoof_checked: true }) => {
+            Finding::ok("vf", format!("{whose}: not trusted, checked for spoofing"))
+        }
         state => {
             let doubt =
                 if state.is_some() { "it may" } else { "it is not to be seen from here whether it may" };
@@ -61,6 +65,12 @@ fn function(nic: &Nic) -> Option<Finding> {
             Finding::note("vf", message, mend)
         }
     })
+}
+
+fn setting(physical: &str, number: u32) -> Option<VirtualFunction> {
+    let route = netlink::route().ok()?;
+    let link = route.link_by_name(physical).ok()??;
+    route.virtual_function(link.ifindex, number).ok()?
 }
 
 /// The physical function names its virtual ones `virtfn0`, `virtfn1`, ...

@@ -4,7 +4,7 @@
 
 use super::nic::Nic;
 use super::{Finding, queues};
-use crate::sys::genl::{BASIC, FRAGS, REDIRECT, ZERO_COPY};
+use xsk_netlink::Features;
 
 /// Drivers that redirect in native mode in Linux 6.1, before kernels told (`ndo_bpf` and `xdp_do_redirect`).
 const NATIVE: [&str; 20] = [
@@ -58,9 +58,12 @@ pub(super) fn of(nic: &Nic) -> Native {
     let bond = nic.link.kind == "bond";
     let driver = nic.driver.as_str();
     let way = match nic.xdp {
-        Some(bits) if bits & BASIC == 0 => Way::None,
-        Some(bits) if bits & REDIRECT == 0 => Way::Deaf,
-        Some(bits) => Way::Works { zero_copy: bits & ZERO_COPY != 0, frags: bits & FRAGS != 0 },
+        Some(told) if !told.has(Features::BASIC) => Way::None,
+        Some(told) if told.drops_redirected() => Way::Deaf,
+        Some(told) => {
+            let (zero_copy, frags) = (told.has(Features::ZERO_COPY), told.has(Features::FRAGS));
+            Way::Works { zero_copy, frags }
+        }
         None if DROPPING.contains(&driver) => Way::Deaf,
         None if !NATIVE.contains(&driver) || outsent(nic) => Way::None,
         None => Way::Works { zero_copy: ZERO_COPYING.contains(&driver), frags: false },
@@ -136,9 +139,9 @@ mod tests {
     fn the_kernel_is_believed_before_the_table() {
         let mut nic = Nic { driver: "ixgbe".into(), ..Nic::default() };
         assert_eq!(said(&nic), "native XDP, zero-copy, by a table of drivers: this kernel does not tell");
-        nic.xdp = Some(BASIC | REDIRECT | FRAGS);
+        nic.xdp = Some(Features(0x23));
         assert_eq!(said(&nic), "native XDP, frags");
-        nic.xdp = Some(0);
+        nic.xdp = Some(Features(0));
         assert_eq!(said(&nic), "no native XDP, skb mode only");
     }
 
@@ -146,7 +149,7 @@ mod tests {
     fn a_driver_that_redirects_nothing_is_deaf() {
         let mut nic = Nic { driver: "ixgbevf".into(), ..Nic::default() };
         assert!(said(&nic).contains("so sockets get nothing, by a table"), "{}", said(&nic));
-        nic.xdp = Some(BASIC);
+        nic.xdp = Some(Features::BASIC);
         assert!(of(&nic).attaches() && said(&nic).ends_with("so sockets get nothing"));
         nic.driver = "unheard-of".into();
         nic.xdp = None;
@@ -155,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_bond_is_skb_whatever_it_says() {
-        let mut nic = Nic { xdp: Some(BASIC | REDIRECT), ..Nic::default() };
+        let mut nic = Nic { xdp: Some(Features(0x3)), ..Nic::default() };
         assert!(of(&nic).attaches());
         nic.link.kind = "bond".into();
         assert!(!of(&nic).attaches() && said(&nic).starts_with("skb mode: a bond"));

@@ -3,13 +3,15 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
+use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
+use xsk_netlink::{Channels, Features, Link};
 
-use crate::sys::ethtool::{self, Channels};
-use crate::sys::genl;
-use crate::sys::link::{self, Link};
+use super::host;
+use crate::sys::ethtool;
+use crate::sys::netlink::{self, Ethtool, Netlink};
 
 /// What the checks look at.
 #[derive(Debug, Default)]
@@ -25,25 +27,57 @@ pub(super) struct Nic {
     /// The queues that RSS spreads over.
     pub(super) spread: Option<BTreeSet<u32>>,
     /// `xdp-features`, where the kernel tells them.
-    pub(super) xdp: Option<u32>,
+    pub(super) xdp: Option<Features>,
     /// The interface below, or the other end of a veth, as far as it is in this namespace.
     pub(super) other: Option<Link>,
+    /// Its features that are on, where it can be asked.
+    pub(super) other_features: Option<BTreeSet<String>>,
+    /// Its channels, where it can be asked and tells.
+    pub(super) other_channels: Option<Channels>,
+    /// The bridge, bond or team that it is a port of.
+    pub(super) master: Option<Link>,
+    /// The addresses that the host has on it.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Whether a default route of the host leaves by it.
+    pub(super) default_route: bool,
 }
 
 impl Nic {
-    pub(super) fn find(ifname: &str) -> Result<Self, Errno> {
-        let link = link::by_name(ifname)?;
-        let sysfs = sysfs(&link);
-        Ok(Self {
-            driver: driver(&link, sysfs.as_deref()),
-            features: ethtool::features(&link.name).unwrap_or_default(),
-            channels: ethtool::channels(&link.name),
+    /// Returns the interface of this name; `None` where there is none.
+    pub(super) fn find(ifname: &str) -> io::Result<Option<Self>> {
+        let route = netlink::route()?;
+        let Some(link) = route.link_by_name(ifname)? else { return Ok(None) };
+        let netdev = netlink::netdev(host::version()).ok().flatten();
+        let mut nic = Self {
             spread: ethtool::spread(&link.name),
-            xdp: genl::xdp_features(link.index),
-            other: link.other.and_then(|index| link::by_index(index).ok()),
-            sysfs,
+            xdp: netdev.and_then(|netdev| netdev.features(link.ifindex).ok()),
+            addresses: route.addresses(link.ifindex).unwrap_or_default(),
+            default_route: route.has_default_route(link.ifindex).unwrap_or(false),
             link,
-        })
+            ..Self::default()
+        };
+        nic.find_relatives(&route);
+        nic.sysfs = sysfs(&nic.link);
+        nic.driver = driver(&nic.link, nic.sysfs.as_deref());
+        if let Some(ethtool) = netlink::ethtool().ok().flatten() {
+            nic.ask_ethtool(&ethtool);
+        }
+        Ok(Some(nic))
+    }
+
+    fn find_relatives(&mut self, route: &Netlink) {
+        let find = |index: Option<u32>| route.link_by_index(index?).ok().flatten();
+        self.other = find(self.link.lower);
+        self.master = find(self.link.master);
+    }
+
+    fn ask_ethtool(&mut self, ethtool: &Ethtool) {
+        let channels = |index| ethtool.channels(index).ok().flatten();
+        self.features = ethtool.features(self.link.ifindex).unwrap_or_default();
+        self.channels = channels(self.link.ifindex);
+        let other = self.other.as_ref().map(|other| other.ifindex);
+        self.other_features = other.and_then(|index| ethtool.features(index).ok());
+        self.other_channels = other.and_then(channels);
     }
 
     pub(super) fn name(&self) -> &str {
@@ -77,7 +111,7 @@ impl Nic {
     /// The queues by which the other end of a veth sends, if it is to be seen.
     pub(super) fn peer_sends(&self) -> Option<u32> {
         let peer = self.other.as_ref().filter(|_| self.is_veth())?;
-        Some(ethtool::channels(&peer.name).map_or(peer.allocated.1, |channels| channels.tx))
+        Some(self.other_channels.map_or(peer.tx_queues, |channels| channels.tx))
     }
 
     /// A file of the interface's folder in /sys.
@@ -90,7 +124,7 @@ impl Nic {
 fn sysfs(link: &Link) -> Option<PathBuf> {
     let folder = Path::new("/sys/class/net").join(&link.name);
     let index: u32 = std::fs::read_to_string(folder.join("ifindex")).ok()?.trim().parse().ok()?;
-    (index == link.index).then_some(folder)
+    (index == link.ifindex).then_some(folder)
 }
 
 /// The driver that is bound to the device; for one without a device what ethtool says, which is its kind.

@@ -33,9 +33,9 @@ fn vlan(nic: &Nic) -> Option<Finding> {
 /// from its other end as they are.
 fn gro(nic: &Nic, skb: bool) -> Option<Finding> {
     let above = matches!(nic.link.kind.as_str(), "macvlan" | "macvtap" | "vlan" | "ipvlan");
-    let card =
-        if above { nic.other.as_ref().map(|below| below.name.clone())? } else { nic.name().to_owned() };
-    let on = if above { crate::sys::ethtool::features(&card)?.contains("rx-gro") } else { nic.has("rx-gro") };
+    let card = if above { nic.other.as_ref()?.name.clone() } else { nic.name().to_owned() };
+    let features = if above { nic.other_features.as_ref()? } else { &nic.features };
+    let on = features.contains("rx-gro");
     let message =
         format!("skb mode, and GRO is on for {card}: joined frames do not fit a buffer and are dropped");
     let silent = matches!(nic.link.kind.as_str(), "veth" | "bridge" | "tun");

@@ -2,9 +2,10 @@
 //! The other end of a veth: it leaves to the receiver what a cable would have had done, and AF_XDP does not do it.
 #![forbid(unsafe_code)]
 
+use xsk_netlink::Link;
+
 use super::Finding;
 use super::nic::Nic;
-use crate::sys::ethtool;
 
 const CHECKSUMS: &str = "tx-checksum-ip-generic";
 const SEGMENTS: [&str; 3] = ["tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-udp-segmentation"];
@@ -14,9 +15,7 @@ pub(super) fn findings(nic: &Nic, skb: bool) -> Vec<Finding> {
     if !nic.is_veth() {
         return Vec::new();
     }
-    let Some((peer, features)) =
-        nic.other.as_ref().and_then(|p| Some((&p.name, ethtool::features(&p.name)?)))
-    else {
+    let (Some(Link { name: peer, .. }), Some(features)) = (&nic.other, &nic.other_features) else {
         return vec![unseen(skb)];
     };
     let on = |feature: &str| features.contains(feature);

@@ -7,7 +7,7 @@ use super::{Finding, host};
 
 /// The queues in use and those that there could be.
 pub(super) fn numbers(nic: &Nic) -> Finding {
-    let allocated = nic.link.allocated;
+    let allocated = (nic.link.rx_queues, nic.link.tx_queues);
     match nic.queues() {
         Some((rx, tx)) => Finding::ok(
             "queues",
@@ -25,7 +25,7 @@ pub(super) fn numbers(nic: &Nic) -> Finding {
 
 /// A guest gets only what comes by its own queues.
 pub(super) fn flows(nic: &Nic) -> Finding {
-    let receives = nic.receives().unwrap_or(nic.link.allocated.0);
+    let receives = nic.receives().unwrap_or(nic.link.rx_queues);
     if receives < 2 {
         return Finding::ok("flows", "every frame comes by the one queue");
     }
@@ -86,7 +86,7 @@ fn unspread(nic: &Nic, receives: u32) -> Finding {
 mod tests {
     use super::super::State;
     use super::*;
-    use crate::sys::ethtool::Channels;
+    use xsk_netlink::Channels;
 
     fn card(spread: &[u32]) -> Nic {
         let mut nic = Nic {

@@ -2,23 +2,22 @@
 //! The host on the same interface: it sees nothing of what comes by leased queues.
 #![forbid(unsafe_code)]
 
+use std::net::IpAddr;
+
 use super::Finding;
 use super::nic::Nic;
-use crate::sys::stack;
 
 pub(super) fn findings(nic: &Nic) -> Vec<Finding> {
-    let index = nic.link.index;
-    let addresses = stack::addresses(index).unwrap_or_default();
-    let default = stack::default_route(index).unwrap_or(false);
+    let (addresses, default) = (&nic.addresses, nic.default_route);
     if addresses.is_empty() && !default {
         return vec![Finding::ok("host", "it has no address and no default route by it")];
     }
-    [address(nic, &addresses), default.then(|| route(nic))].into_iter().flatten().collect()
+    [address(nic, addresses), default.then(|| route(nic))].into_iter().flatten().collect()
 }
 
-fn address(nic: &Nic, addresses: &[String]) -> Option<Finding> {
-    let message =
-        format!("the host is {} here, and nobody reaches it so by a leased queue", addresses.join(", "));
+fn address(nic: &Nic, addresses: &[IpAddr]) -> Option<Finding> {
+    let names = addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+    let message = format!("the host is {names} here, and nobody reaches it so by a leased queue");
     let mend = format!("sudo ip address flush dev {}", nic.name());
     (!addresses.is_empty()).then(|| Finding::note("host", message, mend))
 }

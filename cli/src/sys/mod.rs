@@ -4,10 +4,7 @@
 
 pub(crate) mod descriptors;
 pub(crate) mod ethtool;
-pub(crate) mod genl;
 pub(crate) mod limits;
-pub(crate) mod link;
 pub(crate) mod netlink;
 pub(crate) mod packet;
 pub(crate) mod process;
-pub(crate) mod stack;

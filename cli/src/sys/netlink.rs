@@ -1,146 +1,147 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Questions to the kernel by netlink, none of which needs a privilege (include/uapi/linux/netlink.h). The answer
-//! is about the network namespace that this process is in; sysfs shows the one in which it was mounted.
+//! This crate's netlink sockets, none of which needs a privilege. What is asked and how the answers
+//! read is in `xsk-netlink`. The answers are about the network namespace that this process is in;
+//! sysfs shows the one in which it was mounted.
 
-use std::os::fd::AsFd;
+use std::cell::Cell;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use rustix::io::Errno;
 use rustix::net::netlink::{GENERIC, SocketAddrNetlink};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
+};
+use xsk_netlink::{Ask, Message, Request, Route, read_answer};
 
 use super::packet::ready;
-
-const NLM_F_REQUEST: u16 = 1;
-const NLM_F_ACK: u16 = 4;
-const NLM_F_DUMP: u16 = 0x300;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-/// `struct nlmsghdr`.
-const HEADER: usize = 16;
 
 /// How long the kernel may take; it is at once, unless it waits for a driver.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Who answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum To {
-    /// rtnetlink: links, addresses, routes.
-    Route,
-    /// Generic netlink: families by name.
-    Generic,
+/// As large as any answer: one about a card with many virtual functions is tens of kilobytes.
+const DATAGRAM: usize = 65536;
+
+/// Questions to rtnetlink.
+pub(crate) type Netlink = Route<Socket>;
+/// Questions to the generic netlink family `netdev`.
+pub(crate) type Netdev = xsk_netlink::Netdev<Socket>;
+/// Questions to the generic netlink family `ethtool`.
+pub(crate) type Ethtool = xsk_netlink::Ethtool<Socket>;
+
+/// A netlink socket.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    socket: OwnedFd,
+    /// The number of the last request.
+    sequence: Cell<u32>,
 }
 
-/// Asks about one thing. `each` gets the type of a message and what follows its header.
-pub(crate) fn get(to: To, kind: u16, payload: &[u8], each: impl FnMut(u16, &[u8])) -> Result<(), Errno> {
-    ask(to, &message(kind, NLM_F_REQUEST | NLM_F_ACK, payload), each)
-}
+impl Socket {
+    /// NETLINK_ROUTE is protocol 0.
+    fn open(protocol: Option<Protocol>) -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
+        Ok(Self { socket, sequence: Cell::new(0) })
+    }
 
-/// Asks for all things of a kind.
-pub(crate) fn dump(to: To, kind: u16, payload: &[u8], each: impl FnMut(u16, &[u8])) -> Result<(), Errno> {
-    ask(to, &message(kind, NLM_F_REQUEST | NLM_F_DUMP, payload), each)
-}
-
-fn message(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = ((HEADER + payload.len()) as u32).to_ne_bytes().to_vec();
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(flags.to_ne_bytes());
-    bytes.resize(HEADER, 0);
-    bytes.extend(payload);
-    bytes
-}
-
-fn ask(to: To, request: &[u8], mut each: impl FnMut(u16, &[u8])) -> Result<(), Errno> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    // NETLINK_ROUTE is protocol 0.
-    let protocol = if to == To::Generic { Some(GENERIC) } else { None };
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
-    sendto(&socket, request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut buffer = vec![0; 65536];
-    loop {
-        ready(socket.as_fd(), PollFlags::IN, deadline)?;
-        let (length, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
-        if let Some(end) = read(buffer.get(..length).unwrap_or_default(), &mut each) {
-            return end;
+    /// Has the kernel check requests, and list only what they ask for.
+    fn set_strict(&self) -> io::Result<()> {
+        let on: libc::c_int = 1;
+        let (pointer, length) = (&raw const on, size_of::<libc::c_int>() as libc::socklen_t);
+        let (level, option) = (libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK);
+        // SAFETY: `on` outlives the call, and `length` is its size.
+        match unsafe { libc::setsockopt(self.socket.as_raw_fd(), level, option, pointer.cast(), length) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
         }
     }
 }
 
-/// Reads the messages of a datagram; says how the answer ended, if it did.
-fn read(mut datagram: &[u8], each: &mut impl FnMut(u16, &[u8])) -> Option<Result<(), Errno>> {
-    while let Some(length) = word(datagram, 0).map(|length| length as usize) {
-        let (Some(kind), Some(body)) = (short(datagram, 4), datagram.get(HEADER..length)) else {
-            return Some(Err(Errno::BADMSG));
-        };
-        match kind {
-            NLMSG_DONE => return Some(Ok(())),
-            NLMSG_ERROR => {
-                let code = word(body, 0).map_or(0, |code| (code as i32).wrapping_neg());
-                return Some(if code == 0 { Ok(()) } else { Err(Errno::from_raw_os_error(code)) });
+impl Ask for Socket {
+    fn ask(&self, request: Request, each: &mut dyn FnMut(Message<'_>)) -> io::Result<()> {
+        self.sequence.set(self.sequence.get().wrapping_add(1));
+        let sequence = self.sequence.get();
+        let kernel = SocketAddrNetlink::new(0, 0);
+        sendto(&self.socket, &request.into_bytes(sequence), SendFlags::empty(), &kernel)?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut buffer = vec![0; DATAGRAM];
+        loop {
+            ready(self.socket.as_fd(), PollFlags::IN, deadline)?;
+            let (length, _) = recv(&self.socket, &mut buffer[..], RecvFlags::empty())?;
+            let datagram = buffer.get(..length).unwrap_or_default();
+            if let Some(end) = read_answer(datagram, sequence, each).break_value() {
+                return end;
             }
-            _ => each(kind, body),
         }
-        datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    None
 }
 
-/// An attribute: a length with these four bytes, a type, the value, and room up to a multiple of four.
-pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let mut bytes = ((4 + value.len()) as u16).to_ne_bytes().to_vec();
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(value);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
+/// Opens a socket for questions about interfaces.
+pub(crate) fn route() -> io::Result<Netlink> {
+    let socket = Socket::open(None)?;
+    socket.set_strict()?;
+    Ok(Route(socket))
 }
 
-/// Type (without the two upper bits, which are flags) and value of each attribute after `fixed` bytes.
-pub(crate) fn attributes(body: &[u8], fixed: usize) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut bytes = body.get(fixed..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let (length, kind) = (short(bytes, 0)? as usize, short(bytes, 2)? & 0x3fff);
-        let value = bytes.get(4..length)?;
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, value))
-    })
+/// Finds the family `netdev`; `None` where the kernel has none (before 6.3).
+pub(crate) fn netdev(kernel: (u32, u32)) -> io::Result<Option<Netdev>> {
+    Netdev::find(Socket::open(Some(GENERIC))?, kernel)
 }
 
-/// The value of an attribute that stands inside another one.
-pub(crate) fn nested(value: &[u8], wanted: u16) -> Option<&[u8]> {
-    attributes(value, 0).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
-}
-
-/// A string without its NUL.
-pub(crate) fn text(value: &[u8]) -> String {
-    String::from_utf8_lossy(value).trim_end_matches('\0').to_owned()
-}
-
-/// A number of two bytes.
-pub(crate) fn short(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes)
-}
-
-/// A number of four bytes.
-pub(crate) fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
+/// Finds the family `ethtool`; `None` where the kernel was built without it.
+pub(crate) fn ethtool() -> io::Result<Option<Ethtool>> {
+    Ethtool::find(Socket::open(Some(GENERIC))?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xsk_netlink::Features;
+
+    const NEWEST: (u32, u32) = (7, 0);
 
     #[test]
-    fn nothing_is_read_beyond_the_end() {
-        let whole = message(16, 0, &attribute(3, b"eth0\0"));
-        let mut seen = Vec::new();
-        assert_eq!(read(&whole, &mut |kind, body: &[u8]| seen.push((kind, body.len()))), None);
-        assert_eq!(seen, [(16, 12)]);
-        for length in 4..whole.len() {
-            assert_eq!(read(&whole[..length], &mut |_, _| {}), Some(Err(Errno::BADMSG)), "{length}");
+    fn the_loopback_is_there_by_name_and_by_index() {
+        let route = route().unwrap();
+        let link = route.link_by_name("lo").unwrap().unwrap();
+        assert_eq!((link.ifindex, link.name.as_str(), link.kind.as_str()), (1, "lo", ""));
+        assert_eq!(route.link_by_index(1).unwrap(), Some(link));
+    }
+
+    #[test]
+    fn a_missing_interface_is_none() {
+        let route = route().unwrap();
+        assert_eq!(route.link_by_name("nonesuch0").unwrap(), None);
+        assert_eq!(route.link_by_index(0x7fff_0000).unwrap(), None);
+    }
+
+    #[test]
+    fn the_loopback_has_no_default_route_and_no_functions() {
+        let route = route().unwrap();
+        assert!(!route.has_default_route(1).unwrap());
+        assert_eq!(route.virtual_function(1, 0).unwrap(), None);
+    }
+
+    #[test]
+    fn the_loopback_has_no_xdp_of_its_own() {
+        if let Some(netdev) = netdev(NEWEST).unwrap() {
+            assert_eq!(netdev.features(1).unwrap(), Features(0));
         }
-        assert_eq!(attributes(&[3, 0, 1, 0], 0).count(), 0);
-        assert_eq!(attributes(&[255, 255, 1, 0], 0).count(), 0);
+    }
+
+    #[test]
+    fn the_loopback_has_features_and_no_channels() {
+        let ethtool = ethtool().unwrap().unwrap();
+        let features = ethtool.features(1).unwrap();
+        assert!(features.contains("tx-scatter-gather") && !features.contains("rx-lro"), "{features:?}");
+        assert_eq!(ethtool.channels(1).unwrap(), None);
+    }
+
+    #[test]
+    fn features_of_a_missing_interface_are_an_error() {
+        let features = ethtool().unwrap().unwrap().features(0x7fff_0000);
+        assert_eq!(features.unwrap_err().raw_os_error(), Some(libc::ENODEV));
     }
 }

@@ -16,7 +16,7 @@ use crate::error::Failure;
 use crate::grant::program::{folder, privileged};
 use crate::leases::key::{Key, Netns};
 use crate::leases::table::{Holder, Table};
-use crate::netlink::Netlink;
+use crate::netlink;
 use crate::netns;
 use crate::serve::caller::Caller;
 use crate::serve::status::keys;
@@ -100,7 +100,7 @@ fn interface(name: &str, netns: Netns) -> Result<Option<Key>, Failure> {
         Failure::new(Code::BadName, "interface", error.to_string()).hint("see the names: ip link")
     })?;
     let failed = |error| Failure::internal("asking the kernel about the interface", error);
-    let link = Netlink::route().and_then(|netlink| netlink.link_by_name(name.as_str())).map_err(failed)?;
+    let link = netlink::route().and_then(|netlink| netlink.link_by_name(name.as_str())).map_err(failed)?;
     let ifindex = link.map(|link| link.ifindex).ok_or_else(|| {
         Failure::new(Code::NoSuchInterface, name.as_str(), format!("there is no interface '{name}'"))
             .hint("list the interfaces of this network namespace: ip link")

@@ -3,14 +3,13 @@
 
 use std::io;
 
+use xsk_netlink::Link;
 use xsk_proto::{Code, IfName, Warning, WarningKind};
 
+use super::sysfs;
 use crate::error::Failure;
 use crate::kernel::Kernel;
-use crate::netlink::link::Link;
-use crate::netlink::queues::Netdev;
-use crate::netlink::surroundings::{has_upper, queues_in_sysfs};
-use crate::sys::ethtool;
+use crate::netlink::{self, Netdev};
 
 /// The largest frame that a consumer without XDP_USE_SG gets: a page, less the headroom of
 /// XDP_PACKET_HEADROOM (include/uapi/linux/bpf.h).
@@ -70,17 +69,22 @@ impl<'k> Device<'k> {
 
     /// The queues that are in use: the kernel refuses to bind to others (net/xdp/xsk.c, `xsk_reg_pool_at_qid`).
     pub(crate) fn real_queues(&self, name: &IfName) -> u32 {
-        let shown = queues_in_sysfs(name.as_str(), self.link.ifindex);
-        // A driver that does not say is no reason to refuse; the kernel has the last word at bind.
-        let channels = ethtool::channels(name).ok().flatten();
-        shown.max(channels).filter(|count| *count > 0).unwrap_or(self.link.queues_allocated)
+        let shown = sysfs::queues(name.as_str(), self.link.ifindex);
+        let known = shown.max(self.channels()).filter(|count| *count > 0);
+        known.unwrap_or_else(|| self.link.queues_allocated())
+    }
+
+    /// A driver that does not say is no reason to refuse; the kernel has the last word at bind.
+    fn channels(&self) -> Option<u32> {
+        let channels = netlink::ethtool().ok()??.channels(self.link.ifindex).ok()??;
+        Some(channels.in_use())
     }
 
     /// Whether the queues exist.
     pub(crate) fn check_queues(&self, name: &IfName, first: u32, count: u32) -> Result<(), Failure> {
         let last = first.saturating_add(count - 1);
         // They are numbered from 0 without a gap, and asking for one is the shortest way.
-        if self.netdev().and_then(|netdev| netdev.has(self.link.ifindex, last)) == Some(true) {
+        if self.netdev().and_then(|netdev| netdev.has_queue(self.link.ifindex, last)) == Some(true) {
             return Ok(());
         }
         let real = self.real_queues(name);
@@ -121,13 +125,13 @@ impl<'k> Device<'k> {
         if !self.link.up {
             warn(WarningKind::Down, format!("{name} is down (ip link set dev {name} up)"));
         }
-        if self.kernel.netlink.has_addresses(*ifindex).unwrap_or(false) {
+        if self.kernel.netlink.addresses(*ifindex).is_ok_and(|found| !found.is_empty()) {
             warn(
                 WarningKind::Addresses,
                 format!("the host has addresses on {name} and does not see these queues' frames"),
             );
         }
-        if self.link.master.is_some() || has_upper(name, *ifindex) {
+        if self.link.master.is_some() || sysfs::has_upper(name, *ifindex) {
             warn(
                 WarningKind::Upper,
                 format!("{name} is part of another device, which does not see these queues' frames"),

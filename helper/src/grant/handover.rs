@@ -9,11 +9,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use caps::Capability::CAP_NET_RAW;
+use xsk_netlink::{Features, Link};
 use xsk_proto::Code;
 
 use crate::error::Failure;
-use crate::netlink::link::Link;
-use crate::netlink::queues::Netdev;
+use crate::netlink::Netdev;
 use crate::sys::{privilege, sockets};
 
 /// The kernel takes 16 to 36 ms, and under load, since it needs the lock of all network devices for it, up to a second;
@@ -60,7 +60,7 @@ fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Option<bool
         return Ok(Some(told));
     }
     let zero_copy = match netdev {
-        Some(netdev) => netdev.zero_copy(link.ifindex).map_err(failed)?,
+        Some(netdev) => netdev.features(link.ifindex).map_err(failed)?.has(Features::ZERO_COPY),
         None => !COPY_ONLY.contains(&link.kind.as_str()),
     };
     if zero_copy {

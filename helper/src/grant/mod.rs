@@ -14,9 +14,11 @@ mod options;
 pub(crate) mod program;
 mod residue;
 mod sockets;
+mod sysfs;
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use xsk_netlink::Link;
 use xsk_proto::{
     Acquire, BusyPoll, Code, Confinement, Granted, IfName, MAX_QUEUES, Memlock, Verdict, Warning, WarningKind,
 };
@@ -28,7 +30,6 @@ use crate::leases::key::Key;
 use crate::leases::limits::{Kind, Limits, Slot};
 use crate::leases::memlock::Declarations;
 use crate::leases::record::Record;
-use crate::netlink::link::Link;
 use crate::policy::names::System;
 use crate::policy::rule::Confine;
 use crate::policy::{Allowed, Policy, Question};
@@ -323,7 +324,7 @@ pub(crate) fn check(
     check_confinement(confinement, allowed.rule.confine, caller, request.name.as_str())?;
     Ok(Verdict {
         rule: allowed.rule.label.clone(),
-        mode: device.link.xdp.first().and_then(|program| program.mode),
+        mode: device.link.xdp.first().and_then(|attached| program::mode(attached.mode)),
         confinement,
         promisc: allowed.rule.promisc,
         busy_poll: allowed.rule.busy_poll,

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use caps::Capability::{CAP_BPF, CAP_NET_ADMIN};
 use xsk_bpf::{AttachMode, Error, LinkInfo, Loaded, Redirect, Step};
+use xsk_netlink::{Link, XdpMode};
 use xsk_proto::{Code, Mode};
 
 use crate::error::Failure;
 use crate::leases::key::Key;
 use crate::leases::table::Table;
-use crate::netlink::link::Link;
-use crate::netlink::queues::Netdev;
+use crate::netlink::Netdev;
 use crate::paths;
 use crate::stops::stop_at;
 use crate::sys::privilege;
@@ -48,6 +48,15 @@ pub(crate) struct Wanted<'a> {
     /// In the order in which to try them.
     pub(crate) modes: &'a [Mode],
     pub(crate) frags: bool,
+}
+
+/// Returns the mode as a client knows it; `None` for a program in the hardware.
+pub(crate) fn mode(mode: XdpMode) -> Option<Mode> {
+    match mode {
+        XdpMode::Native => Some(Mode::Native),
+        XdpMode::Skb => Some(Mode::Skb),
+        XdpMode::Hardware => None,
+    }
 }
 
 /// Runs a bpf() call that wants capabilities.
@@ -128,7 +137,7 @@ fn existing(wanted: &Wanted<'_>, idle: bool) -> Result<Option<Installed>, Failur
     let Some(pinned) = Pinned::open(&dir)? else { return clear(&dir, None).map(|()| None) };
     let prog_id = pinned.prog_id;
     let attached = wanted.link.xdp.iter().find(|program| program.prog_id == prog_id);
-    let mode = match attached.and_then(|program| program.mode) {
+    let mode = match attached.and_then(|program| mode(program.mode)) {
         Some(mode) => mode,
         None => return clear(&dir, Some(&pinned.redirect)).map(|()| None),
     };
@@ -163,7 +172,7 @@ fn check_foreign(link: &Link) -> Result<(), Failure> {
     for program in &link.xdp {
         match pinned_elsewhere(program.prog_id)? {
             Some(key) => remove_stray(key, &link.name)?,
-            None => return Err(foreign(&link.name, program.prog_id, program.mode)),
+            None => return Err(foreign(&link.name, program.prog_id, mode(program.mode))),
         }
     }
     Ok(())
@@ -222,7 +231,7 @@ fn remove_stray(key: Key, name: &str) -> Result<(), Failure> {
 /// Loads, attaches in the first mode that works, and pins.
 fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
     super::residue::sweep(wanted.key);
-    let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated.max(1), wanted.frags))
+    let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated().max(1), wanted.frags))
         .map_err(|failure| if wanted.frags { without_frags(failure) } else { failure })?;
     stop_at!("loaded");
     let (redirect, mode, reason) = attach(loaded, wanted)?;
@@ -286,7 +295,7 @@ fn undelivered(mode: Mode, wanted: &Wanted<'_>) -> Option<&'static str> {
         return Some("a bond delivers nothing to AF_XDP in native mode");
     }
     // A driver of which nothing can be told is tried.
-    let drops = wanted.netdev?.drops_redirected(wanted.link.ifindex).unwrap_or(false);
+    let drops = wanted.netdev?.features(wanted.link.ifindex).unwrap_or_default().drops_redirected();
     drops.then_some("its driver drops what an XDP program redirects")
 }
 

@@ -11,6 +11,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use xsk_netlink::Link;
 use xsk_proto::{Code, Event, EventKind, Granted, Refused, Reply};
 
 use crate::audit::{self, Line, What};
@@ -20,7 +21,6 @@ use crate::isolation;
 use crate::kernel::Kernel;
 use crate::leases::key::Key;
 use crate::leases::limits::Limits;
-use crate::netlink::link::Link;
 use crate::serve::caller::Caller;
 use crate::serve::connection::{Connection, Incoming};
 use crate::stops::stop_at;

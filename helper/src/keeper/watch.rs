@@ -6,15 +6,14 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use xsk_netlink::{Event, Link};
 use xsk_proto::{EventKind, Granted};
 
 use crate::grant::program;
 use crate::kernel::Kernel;
 use crate::leases::key::Key;
-use crate::netlink::Netlink;
-use crate::netlink::link::Link;
-use crate::netlink::monitor::{Event, Monitor};
-use crate::netlink::queues::Netdev;
+use crate::netlink::monitor::Monitor;
+use crate::netlink::{Netdev, Netlink};
 
 /// What is known of the interface, and where news of it come from.
 pub(crate) struct Watch {
@@ -62,9 +61,9 @@ impl Watch {
     /// Reads one message, and says what is new; the next message is there at the next poll.
     pub(crate) fn read(&mut self) -> Vec<News> {
         match self.monitor.read() {
-            Ok(Event::None) => Vec::new(),
-            Ok(Event::Changed(link)) => self.compare(&link),
-            Ok(Event::Gone { moved }) => vec![self.gone(moved)],
+            Ok(None) => Vec::new(),
+            Ok(Some(Event::Changed(link))) => self.compare(&link),
+            Ok(Some(Event::Gone { moved })) => vec![self.gone(moved)],
             Err(_) => self.afresh(|key| program::is_attached(key).unwrap_or(false)),
         }
     }
@@ -129,7 +128,7 @@ impl Watch {
 
     /// The kernel has no event for the number of queues, but drivers take the carrier away while they change it.
     fn count_queues(&mut self) -> Option<News> {
-        let told = |queue| self.netdev.as_ref().and_then(|netdev| netdev.has(self.key.ifindex, queue));
+        let told = |queue| self.netdev.as_ref().and_then(|netdev| netdev.has_queue(self.key.ifindex, queue));
         let missing = self.queues.clone().find(|queue| told(*queue) == Some(false));
         let known = std::mem::replace(&mut self.reduced, missing.is_some());
         let text = format!("the interface {} has no queue {} any more", self.name, missing?);

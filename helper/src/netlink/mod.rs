@@ -1,75 +1,55 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel says of an interface: rtnetlink for what it is, generic netlink for what its queues do.
-//!
-//! Written here rather than taken from the netlink crates: they parse everything that rtnetlink can say, which
-//! was a quarter of this program's code, for the ten attributes that it reads.
+//! The helper's netlink sockets. What is asked and how the answers read is in `xsk-netlink`.
 
-pub(crate) mod link;
 pub(crate) mod monitor;
-pub(crate) mod queues;
-pub(crate) mod surroundings;
-mod wire;
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, send, socket,
 };
+use nix::sys::utsname::uname;
+use xsk_netlink::{Ask, Message, Request, Route, read_answer};
 
 use crate::sys::sockets;
-use wire::{Message, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR, Request};
 
-/// The kernel sends dumps in datagrams of at most 32 KiB (net/netlink/af_netlink.c, `netlink_dump`).
+/// The kernel sends dumps in datagrams of at most 32 KiB (net/netlink/af_netlink.c,
+/// `netlink_dump`).
 const DATAGRAM: usize = 32768;
+
+/// Questions to rtnetlink.
+pub(crate) type Netlink = Route<Socket>;
+/// Questions to the generic netlink family `netdev`.
+pub(crate) type Netdev = xsk_netlink::Netdev<Socket>;
+/// Questions to the generic netlink family `ethtool`.
+pub(crate) type Ethtool = xsk_netlink::Ethtool<Socket>;
 
 /// A netlink socket.
 #[derive(Debug)]
-pub(crate) struct Netlink(OwnedFd);
+pub(crate) struct Socket {
+    socket: OwnedFd,
+    /// The number of the last request.
+    sequence: Cell<u32>,
+}
 
-impl Netlink {
+impl Socket {
     fn open(protocol: SockProtocol, groups: u32, flags: SockFlag) -> io::Result<Self> {
         let flags = flags | SockFlag::SOCK_CLOEXEC;
         let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
-        Ok(Self(socket))
+        Ok(Self { socket, sequence: Cell::new(0) })
     }
 
-    /// A socket for questions about interfaces, whose dumps the kernel filters.
-    pub(crate) fn route() -> io::Result<Self> {
-        let netlink = Self::open(SockProtocol::NetlinkRoute, 0, SockFlag::empty())?;
-        sockets::set_strict_netlink(netlink.0.as_fd())?;
-        Ok(netlink)
+    fn generic() -> io::Result<Self> {
+        Self::open(SockProtocol::NetlinkGeneric, 0, SockFlag::empty())
     }
 
-    /// Asks one thing; `answer` sees each message of the answer.
-    fn ask(&self, request: Request, mut answer: impl FnMut(Message<'_>)) -> io::Result<()> {
-        let bytes = request.finish();
-        let dump = wire::u16_at(&bytes, 6).is_some_and(|flags| flags & NLM_F_DUMP == NLM_F_DUMP);
-        send(self.0.as_raw_fd(), &bytes, MsgFlags::empty())?;
-        let mut buffer = vec![0; DATAGRAM];
-        loop {
-            let (len, from) = recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), &mut buffer)?;
-            if from.is_none_or(|from| from.pid() != 0) {
-                continue;
-            }
-            for message in wire::messages(&buffer[..len]) {
-                match message.kind {
-                    NLMSG_DONE => return Ok(()),
-                    NLMSG_ERROR => return outcome(message),
-                    _ => answer(message),
-                }
-            }
-            if !dump {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Receives one datagram of news; `None` where there is none, or where it is not from the kernel. One that fills the
-    /// buffer was cut, and is as good as lost.
+    /// Receives one datagram of news; `None` where there is none, or where it is not from the
+    /// kernel. One that fills the buffer was cut, and is as good as lost.
     fn news<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<&'b [u8]>> {
-        match recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), buffer) {
+        match recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), buffer) {
             Ok((len, Some(from))) if from.pid() == 0 && len == buffer.len() => {
                 Err(io::Error::from_raw_os_error(libc::ENOBUFS))
             }
@@ -80,17 +60,50 @@ impl Netlink {
     }
 }
 
-/// `struct nlmsgerr`: a negative errno, or 0.
-fn outcome(message: Message<'_>) -> io::Result<()> {
-    match wire::u32_at(message.body, 0).map(|errno| errno as i32) {
-        Some(0) => Ok(()),
-        Some(errno) => Err(io::Error::from_raw_os_error(-errno)),
-        None => Err(io::ErrorKind::InvalidData.into()),
+impl Ask for Socket {
+    fn ask(&self, request: Request, each: &mut dyn FnMut(Message<'_>)) -> io::Result<()> {
+        self.sequence.set(self.sequence.get().wrapping_add(1));
+        let sequence = self.sequence.get();
+        send(self.socket.as_raw_fd(), &request.into_bytes(sequence), MsgFlags::empty())?;
+        let mut buffer = vec![0; DATAGRAM];
+        loop {
+            let (len, from) = recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), &mut buffer)?;
+            if from.is_none_or(|from| from.pid() != 0) {
+                continue;
+            }
+            if let Some(end) = read_answer(&buffer[..len], sequence, each).break_value() {
+                return end;
+            }
+        }
     }
 }
 
-impl AsFd for Netlink {
+impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
+}
+
+/// Opens a socket for questions about interfaces, whose dumps the kernel filters.
+pub(crate) fn route() -> io::Result<Netlink> {
+    let socket = Socket::open(SockProtocol::NetlinkRoute, 0, SockFlag::empty())?;
+    sockets::set_strict_netlink(socket.as_fd())?;
+    Ok(Route(socket))
+}
+
+/// Finds the family `netdev`; `None` where the kernel has none (before 6.3).
+pub(crate) fn netdev() -> io::Result<Option<Netdev>> {
+    Netdev::find(Socket::generic()?, kernel_version().unwrap_or_default())
+}
+
+/// Finds the family `ethtool`; `None` where the kernel was built without it.
+pub(crate) fn ethtool() -> io::Result<Option<Ethtool>> {
+    Ethtool::find(Socket::generic()?)
+}
+
+/// Major and minor number.
+fn kernel_version() -> Option<(u32, u32)> {
+    let name = uname().ok()?;
+    let mut numbers = name.release().to_str()?.split(['.', '-']).map(str::parse::<u32>);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }

@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use xsk_bpf::Redirect;
+use xsk_netlink::Link;
 use xsk_proto::{Confinement, InterfaceStatus, LeaseStatus, Mode, StatusPart};
 
 use crate::grant::program;
@@ -14,7 +15,6 @@ use crate::kernel::Kernel;
 use crate::leases::key::Key;
 use crate::leases::record::Record;
 use crate::leases::table::{Holder, Table};
-use crate::netlink::link::Link;
 use crate::paths;
 use crate::serve::caller::Caller;
 use crate::sys::clock::boot_time;
@@ -93,7 +93,7 @@ fn interface(key: Key, link: Option<&Link>, holders: &[Holder]) -> Option<(Inter
         ifindex: key.ifindex,
         netns_cookie: key.netns.cookie(),
         program_id: info.prog_id,
-        mode: attached.and_then(|program| program.mode).unwrap_or(Mode::Native),
+        mode: attached.and_then(|attached| program::mode(attached.mode)).unwrap_or(Mode::Native),
         orphans: occupied.iter().copied().filter(|queue| !held(queue)).collect(),
     };
     Some((status, occupied))

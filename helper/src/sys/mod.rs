@@ -6,7 +6,6 @@
 
 pub(crate) mod clock;
 pub(crate) mod database;
-pub(crate) mod ethtool;
 pub(crate) mod locks;
 pub(crate) mod pidfd;
 pub(crate) mod privilege;
