@@ -22,6 +22,6 @@ pub use error::{Error, Step};
 pub use guard::{Guard, LivingLeases, Place};
 pub use link::{AttachMode, Link, LinkInfo};
 pub use map::XskMap;
-pub use pins::is_bpffs;
+pub use pins::{PinFolder, is_bpffs};
 pub use redirect::{Loaded, Redirect};
 pub use slots::SlotProbe;

@@ -151,6 +151,25 @@ pub(crate) fn test_run(prog: BorrowedFd<'_>, data: &mut [u8]) -> io::Result<u32>
     Ok(opts.retval)
 }
 
+/// Removes a file of an open folder.
+pub(crate) fn unlink_in(dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    let name = path_of(Path::new(name))?;
+    // SAFETY: `name` is a NUL-terminated string that outlives the call.
+    last(unsafe { libc::unlinkat(dir.as_raw_fd(), name.as_ptr(), 0) })
+}
+
+/// Removes an empty folder, by the system call that files are removed by as well.
+pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
+    let path = path_of(path)?;
+    // SAFETY: `path` is a NUL-terminated string that outlives the call.
+    last(unsafe { libc::unlinkat(libc::AT_FDCWD, path.as_ptr(), libc::AT_REMOVEDIR) })
+}
+
+/// The C library answers 0, or -1 and leaves errno.
+fn last(ret: c_int) -> io::Result<()> {
+    if ret == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Whether `path` is on a bpffs.
 pub(crate) fn on_bpffs(path: &Path) -> io::Result<bool> {
     const BPF_FS_MAGIC: libc::c_long = 0xcafe_4a11;

@@ -8,7 +8,7 @@ mod sink;
 
 use std::fmt::{Display, Write as _};
 
-pub(crate) use sink::{finish, open, pause, resend};
+pub(crate) use sink::{finish, open, pause, resend, stream};
 
 /// LOG_AUTHPRIV.
 const FACILITY: u8 = 10;

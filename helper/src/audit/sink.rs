@@ -6,12 +6,13 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
 
 use super::queue::{Queue, Sent};
 use super::{Line, What};
@@ -64,7 +65,6 @@ pub(crate) fn open(stream: Option<File>) {
 fn connect(path: &str) -> Option<UnixDatagram> {
     let socket = UnixDatagram::unbound().ok()?;
     socket.connect(path).ok()?;
-    socket.set_nonblocking(true).ok()?;
     Some(socket)
 }
 
@@ -84,6 +84,14 @@ pub(crate) fn resend() {
 /// When that is worth a try; never, where nothing waits.
 pub(crate) fn pause() -> Option<Duration> {
     SINK.with_borrow(|sink| sink.since.map(|since| (since.elapsed() / 8).clamp(SHORTEST, LONGEST)))
+}
+
+/// The descriptor that is written to where the log is no socket.
+pub(crate) fn stream() -> RawFd {
+    SINK.with_borrow(|sink| match &sink.target {
+        Target::Stream(stream) => stream.as_raw_fd(),
+        _ => io::stderr().as_raw_fd(),
+    })
 }
 
 /// Waits until the log has taken everything, but not for ever: called by each process before it ends.
@@ -121,7 +129,10 @@ impl Target {
 
     fn send(&self, line: &[u8]) -> Sent {
         match self {
-            Target::Journal(socket) | Target::Syslog(socket) => outcome(&socket.send(line).map(drop)),
+            Target::Journal(socket) | Target::Syslog(socket) => {
+                let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+                outcome(&send(socket.as_raw_fd(), line, flags).map(drop).map_err(Into::into))
+            }
             // The stream is open in other processes too, so its mode is not changed.
             Target::Stream(stream) if !has_room(stream.as_fd(), PollTimeout::ZERO) => Sent::Later,
             Target::Stream(stream) => outcome(&{ stream }.write_all(line)),

@@ -6,13 +6,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use xsk_bpf::{LivingLeases, Redirect, SlotProbe, XskMap};
+use xsk_bpf::{Link, LivingLeases, PinFolder, Redirect, SlotProbe, XskMap};
 use xsk_proto::Code;
 
 use super::guard::{self, Guard};
 use super::late::Late;
-use super::program::folder;
+use super::program::{self, folder};
 use super::sockets;
+use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::leases::key::Key;
 use crate::leases::record::Record;
@@ -41,10 +42,33 @@ pub(crate) struct Lease {
     filled: Vec<u32>,
     /// Sockets for slots that the kernel does not let be filled yet.
     late: Late,
-    /// The map and the probe, once the program is known.
-    objects: Option<(XskMap, SlotProbe)>,
+    /// What its end needs of the program, once that is known.
+    objects: Option<Objects>,
     /// Where the bind guard looks, if there is one.
     living: Option<LivingLeases>,
+}
+
+/// All of it is open before the process may open nothing any more.
+#[derive(Debug)]
+struct Objects {
+    map: XskMap,
+    slots: SlotProbe,
+    /// None where this process could not detach it without a capability, before Linux 5.19: it goes with its last pin
+    /// there, and an open descriptor would keep it.
+    link: Option<Link>,
+    pins: PinFolder,
+}
+
+impl Objects {
+    /// Takes the program off the interface, wherever that is by now, and removes its pins. The interface's lock is held.
+    fn remove(&self, key: Key) {
+        if let Some(link) = &self.link {
+            // Where the detach is refused, the link still goes with its last descriptor.
+            let _ = link.detach();
+            stop_at!("end-detached");
+        }
+        log_unpinned(key, self.pins.unpin());
+    }
 }
 
 fn failed(step: &'static str) -> impl Fn(io::Error) -> Failure {
@@ -159,13 +183,24 @@ impl Lease {
     }
 
     /// Remembers the objects that the end needs. They are copies of their own, and stay in this process.
-    pub(crate) fn hold(&mut self, map: XskMap, slots: SlotProbe) {
-        self.objects = Some((map, slots));
+    pub(crate) fn hold(&mut self, redirect: Redirect) -> Result<(), Failure> {
+        let Redirect { map, slots, link, .. } = redirect;
+        let pins = PinFolder::open(&folder(self.key)).map_err(|error| program::explain(&error))?;
+        let link = map.is_changeable().then_some(link);
+        self.objects = Some(Objects { map, slots, link, pins });
+        Ok(())
+    }
+
+    /// Whether the program is on an interface, in whichever namespace that is by now. Before Linux 5.19 a keeper is not
+    /// told.
+    pub(crate) fn is_attached(&self) -> bool {
+        let link = self.objects.as_ref().and_then(|objects| objects.link.as_ref());
+        link.is_some_and(|link| link.info().is_ok_and(|info| info.ifindex != 0))
     }
 
     /// Puts a socket into the slot of one of its queues, or has it wait for its consumer.
     pub(crate) fn fill(&mut self, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<(), Failure> {
-        let Some((map, slots)) = &self.objects else {
+        let Some(Objects { map, slots, .. }) = &self.objects else {
             return Err(Failure::internal("filling a slot", "there is no map"));
         };
         if sockets::insert(map, queue, socket, ifname)? {
@@ -177,7 +212,12 @@ impl Lease {
 
     /// Whether this process could empty the slots as a keeper, without a capability.
     pub(crate) fn can_end(&self) -> bool {
-        self.objects.as_ref().is_none_or(|(map, _)| map.is_changeable())
+        self.objects.as_ref().is_none_or(|objects| objects.map.is_changeable())
+    }
+
+    /// Whether sockets wait for their consumer.
+    pub(crate) fn waits(&self) -> bool {
+        self.late.pause().is_some()
     }
 
     /// When [`Self::fill_late`] is worth a try again.
@@ -187,8 +227,8 @@ impl Lease {
 
     /// Puts the sockets that waited into their slots, as far as their consumer has set them up.
     pub(crate) fn fill_late(&mut self) {
-        if let Some((map, _)) = &self.objects {
-            self.filled.extend(self.late.fill(map));
+        if let Some(objects) = &self.objects {
+            self.filled.extend(self.late.fill(&objects.map));
         }
     }
 
@@ -216,14 +256,14 @@ impl Lease {
         locked
     }
 
-    /// Gives everything back. The program goes only with the interface's lock held: without it, somebody may
+    /// Gives everything back. A lease that never came to its program has none to take off. The program goes only with the interface's lock held: without it, somebody may
     /// just be granted a queue, and what stays behind is the next request's to remove, or `reap`'s.
     fn undo(&mut self, locked: bool) {
         if let Some(living) = &self.living {
             guard::end(living, self.key, self.taken.iter().copied());
         }
         self.late.clear();
-        if let Some((map, _)) = &self.objects {
+        if let Some(Objects { map, .. }) = &self.objects {
             for queue in self.filled.drain(..) {
                 // A slot that cannot be emptied (before Linux 5.19, without a capability) empties with its socket.
                 let _ = map.remove(queue);
@@ -234,10 +274,11 @@ impl Lease {
         let _ = Record::remove(self.key, self.first_queue);
         self.give_back();
         stop_at!("end-given-back");
-        if locked && self.unused() && !self.lingers() {
-            remove_program(self.key);
+        if let Some(objects) = self.objects.take() {
+            if locked && self.unused(&objects) && !self.lingers() {
+                objects.remove(self.key);
+            }
         }
-        self.objects = None;
         self.living = None;
     }
 
@@ -254,10 +295,8 @@ impl Lease {
         !self.linger.is_zero() && self.table.set_linger(self.linger).is_ok()
     }
 
-    /// Nobody holds a queue, and every slot that can be read is empty. A lease that never came to its program has
-    /// nothing to take off, and does not know whose sockets are in the slots.
-    fn unused(&self) -> bool {
-        let Some((map, slots)) = &self.objects else { return false };
+    /// Nobody holds a queue, and every slot that can be read is empty.
+    fn unused(&self, Objects { map, slots, .. }: &Objects) -> bool {
         let free = self.table.holders().is_ok_and(|holders| holders.is_empty());
         free && match slots.occupied_of(map) {
             Ok(occupied) => occupied.is_empty(),
@@ -308,10 +347,11 @@ pub(crate) fn remove_program(key: Key) {
         let _ = link.detach();
         stop_at!("end-detached");
     }
-    if let Err(error) = Redirect::unpin(&dir) {
-        crate::audit::Line::new(crate::audit::What::Error)
-            .with("pins", dir.display())
-            .with("error", error)
-            .log();
+    log_unpinned(key, Redirect::unpin(&dir));
+}
+
+fn log_unpinned(key: Key, unpinned: Result<(), xsk_bpf::Error>) {
+    if let Err(error) = unpinned {
+        Line::new(What::Error).with("pins", folder(key).display()).with("error", error).log();
     }
 }

@@ -242,7 +242,7 @@ fn occupy(
     stop_at!("claimed");
     let (redirect, attachment) = program::install(&wanted, idle)?;
     stop_at!("installed");
-    lease.hold(redirect.map, redirect.slots);
+    lease.hold(redirect)?;
     for (queue, socket) in (request.acquire.first_queue..).zip(sockets) {
         lease.fill(queue, socket, request.name.as_str())?;
         stop_at!("inserted");

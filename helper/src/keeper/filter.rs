@@ -3,29 +3,31 @@
 //! locks back as at any end.
 
 use std::collections::BTreeMap;
+use std::os::fd::RawFd;
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch,
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
 };
 
 use crate::error::Failure;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
+/// Which argument of sendto(2) is the address, and which of mmap(2) the protection.
+const ADDRESS: u8 = 4;
+const PROTECTION: u8 = 2;
+
 /// System calls that are allowed whatever their arguments.
 const PLAIN: &[i64] = &[
     libc::SYS_ppoll,           // waits for the end of the lease
     libc::SYS_recvfrom,        // drains the connection, reads link events
-    libc::SYS_sendto,          // events to the client, the log, questions to rtnetlink
     libc::SYS_read,            // signalfd
-    libc::SYS_write,           // the log where there is no journald
     libc::SYS_clock_nanosleep, // waits for the interface's lock
     libc::SYS_clock_gettime, // the time, where the vDSO cannot tell it (a clock source such as hpet or acpi_pm)
     libc::SYS_unlinkat,      // pins and the lease's text (as rmdir too)
     libc::SYS_close,         // the kernel objects
     libc::SYS_utimensat,     // how long the program lingers
-    libc::SYS_mmap,          // memory
     libc::SYS_munmap,        // memory
     libc::SYS_mremap,        // memory
     libc::SYS_brk,           // memory
@@ -41,7 +43,6 @@ const PLAIN: &[i64] = &[
 const OLDER: &[i64] = &[
     libc::SYS_poll,   // ppoll
     libc::SYS_unlink, // unlinkat
-    libc::SYS_rmdir,  // unlinkat
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[i64] = &[];
@@ -52,22 +53,23 @@ const STOPS: &[i64] = &[libc::SYS_kill, libc::SYS_getpid];
 #[cfg(not(feature = "stops"))]
 const STOPS: &[i64] = &[];
 
-/// The bpf() commands of a late beginning and of the end of a lease (include/uapi/linux/bpf.h, `enum bpf_cmd`).
+/// The bpf() commands of the end of a lease (include/uapi/linux/bpf.h, `enum bpf_cmd`). None opens an object: whatever
+/// the end needs is open.
 const BPF: &[u64] = &[
-    2,  // BPF_MAP_UPDATE_ELEM: a socket enters the map when its consumer has set it up
     3,  // BPF_MAP_DELETE_ELEM: the queues leave the map
-    7,  // BPF_OBJ_GET: opens the pinned link
     10, // BPF_PROG_TEST_RUN: reads the slots
     15, // BPF_OBJ_GET_INFO_BY_FD: the map's size, the link's interface
     34, // BPF_LINK_DETACH: the program leaves the interface
 ];
 
+/// The same of a lease with sockets that are not in the map yet: BPF_MAP_UPDATE_ELEM.
+const BPF_LATE: u64 = 2;
+
 /// The fcntl() commands: record locks, and what closing in debug builds of the standard library asks.
 const FCNTL: &[u64] = &[
-    libc::F_SETLK as u64,         // gives a queue back, takes the interface's lock
-    libc::F_GETLK as u64,         // who holds a queue
-    libc::F_GETFD as u64,         // is it open
-    libc::F_DUPFD_CLOEXEC as u64, // libbpf moves what it opened above the streams, and descriptor 0 is free by then
+    libc::F_SETLK as u64, // gives a queue back, takes the interface's lock
+    libc::F_GETLK as u64, // who holds a queue
+    libc::F_GETFD as u64, // is it open
 ];
 
 /// The ioctl() command.
@@ -75,31 +77,54 @@ const IOCTL: &[u64] = &[
     libc::TIOCOUTQ, // whether the client has received his sockets
 ];
 
+/// What differs from one keeper to another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs {
+    /// Sockets wait for their consumer.
+    pub(crate) late: bool,
+    /// Where the log goes that is no socket.
+    pub(crate) log: RawFd,
+}
+
 /// Puts the list into force.
-pub(crate) fn install() -> Result<(), Failure> {
+pub(crate) fn install(needs: Needs) -> Result<(), Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::internal("installing the seccomp list", error.to_string());
-    let program = program().map_err(|error| failed(&error))?;
+    let program = program(needs).map_err(|error| failed(&error))?;
     seccompiler::apply_filter(&program).map_err(|error| failed(&error))
 }
 
-fn program() -> Result<BpfProgram, seccompiler::Error> {
+fn program(needs: Needs) -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: Rules = PLAIN.iter().chain(OLDER).chain(STOPS).map(|call| (*call, Vec::new())).collect();
-    rules.insert(libc::SYS_bpf, first_argument(BPF, 0)?);
-    rules.insert(libc::SYS_fcntl, first_argument(FCNTL, 1)?);
-    rules.insert(libc::SYS_ioctl, first_argument(IOCTL, 1)?);
+    let late = needs.late.then_some(BPF_LATE);
+    let commands: Vec<u64> = BPF.iter().copied().chain(late).collect();
+    rules.insert(libc::SYS_bpf, one_of(&commands, 0)?);
+    rules.insert(libc::SYS_fcntl, one_of(FCNTL, 1)?);
+    rules.insert(libc::SYS_ioctl, one_of(IOCTL, 1)?);
+    // The log where it is no socket: nothing is written to a lock file.
+    rules.insert(libc::SYS_write, one_of(&[needs.log as u64], 0)?);
+    // Events to the client, the log, questions to rtnetlink: whom the descriptor is connected to, and nobody else.
+    rules.insert(libc::SYS_sendto, vec![rule(ADDRESS, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?]);
+    // Memory, and none of it code. mremap(2) changes no protection.
+    let no_code = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
+    rules.insert(libc::SYS_mmap, vec![rule(PROTECTION, SeccompCmpArgLen::Dword, no_code, 0)?]);
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, arch)?;
     Ok(filter.try_into()?)
 }
 
 /// One rule a value of the argument.
-fn first_argument(values: &[u64], index: u8) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
-    let rule = |value: &u64| {
-        let condition = SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value)?;
-        SeccompRule::new(vec![condition])
-    };
-    values.iter().map(rule).collect()
+fn one_of(values: &[u64], index: u8) -> Result<Vec<SeccompRule>, BackendError> {
+    values.iter().map(|value| rule(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value)).collect()
+}
+
+fn rule(
+    index: u8,
+    len: SeccompCmpArgLen,
+    how: SeccompCmpOp,
+    value: u64,
+) -> Result<SeccompRule, BackendError> {
+    SeccompRule::new(vec![SeccompCondition::new(index, len, how, value)?])
 }
 
 #[cfg(test)]
@@ -119,11 +144,16 @@ mod tests {
     /// uretprobe and uprobe on x86: the kernel lets them pass by any list, since they come from code that it has put
     /// there itself, and do nothing elsewhere (kernel/seccomp.c).
     const PROBES: &[i64] = if cfg!(target_arch = "x86_64") { &[335, 336] } else { &[] };
+    const NEEDS: Needs = Needs { late: false, log: 2 };
     /// No file descriptor, no address, no command.
     const NONSENSE: u64 = u64::MAX;
 
     fn is_killed(number: i64, arguments: [u64; 6]) -> bool {
-        let program = program().unwrap();
+        is_killed_with(NEEDS, number, arguments)
+    }
+
+    fn is_killed_with(needs: Needs, number: i64, arguments: [u64; 6]) -> bool {
+        let program = program(needs).unwrap();
         let prepare = || seccompiler::apply_filter(&program).is_ok();
         match trial::call(prepare, number, arguments) {
             WaitStatus::Signaled(_, Signal::SIGSYS, _) => true,
@@ -191,6 +221,29 @@ mod tests {
             assert_eq!(killed, !FCNTL.contains(&command), "fcntl command {command}");
         }
         assert!(is_killed(libc::SYS_bpf, [NONSENSE; 6]));
+        let update = with_argument(0, BPF_LATE);
+        assert!(!is_killed_with(Needs { late: true, ..NEEDS }, libc::SYS_bpf, update));
+    }
+
+    #[test]
+    fn memory_is_never_code() {
+        let code = libc::PROT_EXEC as u64;
+        for protection in 0..8 {
+            let killed = is_killed(libc::SYS_mmap, with_argument(2, protection));
+            assert_eq!(killed, protection & code != 0, "protection {protection}");
+        }
+        assert!(is_killed(libc::SYS_mmap, with_argument(2, 1 << 32 | code)));
+    }
+
+    #[test]
+    fn nothing_is_written_but_the_log_and_nothing_sent_by_address() {
+        for fd in 0..8 {
+            assert_eq!(is_killed(libc::SYS_write, with_argument(0, fd)), fd != 2, "descriptor {fd}");
+        }
+        assert!(!is_killed(libc::SYS_sendto, with_argument(4, 0)));
+        for address in [1, 1 << 32, NONSENSE] {
+            assert!(is_killed(libc::SYS_sendto, with_argument(4, address)), "{address:x}");
+        }
     }
 
     /// The same calls by the numbers of the x32 ABI, which a kernel may offer beside its own.

@@ -19,7 +19,6 @@ use crate::error::Failure;
 use crate::grant::{Grant, Lease};
 use crate::isolation;
 use crate::kernel::Kernel;
-use crate::leases::key::Key;
 use crate::leases::limits::Limits;
 use crate::serve::caller::Caller;
 use crate::serve::connection::{Connection, Incoming};
@@ -81,7 +80,7 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
     let since = Instant::now();
     let Grant { lease, granted, sockets, link, extras, .. } = grant;
     drop(sockets);
-    let watch = set_up(&connection, kernel, lease.key, &link, &granted);
+    let watch = set_up(&connection, kernel, &lease, &link, &granted);
     drop(link);
     drop(granted);
     process::trim_memory();
@@ -109,19 +108,19 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
 fn set_up(
     connection: &Connection,
     kernel: Kernel,
-    key: Key,
+    lease: &Lease,
     link: &Link,
     granted: &Granted,
 ) -> Result<Watch, Failure> {
     stop_at!("keeper");
-    let watch = Watch::open(kernel, key, link, granted)
+    let watch = Watch::open(kernel, lease.key, link, granted)
         .map_err(|error| Failure::internal("listening to rtnetlink", error))?;
     connection
         .set_nonblocking()
         .map_err(|error| Failure::internal("making the connection non-blocking", error))?;
     isolation::renounce()?;
     stop_at!("renounced");
-    filter::install()?;
+    filter::install(filter::Needs { late: lease.waits(), log: audit::stream() })?;
     stop_at!("filtered");
     Ok(watch)
 }
@@ -147,7 +146,7 @@ impl Keeper {
                 return End::Revoked;
             }
             if news {
-                let news = self.watch.read();
+                let news = self.watch.read(|| self.lease.is_attached());
                 if let Some(end) = self.pass_on(news) {
                     return end;
                 }

@@ -33,9 +33,6 @@ pub(crate) struct Watch {
 /// A thing that a client wants to know, in its kind and its words.
 pub(crate) type News = (EventKind, String);
 
-/// How to ask whether the program is on an interface, wherever that is by now. The kernel may not tell this process.
-type Ask = fn(Key) -> bool;
-
 impl Watch {
     /// `link` is the interface as the client knows it. The capabilities are not given up yet.
     pub(crate) fn open(kernel: Kernel, key: Key, link: &Link, granted: &Granted) -> io::Result<Self> {
@@ -53,18 +50,18 @@ impl Watch {
             reduced: false,
             meanwhile: Vec::new(),
         };
-        watch.meanwhile =
-            watch.afresh(|key| program::privileged(|| program::is_attached(key)).unwrap_or(false));
+        watch.meanwhile = watch.afresh(|| program::privileged(|| program::is_attached(key)).unwrap_or(false));
         Ok(watch)
     }
 
-    /// Reads one message, and says what is new; the next message is there at the next poll.
-    pub(crate) fn read(&mut self) -> Vec<News> {
+    /// Reads one message, and says what is new; the next message is there at the next poll. `is_attached` tells whether
+    /// the program is on an interface, wherever that is by now.
+    pub(crate) fn read(&mut self, is_attached: impl Fn() -> bool) -> Vec<News> {
         match self.monitor.read() {
             Ok(None) => Vec::new(),
             Ok(Some(Event::Changed(link))) => self.compare(&link),
             Ok(Some(Event::Gone { moved })) => vec![self.gone(moved)],
-            Err(_) => self.afresh(|key| program::is_attached(key).unwrap_or(false)),
+            Err(_) => self.afresh(is_attached),
         }
     }
 
@@ -75,13 +72,13 @@ impl Watch {
 
     /// Asks the kernel where nothing, or not everything, was said. Messages that were not lost are older than what it
     /// says now.
-    fn afresh(&mut self, ask: Ask) -> Vec<News> {
+    fn afresh(&mut self, is_attached: impl Fn() -> bool) -> Vec<News> {
         self.monitor.discard();
         let Ok(found) = self.netlink.link_by_index(self.key.ifindex) else { return Vec::new() };
         match found {
             Some(link) if self.is_on(&link) => self.compare(&link),
             // On an interface, but on none of this namespace.
-            _ if ask(self.key) => vec![self.gone(true)],
+            _ if is_attached() => vec![self.gone(true)],
             Some(link) => self.compare(&link),
             None => vec![self.gone(false)],
         }

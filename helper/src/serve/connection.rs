@@ -9,7 +9,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::socket::{MsgFlags, recv, send};
 use sendfd::SendWithFd;
 use xsk_proto::codec::{self, DecodeError};
 use xsk_proto::{MAX_REQUEST, Reply, Request};
@@ -91,14 +91,19 @@ impl Connection {
     }
 
     fn send_held(&self) -> io::Result<()> {
-        self.held.take().map_or(Ok(()), |packet| self.socket.send(&packet).map(drop))
+        self.held.take().map_or(Ok(()), |packet| self.put(&packet))
     }
 
     /// Sends a reply.
     pub(crate) fn send(&self, reply: &Reply) -> io::Result<()> {
         let packet = codec::encode_reply(reply).map_err(io::Error::other)?;
         self.send_held()?;
-        self.socket.send(&packet).map(drop)
+        self.put(&packet)
+    }
+
+    /// By send(2): a keeper may write to its log alone.
+    fn put(&self, packet: &[u8]) -> io::Result<()> {
+        Ok(send(self.socket.as_raw_fd(), packet, MsgFlags::MSG_NOSIGNAL).map(drop)?)
     }
 
     /// Sends a reply with descriptors, in their order.
