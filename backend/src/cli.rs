@@ -2,16 +2,14 @@
 //! The command line. Its own module, so that man page and completions are made from the same description.
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
-
-use clap::{CommandFactory, Parser, ValueEnum};
-use xsk_client::Endpoint;
+use clap::{CommandFactory, Parser};
+use xsk_command::{EndpointArgs, ErrorArgs, WaitArgs};
 
 use crate::peer_spec::{self, PeerSpec};
 
 const AFTER: &str = "\
 Exit status: 0 ended by a signal, --count, --seconds or the peer; 64 command line, 69 helper not
-reachable, 75 busy, 77 denied, 78 configuration of this machine, 1 anything else.
+reachable, 75 busy, 77 denied, 78 configuration of this machine, 1 something else ended it.
 
 Signals: SIGTERM, SIGINT and SIGHUP end it; SIGUSR1 prints the statistics.
 
@@ -53,58 +51,23 @@ pub struct Cli {
     /// How to reach the helper, and what to ask it for
     #[command(flatten)]
     pub helper: HelperArgs,
-    /// How errors are printed on standard error; json: an object with code, object, message and hint
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub error_format: ErrorFormat,
+    /// How errors are written.
+    #[command(flatten)]
+    pub errors: ErrorArgs,
 }
 
 /// How to reach the helper, and what to ask it for.
 #[derive(Debug, clap::Args)]
 pub struct HelperArgs {
+    /// Where the helper is.
     #[command(flatten)]
-    endpoint: EndpointArgs,
-    /// Wait for busy queues, for so many seconds; without a number as long as it takes
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "inf", value_parser = wait)]
-    pub wait: Option<f64>,
+    pub endpoint: EndpointArgs,
+    /// Whether to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// Ask for promiscuous mode while the lease lasts, for a guest whose MAC address is not the interface's
     #[arg(long)]
     pub promisc: bool,
-}
-
-/// Where the helper is.
-#[derive(Debug, clap::Args)]
-#[group(multiple = false)]
-struct EndpointArgs {
-    /// Ask the helper that listens on this socket [default: /run/xsk-helper/socket]
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
-    /// Run this helper instead of asking one that listens
-    #[arg(long = "helper", value_name = "PATH")]
-    helper: Option<PathBuf>,
-    /// Run the installed helper by pkexec
-    #[arg(long)]
-    pkexec: bool,
-}
-
-impl HelperArgs {
-    /// The helper that was chosen.
-    pub fn endpoint(&self) -> Endpoint {
-        match &self.endpoint {
-            EndpointArgs { socket: Some(path), .. } => Endpoint::Socket(path.clone()),
-            EndpointArgs { helper: Some(path), .. } => Endpoint::Helper(path.clone()),
-            EndpointArgs { pkexec: true, .. } => Endpoint::Pkexec,
-            _ => Endpoint::System,
-        }
-    }
-}
-
-/// How errors are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ErrorFormat {
-    /// A sentence.
-    Text,
-    /// An object.
-    Json,
 }
 
 /// The description, for man pages and completions.
@@ -120,10 +83,6 @@ fn frame_size(text: &str) -> Result<u32, String> {
 fn seconds(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.01..=1e9).contains(number));
     number.ok_or_else(|| format!("'{text}' is not a number of seconds from 0.01 on"))
-}
-
-fn wait(text: &str) -> Result<f64, String> {
-    if text == "inf" { Ok(f64::INFINITY) } else { seconds(text) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::error::Error;
+use crate::error::{self, Error};
 
 /// Shared by the main thread and the queue threads.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Control {
     /// No descriptor is left.
     pub fn new(count: Option<u64>) -> Result<Self, Error> {
         let new = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-        let made = |errno| Error::io("", "create an eventfd", errno);
+        let made = |errno| error::io("", "create an eventfd", errno);
         let (stop, ended) = (new().map_err(made)?, new().map_err(made)?);
         Ok(Self { stopped: AtomicBool::new(false), stop, ended, wanted: count, moved: AtomicU64::new(0) })
     }

@@ -22,46 +22,32 @@ mod signals;
 mod source;
 mod sys;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use xsk_command::refuse;
+
+use cli::Cli;
+use error::PROGRAM;
 
 pub use control::Control;
 pub use counters::{Counters, Moved, Snapshot};
-pub use error::{Error, Exit};
+pub use error::{Error, OTHER};
 pub use queue::Queue;
-
-use cli::{Cli, ErrorFormat};
 
 /// The command, from the process's arguments to its exit status.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+        Err(error) => return ExitCode::from(refuse(PROGRAM, &error, &arguments)),
     };
     match run::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            match cli.error_format {
-                ErrorFormat::Text => eprintln!("xsk-backend: {error}"),
-                ErrorFormat::Json => eprintln!("{}", error.to_json()),
-            }
-            ExitCode::from(error.exit as u8)
+            error.report(PROGRAM, cli.errors.error_format);
+            ExitCode::from(error.status)
         }
     }
-}
-
-/// Help and version are no failures; anything else is the command line's fault.
-fn refuse(error: &clap::Error) -> ExitCode {
-    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if !asked && xsk_command::wants_json(std::env::args_os()) {
-        let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        eprintln!("{}", Error::usage("", message).hint("xsk-backend --help").to_json());
-    } else {
-        // There is nobody to tell when standard error is closed.
-        let _ = error.print();
-    }
-    if asked { ExitCode::SUCCESS } else { ExitCode::from(Exit::Usage as u8) }
 }

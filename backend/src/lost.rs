@@ -3,6 +3,9 @@
 //! a guest sees only that some connections stand still.
 #![forbid(unsafe_code)]
 
+use xsk_command::say;
+
+use crate::error::PROGRAM;
 use crate::report::Row;
 
 /// The queues of which it was said.
@@ -16,7 +19,8 @@ impl Lost {
             let lost = row.monitor.statistics().map_or(0, |read| read.rx_too_long);
             let known = self.0.iter().any(|(ifname, queue)| (ifname, *queue) == (&row.ifname, row.queue));
             if lost > 0 && !known {
-                eprintln!("xsk-backend: {} queue {}: {}", row.ifname, row.queue, sentence(&row.ifname, lost));
+                let lost = sentence(&row.ifname, lost);
+                say(PROGRAM, &format!("{} queue {}: {lost}", row.ifname, row.queue));
                 self.0.push((row.ifname.clone(), row.queue));
             }
         }

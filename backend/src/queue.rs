@@ -13,7 +13,7 @@ use xsk_socket::Bound;
 
 use crate::control::Control;
 use crate::counters::{Counters, Moved};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::peers::Peer;
 
 /// Frames a turn: two of the kernel's own batches of 32 (`TX_BATCH_SIZE` in net/xdp/xsk.c).
@@ -86,7 +86,7 @@ impl Queue {
     }
 
     fn flush(&mut self) -> Result<u32, Error> {
-        self.socket.flush().map_err(|error| Error::socket(&self.name, &error))
+        self.socket.flush().map_err(|error| error::socket(&self.name, &error))
     }
 
     /// Waits for the network, the peer or the end.
@@ -105,7 +105,7 @@ impl Queue {
         }
         match poll(&mut fds, limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(errno) => Err(Error::io(&self.name, "poll", errno)),
+            Err(errno) => Err(error::io(&self.name, "poll", errno)),
         }
     }
 }

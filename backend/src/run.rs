@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use xsk_client::proto::EventKind;
+use xsk_client::proto::{EventKind, exit};
 use xsk_client::{Lease, News};
+use xsk_command::say;
 
 use crate::cli::Cli;
 use crate::control::Control;
-use crate::error::{Error, Exit};
+use crate::error::{self, Error, OTHER, PROGRAM};
 use crate::lost::Lost;
 use crate::peer_spec::PeerSpec;
 use crate::queue::Queue;
@@ -82,7 +83,7 @@ fn start(queues: Vec<Queue>, control: &Arc<Control>) -> Result<Vec<Worker>, Erro
             control.tell_main();
             result
         });
-        workers.push(worker.map_err(|error| Error::io(name, "start a thread", error))?);
+        workers.push(worker.map_err(|error| error::io(&name, "start a thread", error))?);
     }
     Ok(workers)
 }
@@ -131,7 +132,7 @@ impl Watch {
 
     fn look_at_interfaces(&mut self) -> Result<(), Error> {
         for row in self.report.rows() {
-            row.monitor.check().map_err(|error| Error::socket(&row.ifname, &error))?;
+            row.monitor.check().map_err(|error| error::socket(&row.ifname, &error))?;
         }
         self.lost.look(self.report.rows());
         Ok(())
@@ -147,11 +148,11 @@ impl Watch {
                 Ok(News::Nothing) => at += 1,
                 Ok(News::Event(event)) => tell(ifname, event.kind, &event.text)?,
                 Ok(News::Ended) => {
-                    eprintln!("xsk-backend: {ifname}: the lease's keeper is gone; going on without it");
+                    say(PROGRAM, &format!("{ifname}: the lease's keeper is gone; going on without it"));
                     self.leases.remove(at);
                 }
                 Err(error) => {
-                    eprintln!("xsk-backend: {ifname}: {error}; going on without news of the lease");
+                    say(PROGRAM, &format!("{ifname}: {error}; going on without news of the lease"));
                     self.leases.remove(at);
                 }
             }
@@ -178,7 +179,7 @@ impl Watch {
         let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         match poll(&mut fds, limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(errno) => Err(Error::io("", "poll", errno)),
+            Err(errno) => Err(error::io("", "poll", errno)),
         }
     }
 
@@ -187,9 +188,8 @@ impl Watch {
         self.control.stop();
         let mut first = Ok(());
         for worker in self.workers.drain(..) {
-            let result = worker
-                .join()
-                .unwrap_or_else(|_| Err(Error::new(Exit::Other, "bug", "", "a thread panicked")));
+            let result =
+                worker.join().unwrap_or_else(|_| Err(Error::new(OTHER, "bug", "", "a thread panicked")));
             first = first.and(result);
         }
         first
@@ -199,10 +199,10 @@ impl Watch {
 fn tell(ifname: &str, kind: EventKind, text: &str) -> Result<(), Error> {
     let over = |exit, code| Err(Error::new(exit, code, ifname, format!("the lease is over: {text}")));
     match kind {
-        EventKind::Revoked => over(Exit::Denied, "revoked"),
-        EventKind::InterfaceGone | EventKind::InterfaceMoved => over(Exit::Other, "interface-gone"),
+        EventKind::Revoked => over(exit::DENIED, "revoked"),
+        EventKind::InterfaceGone | EventKind::InterfaceMoved => over(OTHER, "interface-gone"),
         _ => {
-            eprintln!("xsk-backend: {ifname}: {text}");
+            say(PROGRAM, &format!("{ifname}: {text}"));
             Ok(())
         }
     }

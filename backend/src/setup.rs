@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use rustix::process::Resource;
 use rustix::thread::CapabilitySet;
+use xsk_command::say;
 use xsk_socket::{BindOptions, Bound, Config, CopyMode, Unbound};
 
 use crate::cli::Cli;
 use crate::control::Control;
 use crate::counters::Counters;
-use crate::error::Error;
+use crate::error::{self, Error, PROGRAM};
 use crate::peer_spec::PeerSpec;
 use crate::peers::{self, Forward, Peer, Station};
 use crate::queue::Queue;
@@ -97,14 +98,15 @@ fn share(cli: &Cli, queues: usize) -> u32 {
 }
 
 fn bind(cli: &Cli, share: u32, port: &Port, queue: u32, socket: Unbound) -> Result<Half, Error> {
-    let failed = |error| Error::socket(format!("{} queue {queue}", port.ifname), &error);
+    let failed = |error| error::socket(&format!("{} queue {queue}", port.ifname), &error);
     let ready = socket.prepare(&memory(cli, share)).map_err(failed)?;
     let frames = ready.frames();
     if frames < cli.frames as usize {
-        eprintln!(
-            "xsk-backend: {} queue {queue}: {frames} frames of UMEM instead of {}: the limit of locked memory is short",
+        let short = format!(
+            "{} queue {queue}: {frames} frames of UMEM instead of {}: the limit of locked memory is short",
             port.ifname, cli.frames
         );
+        say(PROGRAM, &short);
     }
     let copy = if port.force_copy { CopyMode::ForceCopy } else { CopyMode::Auto };
     let socket = ready.bind(port.ifindex, queue, &BindOptions::default().copy(copy));
@@ -137,14 +139,14 @@ fn memory(cli: &Cli, frames: u32) -> Config {
 pub(crate) fn check(cli: &Cli, queues: &[u32]) -> Result<(), Error> {
     let forward = cli.peer == PeerSpec::Forward;
     match queues {
-        [_] if forward => Err(Error::usage("--peer forward", "it needs a second --netdev to forward to")),
+        [_] if forward => Err(error::usage("--peer forward", "it needs a second --netdev to forward to")),
         [_] => Ok(()),
-        [_, _] if !forward => Err(Error::usage("--netdev", "a second one is for --peer forward only")),
+        [_, _] if !forward => Err(error::usage("--netdev", "a second one is for --peer forward only")),
         [a, b] if a == b => Ok(()),
         [a, b] => {
             let message = format!("it joins queue with queue, but the netdevs have {a} and {b}");
-            Err(Error::usage("--peer forward", message).hint("give both the same queues="))
+            Err(error::usage("--peer forward", &message).hint("give both the same queues="))
         }
-        _ => Err(Error::usage("--netdev", "one, or two with --peer forward")),
+        _ => Err(error::usage("--netdev", "one, or two with --peer forward")),
     }
 }

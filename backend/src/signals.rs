@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 
-use crate::error::Error;
+use crate::error::{self, Error};
 
 /// What is listened for, by name.
 const SIGNALS: [(i32, &str); 4] =
@@ -44,7 +44,7 @@ impl Signals {
             Ok((reader, name))
         };
         let readers = SIGNALS.into_iter().map(listen).collect::<std::io::Result<_>>();
-        let readers = readers.map_err(|error| Error::io("", "listen for signals", error))?;
+        let readers = readers.map_err(|error| error::io("", "listen for signals", error))?;
         Ok(Self { readers })
     }
 

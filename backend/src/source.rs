@@ -5,19 +5,17 @@
 
 use std::ffi::OsStr;
 use std::os::fd::{OwnedFd, RawFd};
-use std::time::{Duration, Instant};
 
 use xsk_client::netdev::{Netdev, Options, Place};
-use xsk_client::{Endpoint, Lease, Request, acquire};
+use xsk_client::proto::exit;
+use xsk_client::{Lease, Request};
+use xsk_command::{acquire, warnings};
 use xsk_netlink::Link;
 use xsk_socket::Unbound;
 
 use crate::cli::HelperArgs;
-use crate::error::{Error, Exit};
+use crate::error::{self, Error, PROGRAM};
 use crate::{netlink, sys};
-
-/// Between two attempts at busy queues.
-const RETRY: Duration = Duration::from_millis(200);
 
 /// A netdev with its sockets, in queue order.
 #[derive(Debug)]
@@ -75,7 +73,7 @@ pub(crate) fn read(texts: &[String], peer: Option<RawFd>) -> Result<Taken, Error
 }
 
 fn usage(object: &str, message: String) -> Error {
-    Error::usage(object, message)
+    error::usage(object, &message)
 }
 
 fn parse(text: &str) -> Result<Options, Error> {
@@ -106,7 +104,7 @@ fn inherit(options: &Options, inherited: Vec<OwnedFd>) -> Result<Port, Error> {
     let ifname = &options.ifname;
     let Link { ifindex, mac, .. } = netlink::link(ifname).map_err(|error| {
         let message = format!("failed to get ifindex for '{ifname}': {error}");
-        Error::new(Exit::Configuration, "no-such-interface", ifname, message).hint("`ip -o link` lists them")
+        Error::new(exit::CONFIGURATION, "no-such-interface", ifname, message).hint("`ip -o link` lists them")
     })?;
     let mode = options.mode.map(|mode| mode.to_string());
     let sockets = fresh(ifname, inherited)?;
@@ -119,11 +117,9 @@ fn ask(options: &Options, helper: &HelperArgs) -> Result<Port, Error> {
     if helper.promisc {
         request = request.promisc();
     }
-    let mut lease = acquire_patiently(&helper.endpoint(), &request, helper.wait)?;
+    let mut lease = acquire(PROGRAM, &helper.endpoint.endpoint(), &request, helper.wait.wait)?;
     let granted = &lease.granted;
-    for warning in &granted.warnings {
-        eprintln!("xsk-backend: warning: {}: {}", granted.ifname, warning.text);
-    }
+    warnings(PROGRAM, granted);
     let (ifname, mode) = (granted.ifname.clone(), Some(granted.mode.to_string()));
     let (ifindex, mac, first_queue) = (granted.ifindex, granted.mac, granted.first_queue);
     let sockets = fresh(&ifname, std::mem::take(&mut lease.sockets))?;
@@ -140,26 +136,8 @@ fn ask(options: &Options, helper: &HelperArgs) -> Result<Port, Error> {
 }
 
 fn fresh(ifname: &str, sockets: Vec<OwnedFd>) -> Result<Vec<Unbound>, Error> {
-    let adopt = |fd| Unbound::adopt(fd).map_err(|error| Error::socket(ifname, &error));
+    let adopt = |fd| Unbound::adopt(fd).map_err(|error| error::socket(ifname, &error));
     sockets.into_iter().map(adopt).collect()
-}
-
-/// With `--wait`, a busy queue is asked for again until the time is over.
-fn acquire_patiently(endpoint: &Endpoint, request: &Request, wait: Option<f64>) -> Result<Lease, Error> {
-    let start = Instant::now();
-    loop {
-        match acquire(endpoint, request) {
-            Ok(lease) => return Ok(lease),
-            Err(error) => {
-                let error = Error::from(error);
-                let over = wait.is_none_or(|wait| start.elapsed().as_secs_f64() >= wait);
-                if over || error.exit != Exit::Busy {
-                    return Err(error);
-                }
-            }
-        }
-        std::thread::sleep(RETRY);
-    }
 }
 
 #[cfg(test)]

@@ -13,12 +13,11 @@ mod sys;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use xsk_client::{Error, Kind};
-use xsk_command::{ErrorFormat, to_json, wants_json};
+use xsk_command::{ErrorArgs, refuse};
+use xsk_proto::exit;
 
-use outcome::Outcome;
+use outcome::{Outcome, PROGRAM};
 
 pub use doctor::DoctorArgs;
 pub use hotplug::{AttachArgs, DetachArgs};
@@ -49,9 +48,9 @@ Exit status: 0 done, 64 usage, 69 the helper cannot be reached, 75 busy, 77 deni
 #[derive(Debug, Parser)]
 #[command(name = "xsk-client", version, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
-    /// How errors are written to standard error: text, or one line of JSON {code, object, message, hint}.
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
-    pub error_format: ErrorFormat,
+    /// How errors are written.
+    #[command(flatten)]
+    pub errors: ErrorArgs,
 
     /// What to do.
     #[command(subcommand)]
@@ -75,28 +74,24 @@ pub enum Command {
 /// Does what the arguments say. For `run` this returns only where it failed, since it becomes the command.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
-        Ok(cli) => cli,
-        Err(error) => return refuse(&arguments, &error),
-    };
-    let format = cli.error_format;
-    if let Command::Run(run) = cli.command {
-        let failure = run::run(run);
-        report(&failure.error, format);
-        return ExitCode::from(failure.status);
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => ExitCode::from(end(cli)),
+        Err(error) => ExitCode::from(refused(&error, &arguments)),
     }
-    match dispatch(cli.command) {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            report(&error, format);
-            ExitCode::from(error.kind.exit_code())
-        }
-    }
+}
+
+/// The status with which a command ends that could be read.
+fn end(cli: Cli) -> u8 {
+    let format = cli.errors.error_format;
+    dispatch(cli.command).unwrap_or_else(|failure| {
+        failure.report(PROGRAM, format);
+        failure.status
+    })
 }
 
 fn dispatch(command: Command) -> Outcome {
     match command {
-        Command::Run(_) => Ok(0),
+        Command::Run(args) => run::run(&args),
         Command::Attach(args) => hotplug::attach(&args),
         Command::Detach(args) => hotplug::detach(&args),
         Command::Status(args) => status::run(&args),
@@ -104,48 +99,26 @@ fn dispatch(command: Command) -> Outcome {
     }
 }
 
-/// Writes an error: the sentence, and on a line of its own what to do next.
-fn report(error: &Error, format: ErrorFormat) {
-    match format {
-        ErrorFormat::Json => eprintln!("{}", to_json(error)),
-        ErrorFormat::Text => {
-            eprintln!("xsk-client: {error}");
-            if !error.hint.is_empty() {
-                eprintln!("xsk-client: try: {}", error.hint);
-            }
-        }
+/// A command line that cannot be read. Of `run` it is a failure of ours, not of the command.
+fn refused(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    match refuse(PROGRAM, error, arguments) {
+        exit::USAGE if is_run(arguments) => run::OURS,
+        status => status,
     }
-}
-
-/// A command line that cannot be read: clap's words, our exit status.
-fn refuse(arguments: &[OsString], error: &clap::Error) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let _ = error.print();
-        return ExitCode::SUCCESS;
-    }
-    let ours = || arguments.iter().skip(1).take_while(|argument| *argument != "--");
-    if wants_json(ours().cloned()) {
-        let message = error.to_string().trim_start_matches("error: ").trim_end().to_owned();
-        report(&Error::new(Kind::Usage, "arguments", message).hint("xsk-client --help"), ErrorFormat::Json);
-    } else {
-        let _ = error.print();
-    }
-    let is_run = subcommand(ours()).is_some_and(|word| word == "run");
-    ExitCode::from(if is_run { run::OURS } else { Kind::Usage.exit_code() })
 }
 
 /// The one option before a subcommand that has a value.
 const FORMAT: &str = "--error-format";
 
-fn subcommand<'a>(arguments: impl Iterator<Item = &'a OsString>) -> Option<&'a OsString> {
+/// Returns whether the first word that is neither an option nor the value of one is `run`.
+fn is_run(arguments: &[OsString]) -> bool {
     let mut is_value = false;
+    let is_option = |argument: &OsStr| argument.as_encoded_bytes().starts_with(b"-");
     let mut words = arguments
-        .filter(|argument| !std::mem::replace(&mut is_value, *argument == FORMAT) && !is_option(argument));
-    words.next()
-}
-
-fn is_option(argument: &OsStr) -> bool {
-    argument.as_encoded_bytes().starts_with(b"-")
+        .iter()
+        .skip(1)
+        .filter(|word| !std::mem::replace(&mut is_value, *word == FORMAT) && !is_option(word));
+    words.next().is_some_and(|word| word == "run")
 }
 
 #[cfg(test)]

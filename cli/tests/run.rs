@@ -89,7 +89,7 @@ fn a_full_table_starts_nothing() {
     assert_eq!(output.status.code(), Some(125));
     let error = text(&output.stderr);
     assert!(error.contains("no descriptor received: 0 of 1 arrived (the table holds 4)"), "{error}");
-    assert!(error.contains("try: close descriptors, or raise the limit: ulimit -n 4096"), "{error}");
+    assert!(error.contains("hint: close descriptors, or raise the limit: ulimit -n 4096"), "{error}");
     assert!(output.stdout.is_empty());
 }
 
@@ -326,7 +326,7 @@ fn a_qemu_without_af_xdp_gets_a_stream() {
     command.arg("run").arg("--socket").arg(&fake.path);
     let direct = command.args(["--", "qemu-system-x86_64", "-netdev", json]).output().unwrap();
     assert_eq!(direct.status.code(), Some(125));
-    assert!(text(&direct.stderr).contains("try: xsk-client run --backend stream -- COMMAND..."));
+    assert!(text(&direct.stderr).contains("hint: xsk-client run --backend stream -- COMMAND..."));
 
     let mut command = Command::new(&client);
     command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use xsk_proto::{Code, Refused};
+use xsk_proto::{Code, Refused, exit};
 
 /// Why there is no lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,19 +69,10 @@ impl Kind {
     /// The exit status, after sysexits.h: 64 usage, 69 unreachable, 75 busy, 77 denied, 78 configuration.
     pub const fn exit_code(self) -> u8 {
         match self {
-            Kind::Usage => 64,
-            Kind::Unreachable | Kind::Timeout | Kind::Protocol | Kind::Qmp => 69,
-            Kind::Refused(Code::Busy | Code::Limit) => 75,
-            Kind::Refused(Code::NotAllowed | Code::Identity) => 77,
-            Kind::Refused(
-                Code::Timeout
-                | Code::TooLarge
-                | Code::Malformed
-                | Code::Unsupported
-                | Code::BadState
-                | Code::Internal,
-            ) => 69,
-            _ => 78,
+            Kind::Usage => exit::USAGE,
+            Kind::Unreachable | Kind::Timeout | Kind::Protocol | Kind::Qmp => exit::UNREACHABLE,
+            Kind::Refused(code) => code.exit_status(),
+            _ => exit::CONFIGURATION,
         }
     }
 }

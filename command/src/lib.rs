@@ -1,9 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `xsk-client` and `xsk-backend` have in common, so that who knows one command knows the other.
+//! One face for the commands of the project: how an error is written and what the exit status says, where the helper
+//! is and how long to wait for it. A person or a script that knows one command knows the others.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client")]
 mod endpoint;
-mod errors;
+mod failure;
+#[cfg(feature = "client")]
+mod grant;
+mod notice;
+mod seconds;
+mod usage;
 
+#[cfg(feature = "client")]
 pub use endpoint::EndpointArgs;
-pub use errors::{ErrorFormat, to_json, wants_json};
+pub use failure::{ErrorArgs, ErrorFormat, Failure};
+#[cfg(feature = "client")]
+pub use grant::{Wait, WaitArgs, acquire, warnings};
+pub use notice::say;
+pub use seconds::seconds;
+pub use usage::refuse;

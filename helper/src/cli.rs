@@ -27,7 +27,7 @@ Examples:
   xsk-helper revoke eth1 --queue 0
   xsk-helper reap
 
-Exit status: 0 done, 64 usage, 75 busy, 77 denied, 78 configuration, 1 anything else.";
+Exit status: 0 done, 64 usage, 69 a failure of its own, 75 busy, 77 denied, 78 configuration.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]

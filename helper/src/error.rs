@@ -65,7 +65,7 @@ impl Failure {
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        if self.0.hint.is_empty() { Ok(()) } else { write!(f, "\n  {}", self.0.hint) }
+        if self.0.hint.is_empty() { Ok(()) } else { write!(f, "\n  hint: {}", self.0.hint) }
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod code;
 pub mod codec;
+pub mod exit;
 mod grant;
 mod ifname;
 mod list;

@@ -12,7 +12,7 @@ use xsk_socket::{Bound, RxBatch};
 use super::{Interest, Peer};
 use crate::checksum::complete_all;
 use crate::counters::{Counters, Moved};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::queue::{BATCH, DEVICE_BUSY};
 
 /// The peer.
@@ -31,7 +31,7 @@ impl Forward {
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        let pending = self.other.flush().map_err(|error| Error::socket(&self.name, &error))?;
+        let pending = self.other.flush().map_err(|error| error::socket(&self.name, &error))?;
         self.busy = pending > 0 || self.other.room() == 0;
         Ok(())
     }

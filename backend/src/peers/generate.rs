@@ -13,7 +13,7 @@ use xsk_socket::{Bound, RxBatch};
 use super::{Interest, Peer, Station};
 use crate::checksum::sum;
 use crate::counters::{Counters, Moved};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::peer_spec::GenerateSpec;
 use crate::queue::BATCH;
 
@@ -83,7 +83,7 @@ impl Peer for Generate {
             match socket.send(&self.template) {
                 Ok(()) => moved.add(self.template.len()),
                 Err(xsk_socket::Refused::NoRoom) => break,
-                Err(refused) => return Err(Error::usage("--peer generate", format!("size: {refused}"))),
+                Err(refused) => return Err(error::usage("--peer generate", &format!("size: {refused}"))),
             }
             self.next += 1;
         }

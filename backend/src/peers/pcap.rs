@@ -13,7 +13,7 @@ use xsk_socket::RxBatch;
 
 use super::Peer;
 use crate::counters::Counters;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::peer_spec::PcapSpec;
 
 const HEADER: usize = 24;
@@ -37,8 +37,8 @@ pub(super) fn open(spec: &PcapSpec) -> Result<Arc<Mutex<Capture>>, Error> {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
-    Error::io(
-        path.display().to_string(),
+    error::io(
+        &path.display().to_string(),
         "write the capture",
         io::Error::new(error.kind(), error.to_string()),
     )

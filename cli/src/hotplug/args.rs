@@ -4,9 +4,10 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
-use xsk_command::EndpointArgs;
+use xsk_command::{EndpointArgs, seconds};
 
 /// Plug an af-xdp netdev into a QEMU that runs.
 ///
@@ -53,8 +54,8 @@ pub struct DetachArgs {
     pub device: Option<String>,
 
     /// How long the guest may take to let the card go, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    pub wait: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub wait: Duration,
 
     /// The netdev's id.
     #[arg(value_name = "ID")]

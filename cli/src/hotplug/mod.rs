@@ -8,7 +8,6 @@ mod memory;
 mod qmp;
 
 use std::os::fd::AsFd;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use xsk_client::netdev::{Netdev, Options, Place};
@@ -51,7 +50,7 @@ pub(crate) fn attach(args: &AttachArgs) -> Outcome {
     let names: Vec<String> = (0..lease.sockets.len()).map(|index| socket_name(&id, index)).collect();
     if let Err(error) = plug(&mut qmp, device, &id, options, &lease, &names) {
         roll_back(&mut qmp, &id, &names);
-        return Err(error);
+        return Err(error.into());
     }
     println!(
         "{id}: {} of {} in QEMU, mode {}",
@@ -145,14 +144,14 @@ pub(crate) fn detach(args: &DetachArgs) -> Outcome {
     let mut qmp = Qmp::connect(&args.qmp)?;
     let device = args.device.clone().unwrap_or_else(|| device_id(&args.id));
     match qmp.run("device_del", json!({ "id": device })) {
-        Ok(_) => qmp.wait_deleted(&device, Duration::from_secs(args.wait))?,
+        Ok(_) => qmp.wait_deleted(&device, args.wait)?,
         // An earlier detach gave up waiting; the guest may still let it go.
         Err(error) if error.message.contains("in the process of unplug") => {
-            qmp.wait_deleted(&device, Duration::from_secs(args.wait))?;
+            qmp.wait_deleted(&device, args.wait)?;
         }
         // Without --device the card is a guess, and there may be none.
         Err(_) if args.device.is_none() && qmp.not_found() => {}
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     let removed = qmp.run("netdev_del", json!({ "id": args.id }));
     let closed = qmp.run("closefd", json!({ "fdname": lease_name(&args.id) }));

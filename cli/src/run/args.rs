@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
-use xsk_command::EndpointArgs;
+use xsk_command::{EndpointArgs, WaitArgs};
 
 /// Start a command whose af-xdp netdevs get their sockets from the helper.
 ///
@@ -22,9 +22,9 @@ pub struct RunArgs {
     #[command(flatten)]
     pub endpoint: EndpointArgs,
 
-    /// Wait while a queue is busy, for ever or for so many seconds.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true)]
-    pub wait: Option<Option<u64>>,
+    /// Whether to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 
     /// Ask for promiscuous mode, for all netdevs or for the one with this id (may be given several times).
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -71,7 +71,10 @@ Exit status: that of COMMAND; 125 where xsk-client failed, 126 where COMMAND can
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::Parser;
+    use xsk_command::Wait;
 
     use crate::{Cli, Command};
 
@@ -86,11 +89,12 @@ mod tests {
     fn values_are_optional_where_they_say_so() {
         let args = parse(&["--wait", "--promisc", "--busy-poll=n1", "--promisc=n2", "--", "true"]);
         assert_eq!(
-            (args.wait, args.promisc.as_slice()),
-            (Some(None), ["".to_owned(), "n2".into()].as_slice())
+            (args.wait.wait, args.promisc.as_slice()),
+            (Some(Wait::Forever), ["".to_owned(), "n2".into()].as_slice())
         );
         assert_eq!(args.busy_poll, ["n1"]);
-        assert_eq!(parse(&["--wait=5", "--", "true"]).wait, Some(Some(5)));
+        let half = Some(Wait::For(Duration::from_millis(500)));
+        assert_eq!(parse(&["--wait=0.5", "--", "true"]).wait.wait, half);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::os::fd::RawFd;
 
 use xsk_client::netdev::Found;
 use xsk_client::{Error, Kind};
+use xsk_command::say;
 
+use crate::outcome::PROGRAM;
 use crate::probe::{self, Program};
 use crate::sys::descriptors::{self, Misfit};
 
@@ -22,7 +24,7 @@ pub(super) fn check(given: &[Found], program: &Program) -> Result<(), Error> {
             if probe::is_qemu(program.path.as_os_str()) {
                 return Err(error);
             }
-            eprintln!("xsk-client: warning: {error}");
+            say(PROGRAM, &format!("warning: {error}"));
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 use xsk_client::{Endpoint, Error, Kind, check};
 use xsk_proto::Code;
 
-use super::Held;
+use super::held::Held;
 use super::plan::{Plan, Target};
 use crate::probe::{Program, is_backend};
 use crate::sys::limits;

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use xsk_client::netdev::{self, Found, Netdev, Place};
 use xsk_client::{Error, Kind, Request};
 
-use super::RunArgs;
+use super::args::RunArgs;
 use super::{quote, stream};
 
 /// Microseconds and frames a poll, where busy polling is asked for: the example of the kernel's

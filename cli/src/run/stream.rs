@@ -12,36 +12,24 @@ use xsk_client::descriptors::{above_streams, survive_exec};
 use xsk_client::netdev::{Options, Place};
 use xsk_client::{Error, Kind};
 
+use super::held::Held;
 use super::plan::Target;
-use super::{Held, Ready};
+use super::start::Start;
 use crate::probe;
 use crate::sys::{packet, process};
 
-/// Starts a backend for each netdev of the command, and rewrites the command. `frames`: of UMEM, for each queue, where
-/// there is a limit.
-pub(super) fn start(
-    mut command: Vec<OsString>,
-    held: Vec<Held>,
-    frames: Option<u64>,
-) -> Result<Ready, Error> {
-    let mut variables = Vec::new();
+/// Starts a backend for each of these leases, and rewrites the command. `frames`: of UMEM, for each queue, where there
+/// is a limit.
+pub(super) fn start(start: &mut Start, held: Vec<Held>, frames: Option<u64>) -> Result<(), Error> {
     let mut ends = Vec::new();
     for held in held {
-        if held.target.is_argument() {
-            ends.push(one(&mut command, held, frames)?);
-        } else {
-            let rest = super::rewrite(std::mem::take(&mut command), vec![held])?;
-            if let Ready::Start { command: same, variables: more } = rest {
-                command = same;
-                variables.extend(more);
-            }
-        }
+        ends.push(one(&mut start.command, held, frames)?);
     }
     // Once no backend is started any more, which would have them too.
     for end in ends {
         survive_exec(end).map_err(|errno| Error::system("fcntl", errno))?;
     }
-    Ok(Ready::Start { command, variables })
+    Ok(())
 }
 
 /// Starts the backend of one netdev; returns QEMU's end of the stream.

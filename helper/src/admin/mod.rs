@@ -14,7 +14,7 @@ use crate::grant::guard;
 use crate::isolation;
 use crate::isolation::service::{self, ServiceUser};
 use crate::listen;
-use xsk_proto::Code;
+use xsk_proto::exit;
 
 /// Runs a command.
 pub(crate) fn run(command: Command) -> ExitCode {
@@ -28,19 +28,10 @@ pub(crate) fn run(command: Command) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("xsk-helper: {failure}");
-            ExitCode::from(status(failure.code()))
+            let refused = failure.refused();
+            eprintln!("{}", exit::error_text("xsk-helper", &refused.message, &refused.hint));
+            ExitCode::from(failure.code().exit_status())
         }
-    }
-}
-
-/// sysexits.h, as far as it has a number for it.
-fn status(code: Code) -> u8 {
-    match code {
-        Code::NotAllowed | Code::Identity | Code::NotPrivileged => 77,
-        Code::Busy | Code::Limit | Code::Timeout => 75,
-        Code::Policy | Code::NotInstalled | Code::NoBpffs | Code::Confinement => 78,
-        _ => 1,
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::peer_spec::StreamSpec;
 
 /// Where connections come from.
@@ -30,7 +30,7 @@ impl Endpoint {
     pub(super) fn open(spec: &StreamSpec, inherited: Option<OwnedFd>) -> Result<Self, Error> {
         let path = spec.path.clone();
         if let Some(stream) = inherited.map(UnixStream::from) {
-            let failed = |error: io::Error| Error::io(path.display().to_string(), "take over", error);
+            let failed = |error: io::Error| error::io(&path.display().to_string(), "take over", error);
             stream.peer_addr().and_then(|_| stream.set_nonblocking(true)).map_err(failed)?;
             return Ok(Self::Inherited(Some(stream)));
         }
@@ -38,7 +38,7 @@ impl Endpoint {
             let every = spec.reconnect.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(10));
             return Ok(Self::Client { path, next: Instant::now(), every });
         }
-        let failed = |error: io::Error| Error::io(path.display().to_string(), "listen", error);
+        let failed = |error: io::Error| error::io(&path.display().to_string(), "listen", error);
         remove_stale(&path).map_err(failed)?;
         let listener = UnixListener::bind(&path).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;

@@ -8,12 +8,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use xsk_command::say;
 use xsk_socket::{Bound, Refused};
 
 use super::endpoint::Endpoint;
 use super::framing::{BadLength, Deframer, append};
 use crate::counters::{Counters, Moved};
-use crate::error::Error;
+use crate::error::{self, Error, PROGRAM};
 use crate::peer_spec::StreamSpec;
 use crate::queue::BATCH;
 
@@ -104,16 +105,16 @@ impl State {
             return Ok(());
         }
         let found = self.endpoint.connection();
-        let found = found.map_err(|error| Error::io(&self.name, "connect the stream", error))?;
+        let found = found.map_err(|error| error::io(&self.name, "connect the stream", error))?;
         if let Some(stream) = found {
-            eprintln!("xsk-backend: {}: connected", self.name);
+            say(PROGRAM, &format!("{}: connected", self.name));
             self.connection = Some(Arc::new(stream));
         }
         Ok(())
     }
 
     fn disconnect(&mut self, why: &str) {
-        eprintln!("xsk-backend: {}: disconnected: {why}", self.name);
+        say(PROGRAM, &format!("{}: disconnected: {why}", self.name));
         self.connection = None;
         self.out.clear();
         self.sent = 0;

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command as it will be started, and how that fails: as env(1) has it.
+#![forbid(unsafe_code)]
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use xsk_client::Error;
+use xsk_client::descriptors::survive_exec;
+use xsk_command::Failure;
+
+use super::held::Held;
+use crate::sys::process;
+
+/// The command was found and could not be run.
+const NOT_RUN: u8 = 126;
+/// The command was not found.
+const NOT_FOUND: u8 = 127;
+
+/// The command, and what its environment has besides ours.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) command: Vec<OsString>,
+    pub(super) variables: Vec<(OsString, OsString)>,
+}
+
+impl Start {
+    pub(super) fn new(command: Vec<OsString>) -> Self {
+        Self { command, variables: Vec::new() }
+    }
+
+    /// Puts the sockets of a lease into it, and lets them and the lease survive the exec.
+    pub(super) fn take(&mut self, held: Held) -> Result<(), Error> {
+        let Held { target, lease, .. } = held;
+        let numbers: Vec<RawFd> = lease.sockets.iter().map(AsRawFd::as_raw_fd).collect();
+        let text = target.netdev().with_sockets(lease.granted.mode, &numbers);
+        target.put(&text, &mut self.command, &mut self.variables);
+        for fd in lease.sockets.into_iter().chain([lease.connection]) {
+            survive_exec(fd).map_err(|errno| Error::system("fcntl", errno))?;
+        }
+        Ok(())
+    }
+
+    /// Becomes the command; comes back where that failed.
+    pub(super) fn become_it(self) -> Failure {
+        let mut words = self.command.into_iter();
+        let program = words.next().unwrap_or_default();
+        let arguments: Vec<OsString> = words.collect();
+        not_run(&program, &process::become_program(&program, &arguments, &self.variables))
+    }
+}
+
+/// The command's program cannot be run, or is not there.
+pub(super) fn not_run(program: &OsStr, error: &io::Error) -> Failure {
+    let program = program.to_string_lossy();
+    if error.kind() == io::ErrorKind::NotFound {
+        let failure = Failure::new(NOT_FOUND, "usage", &*program, format!("{program} is not found"));
+        return failure.hint(format!("command -v {program}; echo $PATH"));
+    }
+    let failure = Failure::new(NOT_RUN, "usage", &*program, format!("cannot run {program}: {error}"));
+    failure.hint(format!("ls -l {program}"))
+}
+
+/// Whether a failure is the command's, not ours.
+pub(super) fn is_about_the_command(failure: &Failure) -> bool {
+    [NOT_RUN, NOT_FOUND].contains(&failure.status)
+}
