@@ -265,6 +265,33 @@ fn h19_a_policy_that_does_not_say_what_it_seems_to() {
 }
 
 #[test]
+fn h19_a_name_that_nobody_has_is_for_the_log_and_not_for_users() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    let listener = lab.listen();
+    for kind in ["users", "groups"] {
+        let name = format!("secret-{kind}");
+        lab.policy(&format!("{}[[deny]]\n{kind} = [\"{name}\"]\ninterfaces = [\"x\"]\n", rule(&lab)));
+        let other = lab.another_user();
+        for user in [&lab.user, &other] {
+            let wire = Wire::connect_as(SOCKET, user);
+            let refused = wire.is_refused(&veth.ifname, 0, 1, Code::Policy);
+            let said = format!("{refused:?}");
+            assert!(!said.contains(&name) && !said.contains("policy.toml:"), "{said}");
+            assert!(said.contains("nobody is served") && said.contains("check-policy"), "{said}");
+        }
+        let place = format!("{POLICY}:4: ");
+        for arguments in [&["check-policy"][..], &["check-policy", "--as", "root", "x"]] {
+            let done = lab.cmd("xsk-helper").args(arguments).run(SOON).exits(78);
+            done.err_has(&place).err_has(&name);
+        }
+        let log = listener.stderr();
+        assert!(log.lines().any(|line| line.contains(&place) && line.contains(&name)), "{log}");
+    }
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
+}
+
+#[test]
 fn h19_an_include_that_cannot_be_read_or_trusted() {
     let lab = lab!();
     let veth = lab.veth(1);

@@ -20,3 +20,6 @@ pub use decide::{Allowed, Denied, Question};
 pub use names::{Answer, GroupEntry, Names, Unanswered};
 pub use parse::PolicyError;
 pub use rule::{Limits, Policy, Rule};
+
+/// All that a client is told of a policy with a fault in it.
+pub(crate) const UNUSABLE: &str = "the policy cannot be used, so nobody is served";

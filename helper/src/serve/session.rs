@@ -22,7 +22,7 @@ use crate::keeper::{self, Kept, Revokes};
 use crate::kernel::Kernel;
 use crate::leases::limits::{Kind, Limits, Slot};
 use crate::manager;
-use crate::policy::{Policy, PolicyError};
+use crate::policy::{Policy, PolicyError, UNUSABLE};
 use crate::stops::stop_at;
 
 /// How long a client may take with its side of things before the policy has a word in it.
@@ -95,8 +95,7 @@ fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept
 
 fn log_policy(error: &PolicyError) -> Failure {
     Line::new(What::Error).with("policy", error).log();
-    Failure::new(Code::Policy, &error.place, "the policy cannot be used, so nobody is served")
-        .hint("as root: xsk-helper check-policy")
+    Failure::new(Code::Policy, &error.place, UNUSABLE).hint("as root: xsk-helper check-policy")
 }
 
 /// The slot goes with the process, which serves this connection alone.
