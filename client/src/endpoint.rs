@@ -104,6 +104,8 @@ fn start(mut command: Command, path: &Path, patience: Duration) -> Result<Link, 
     if path != Path::new("pkexec") {
         let file = process::scratch().map_err(|error| Error::system("memfd_create", error))?;
         let copy = file.try_clone().map_err(|error| Error::system("dup", error))?;
+        // A helper believes an outer sudo's SUDO_UID, or PKEXEC_UID, about who starts it here. pkexec
+        // itself passes on neither, and sets its own.
         command.env_clear().stderr(copy);
         errors = Some(file);
     }

@@ -51,7 +51,7 @@ const STEP: Duration = Duration::from_millis(50);
 pub(crate) fn listen(arguments: &cli::Listen) -> Result<(), Failure> {
     let path = absolute(&arguments.socket)?;
     let policy = arguments.policy.as_deref().map(absolute).transpose()?;
-    let terms = Terms { entry: Entry::Trusted, policy, unit: false };
+    let terms = Terms { entry: Entry::Accepted, policy, unit: false };
     crate::isolation::prepare_folders()?;
     let listener = open(&path, arguments)?;
     as_service()?;

@@ -12,6 +12,7 @@ use nix::unistd::getuid;
 use crate::error::Failure;
 use crate::isolation;
 use crate::isolation::entry::{self, Origin};
+use crate::isolation::invoker::Invoker;
 use crate::isolation::service::{self, ServiceUser};
 use crate::serve::caller::Entry;
 use crate::serve::connection::Connection;
@@ -77,7 +78,7 @@ fn fail(status: u8, message: &str) -> ExitCode {
 
 /// Asked before an argument is looked at.
 fn may_command(origin: &Origin) -> bool {
-    if origin.by_pkexec {
+    if origin.invokers.iter().any(Invoker::is_pkexec) {
         return false;
     }
     origin.real_uid == 0 || ServiceUser::find().is_ok_and(|user| user.uid.as_raw() == origin.real_uid)
@@ -151,11 +152,7 @@ fn isolate(origin: Origin, user: ServiceUser) -> Result<Terms, Failure> {
     stop_at!("isolated");
     audit::open(log_stream(service)?.map(Into::into));
     grant::guard::prepare()?;
-    let entry = if service || origin.real_uid == 0 {
-        Entry::Trusted
-    } else {
-        Entry::Exec { real_uid: origin.real_uid, groups: origin.groups }
-    };
+    let entry = if service { Entry::Accepted } else { Entry::Exec(origin) };
     Ok(Terms { entry, policy: None, unit: service })
 }
 

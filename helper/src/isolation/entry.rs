@@ -2,9 +2,10 @@
 //! The first two stages: out of the caller's reach.
 
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, geteuid, getgroups, getresgid, getresuid, setresuid, setsid};
+use nix::unistd::{Gid, Uid, geteuid, getgroups, getresgid, getresuid, setresgid, setresuid, setsid};
 
 use super::cgroup;
+use super::invoker::Invoker;
 use crate::error::Failure;
 use crate::sys::process::{self, Fork};
 use crate::sys::{privilege, schedule};
@@ -16,36 +17,42 @@ pub(crate) struct Origin {
     pub(crate) real_uid: u32,
     /// The groups at the start: the real one, the effective one, and all others.
     pub(crate) groups: Vec<u32>,
-    /// By pkexec(1), which lets a user be root for this program, whatever the arguments. The environment is believed
-    /// in this alone, since it only takes something away.
-    pub(crate) by_pkexec: bool,
+    /// For whom, where a program says so that lets users be root.
+    pub(crate) invokers: Vec<Invoker>,
 }
 
-/// The first stage. A process that is setuid root becomes root in all its uids here, since until then the
+/// The first stage. A process that is setuid root becomes root in all its uids and gids here, since until then the
 /// caller may stop it or kill it.
 pub(crate) fn enter() -> Result<Origin, Failure> {
     let uids = getresuid().map_err(|error| Failure::internal("reading the uids", error))?;
     let groups = groups().map_err(|error| Failure::internal("reading the groups", error))?;
     if geteuid().is_root() {
-        let root = Uid::from_raw(0);
-        setresuid(root, root, root).map_err(|error| Failure::internal("becoming root", error))?;
+        become_root().map_err(|error| Failure::internal("becoming root", error))?;
     }
     privilege::set_not_dumpable().map_err(|error| Failure::internal("setting PR_SET_DUMPABLE", error))?;
     process::close_all_but_standard().map_err(|error| match error.raw_os_error() {
         Some(libc::ENOSYS) => Failure::too_old("has no close_range(2)"),
         _ => Failure::internal("closing descriptors", error),
     })?;
-    let by_pkexec = std::env::var_os("PKEXEC_UID").is_some();
+    let invokers = Invoker::from_environment();
     process::clear_environment();
     process::cancel_timers();
     process::reset_signals();
     umask(Mode::from_bits_truncate(0o077));
     let small = process::reset_limits();
     if small.is_empty() {
-        Ok(Origin { real_uid: uids.real.as_raw(), groups, by_pkexec })
+        Ok(Origin { real_uid: uids.real.as_raw(), groups, invokers })
     } else {
         Err(too_small(&small))
     }
+}
+
+/// The uids first, which end the caller's power over this process. What it makes as root is of root's
+/// group too, and not of the caller's.
+fn become_root() -> nix::Result<()> {
+    let (root, group) = (Uid::from_raw(0), Gid::from_raw(0));
+    setresuid(root, root, root)?;
+    setresgid(group, group, group)
 }
 
 fn groups() -> nix::Result<Vec<u32>> {

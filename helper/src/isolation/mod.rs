@@ -19,6 +19,7 @@
 mod cgroup;
 pub(crate) mod entry;
 pub(crate) mod folders;
+pub(crate) mod invoker;
 pub(crate) mod service;
 
 use std::io;

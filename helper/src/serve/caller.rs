@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who asks: what the kernel remembers of the process that made the connection, and nothing else.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::{UnixAddr, getpeername, getsockopt, sockopt::PeerCredentials};
 use xsk_proto::Code;
 
 use crate::error::Failure;
+use crate::isolation::entry::Origin;
+use crate::isolation::invoker::Invoker;
 use crate::leases::key::Netns;
 use crate::netns;
 use crate::sys::sockets;
@@ -17,7 +19,8 @@ pub(crate) struct Caller {
     pub(crate) uid: u32,
     /// The primary group and all others.
     pub(crate) groups: Vec<u32>,
-    /// Groups that only deny: those that the process of an exec run was started with.
+    /// Groups that only deny: those that the process of an exec run was started with. A connection can
+    /// come out of a user namespace in which groups were dropped.
     pub(crate) denying: Vec<u32>,
     /// For people: by now it may be another process, or none.
     pub(crate) pid: u32,
@@ -25,47 +28,116 @@ pub(crate) struct Caller {
     pub(crate) netns: Netns,
 }
 
-/// How the process that serves was started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How the process that serves came to its connection.
+#[derive(Debug, Clone)]
 pub(crate) enum Entry {
-    /// By the user: their real uid has to be the connection's. A connection can come out of a user
-    /// namespace in which groups were dropped; the process had its own.
-    Exec { real_uid: u32, groups: Vec<u32> },
-    /// By root or by the service's manager, who accepted the connection or passed it on.
-    Trusted,
+    /// With it as standard input, from whatever executed the program: everything about it is the
+    /// user's choice. They are the user, or root for the user by sudo or pkexec.
+    Exec(Origin),
+    /// It accepted it, or the service's manager did.
+    Accepted,
 }
 
 impl Caller {
-    /// Asks the kernel. `netns` is our own namespace, in which he has to be too.
+    /// Asks the kernel. `netns` is our own namespace, in which the other end has to be too.
     pub(crate) fn of(connection: impl AsFd, entry: &Entry, netns: Netns) -> Result<Self, Failure> {
         netns::check(&connection, netns)?;
         let credentials = getsockopt(&connection, PeerCredentials)
             .map_err(|error| Failure::internal("reading SO_PEERCRED", error))?;
-        if credentials.uid() == u32::MAX || credentials.pid() == 0 {
+        let (uid, pid) = (credentials.uid(), credentials.pid());
+        if uid == u32::MAX || pid == 0 {
             return Err(unknown("the kernel does not say who is at the other end of the connection"));
         }
-        agree(entry, credentials.uid())?;
+        let denying = match entry {
+            Entry::Exec(origin) => {
+                check_peer(&connection)?;
+                agree(origin, uid)?
+            }
+            Entry::Accepted => Vec::new(),
+        };
         let mut groups = sockets::peer_groups(connection.as_fd())
             .map_err(|error| Failure::internal("reading SO_PEERGROUPS", error))?;
         groups.push(credentials.gid());
-        let denying = match entry {
-            Entry::Exec { groups, .. } => groups.clone(),
-            Entry::Trusted => Vec::new(),
-        };
-        Ok(Self { uid: credentials.uid(), groups, denying, pid: credentials.pid().unsigned_abs(), netns })
+        Ok(Self { uid, groups, denying, pid: pid.unsigned_abs(), netns })
     }
 }
 
-/// An inherited socketpair of root's would say 0, whoever holds it now.
-fn agree(entry: &Entry, peer: u32) -> Result<(), Failure> {
-    match entry {
-        Entry::Exec { real_uid, .. } if *real_uid != peer => Err(unknown(&format!(
-            "the helper was started by uid {real_uid} over a connection that uid {peer} made"
-        ))),
-        _ => Ok(()),
+/// On an end that has connected SO_PEERCRED is whoever listens, and not the one who connected: a user
+/// could be any service that says back what it hears. What accepts has the name of its listener.
+fn check_peer(connection: &impl AsFd) -> Result<(), Failure> {
+    let peer = getpeername::<UnixAddr>(connection.as_fd().as_raw_fd())
+        .map_err(|error| Failure::internal("reading the name of the other end", error))?;
+    if peer.is_unnamed() {
+        return Ok(());
     }
+    Err(unknown("the connection is one to a listener, so the kernel names that and not who connected"))
+}
+
+/// Whether all that is known of the user who started the process says that they made the connection.
+/// An inherited one of root's would say 0, whoever holds it now; and root's process may be a user's by
+/// sudo or pkexec. Returns the groups that the process had of the user.
+fn agree(origin: &Origin, peer: u32) -> Result<Vec<u32>, Failure> {
+    if let Some(other) = origin.invokers.iter().find(|invoker| invoker.uid != Some(peer)) {
+        return Err(disagreeing(*other, peer));
+    }
+    match origin.real_uid {
+        real if real == peer => Ok(origin.groups.clone()),
+        // The groups are root's then.
+        0 if !origin.invokers.is_empty() => Ok(Vec::new()),
+        real => Err(unknown(&format!(
+            "the helper was started by uid {real} over a connection that uid {peer} made"
+        ))),
+    }
+}
+
+fn disagreeing(invoker: Invoker, peer: u32) -> Failure {
+    let Invoker { variable, uid } = invoker;
+    let message = match uid {
+        Some(uid) => format!(
+            "the helper was started for uid {uid}, by {variable}, over a connection that uid {peer} made"
+        ),
+        None => format!("{variable} in the helper's environment is not a uid"),
+    };
+    Failure::new(Code::Identity, "connection", message)
+        .hint(format!("start the helper by xsk-client, or without {variable}: env -u {variable} …"))
 }
 
 fn unknown(message: &str) -> Failure {
     Failure::new(Code::Identity, "connection", message).hint("let xsk-client make the connection itself")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(real_uid: u32, invokers: &[(&'static str, Option<u32>)]) -> Origin {
+        let invokers = invokers.iter().map(|(variable, uid)| Invoker { variable, uid: *uid }).collect();
+        Origin { real_uid, groups: vec![7], invokers }
+    }
+
+    #[test]
+    fn all_have_to_agree() {
+        let groups = |origin: Origin, peer| agree(&origin, peer).map_err(|failure| failure.code());
+        let refused = Err(Code::Identity);
+        assert_eq!(groups(started(1000, &[]), 1000), Ok(vec![7]));
+        assert_eq!(groups(started(0, &[]), 0), Ok(vec![7]));
+        assert_eq!(groups(started(0, &[("SUDO_UID", Some(1000))]), 1000), Ok(vec![]));
+        assert_eq!(groups(started(0, &[("PKEXEC_UID", Some(0))]), 0), Ok(vec![7]));
+        for (real, peer) in [(1000, 0), (1000, 1001), (0, 1000)] {
+            assert_eq!(groups(started(real, &[]), peer), refused);
+        }
+        for uid in [None, Some(1001), Some(0)] {
+            for real in [0, 1000] {
+                assert_eq!(groups(started(real, &[("SUDO_UID", uid)]), 1000), refused);
+            }
+        }
+        let both = [("SUDO_UID", Some(1000)), ("PKEXEC_UID", Some(1001))];
+        assert_eq!(groups(started(0, &both), 1000), refused);
+    }
+
+    #[test]
+    fn the_hint_names_the_variable() {
+        let failure = agree(&started(0, &[("SUDO_UID", Some(1000))]), 0).unwrap_err();
+        assert!(failure.refused().hint.contains("env -u SUDO_UID"), "{failure}");
+    }
 }
