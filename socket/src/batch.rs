@@ -30,7 +30,12 @@ impl<'a> RxBatch<'a> {
 
     /// The frames, to look at.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.core.held.iter().map(|held| self.core.umem.bytes(held.addr as usize, held.len as usize))
+        self.core.held.iter().map(|held| match held.joined {
+            None => self.core.umem.bytes(held.addr as usize, held.len as usize),
+            Some(number) => {
+                self.core.joined[number as usize].bytes.get(..held.len as usize).unwrap_or_default()
+            }
+        })
     }
 
     /// All bytes of the batch.
@@ -46,8 +51,11 @@ impl<'a> RxBatch<'a> {
 
     /// The frame at `index`, to change or to send back.
     pub fn frame(&mut self, index: usize) -> Option<Frame<'_>> {
-        let Core { held, umem, ledger, .. } = &mut *self.core;
+        let Core { held, umem, ledger, joined, .. } = &mut *self.core;
         let held = held.get_mut(index)?;
+        if let Some(number) = held.joined {
+            return Some(Frame { chunk: &mut joined[number as usize].bytes, held });
+        }
         let offset = held.addr as usize & (ledger.frame_size() - 1);
         let chunk = umem.bytes_mut(held.addr as usize, ledger.frame_size() - offset);
         Some(Frame { chunk, held })
@@ -70,7 +78,8 @@ impl Drop for RxBatch<'_> {
     }
 }
 
-/// One received frame, from its Ethernet header to its last byte, without the checksum of the wire.
+/// One received frame, from its Ethernet header to its last byte, without the checksum of the wire. One that came in
+/// several buffers is put together here, and taken apart again if it is sent back.
 #[derive(Debug)]
 pub struct Frame<'a> {
     chunk: &'a mut [u8],
@@ -78,7 +87,7 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The longest that the frame can become in its place.
+    /// The longest that the frame can become in its place; one of several buffers cannot grow.
     pub fn capacity(&self) -> usize {
         self.chunk.len()
     }

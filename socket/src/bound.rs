@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::batch::RxBatch;
+use crate::config::BindOptions;
 use crate::core::Core;
 use crate::error::Error;
 use crate::monitor::{Monitor, Statistics};
@@ -24,6 +25,8 @@ pub struct Bound {
     queue: u32,
     need_wakeup: bool,
     zero_copy: bool,
+    longest: usize,
+    several: bool,
 }
 
 /// Why a frame was not taken for sending.
@@ -32,14 +35,17 @@ pub enum Refused {
     /// All frames are in use: flush, wait, and try again.
     #[error("no free frame; flush and try again")]
     NoRoom,
-    /// Empty, or longer than a frame of the UMEM.
-    #[error("a frame must have 1 byte at least and fit in a frame of the UMEM")]
+    /// Empty, or longer than [`Bound::longest`].
+    #[error("a frame must have 1 byte at least, and not more than the socket was bound for")]
     BadLength,
 }
 
 impl Bound {
-    pub(crate) fn new(core: Core, ifindex: u32, queue: u32, need_wakeup: bool, zero_copy: bool) -> Self {
-        Self { core, ifindex, queue, need_wakeup, zero_copy }
+    pub(crate) fn new(core: Core, to: (u32, u32), options: &BindOptions, zero_copy: bool) -> Self {
+        let ((ifindex, queue), need_wakeup) = (to, options.need_wakeup);
+        let longest = options.longest.unwrap_or(core.ledger.frame_size());
+        let several = options.several(core.ledger.frame_size());
+        Self { core, ifindex, queue, need_wakeup, zero_copy, longest, several }
     }
 
     /// Receives up to `max` frames that are there already. Never blocks; [`wait`](Self::wait) does.
@@ -51,11 +57,14 @@ impl Bound {
         RxBatch::new(&mut self.core)
     }
 
-    /// How many frames [`send`](Self::send) would take now.
+    /// How many frames [`send`](Self::send) would take now, however long they are.
     #[inline]
     pub fn room(&mut self) -> usize {
         self.core.complete();
-        self.core.ledger.free()
+        match self.longest.div_ceil(self.core.ledger.frame_size()) {
+            0 | 1 => self.core.ledger.free(),
+            buffers => self.core.ledger.free() / buffers,
+        }
     }
 
     /// Copies a frame into the transmit ring. It leaves with the next [`flush`](Self::flush).
@@ -64,16 +73,20 @@ impl Bound {
     /// [`Refused`]; nothing was taken then.
     #[inline]
     pub fn send(&mut self, frame: &[u8]) -> Result<(), Refused> {
+        if frame.len() > self.core.ledger.frame_size() && frame.len() <= self.longest {
+            return if self.core.scatter(frame) { Ok(()) } else { Err(Refused::NoRoom) };
+        }
         self.send_with(frame.len(), |to| to.copy_from_slice(frame))
     }
 
-    /// Lets `write` make a frame of `len` bytes in the transmit ring. The bytes hold what was there before.
+    /// Lets `write` make a frame of `len` bytes in the transmit ring. The bytes hold what was there before. It has to
+    /// fit into one frame of the UMEM.
     ///
     /// # Errors
     /// [`Refused`]; `write` was not called then.
     #[inline]
     pub fn send_with(&mut self, len: usize, write: impl FnOnce(&mut [u8])) -> Result<(), Refused> {
-        if len == 0 || len > self.core.ledger.frame_size() {
+        if len == 0 || len > self.longest.min(self.core.ledger.frame_size()) {
             return Err(Refused::BadLength);
         }
         if self.core.ledger.free() == 0 {
@@ -156,7 +169,17 @@ impl Bound {
         self.queue
     }
 
-    /// Bytes a frame of the UMEM, which is the longest that can be sent.
+    /// The longest frame that can be sent.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Whether frames may have several buffers.
+    pub fn several_buffers(&self) -> bool {
+        self.several
+    }
+
+    /// Bytes a frame of the UMEM.
     pub fn frame_size(&self) -> usize {
         self.core.ledger.frame_size()
     }
@@ -181,7 +204,8 @@ impl Bound {
 
     /// A handle for another thread to watch this socket by.
     pub fn monitor(&self) -> Monitor {
-        Monitor::new(Arc::clone(&self.core.fd), self.ifindex, !self.zero_copy)
+        let single = !self.zero_copy && !self.several;
+        Monitor::new(Arc::clone(&self.core.fd), self.ifindex, single)
     }
 }
 

@@ -115,11 +115,12 @@ pub struct BindOptions {
     pub(crate) copy: CopyMode,
     pub(crate) need_wakeup: bool,
     pub(crate) busy_wait: Duration,
+    pub(crate) longest: Option<usize>,
 }
 
 impl Default for BindOptions {
     fn default() -> Self {
-        Self { copy: CopyMode::Auto, need_wakeup: true, busy_wait: Duration::from_secs(1) }
+        Self { copy: CopyMode::Auto, need_wakeup: true, busy_wait: Duration::from_secs(1), longest: None }
     }
 }
 
@@ -144,6 +145,22 @@ impl BindOptions {
     pub fn busy_wait(mut self, longest: Duration) -> Self {
         self.busy_wait = longest;
         self
+    }
+}
+
+impl BindOptions {
+    /// The longest frame, from the Ethernet header on, that is sent or received. Where it does not fit into one frame
+    /// of the UMEM it has several (`XDP_USE_SG`), which Linux 6.6 and later take
+    /// ([`has_several_buffers`](crate::has_several_buffers)). Default: one frame of the UMEM.
+    #[must_use]
+    pub fn longest(mut self, bytes: usize) -> Self {
+        self.longest = Some(bytes);
+        self
+    }
+
+    /// Whether frames of the UMEM of this size have to be several for one frame, which is received with room before it.
+    pub(crate) fn several(&self, frame_size: usize) -> bool {
+        self.longest.is_some_and(|longest| longest > frame_size.saturating_sub(RX_HEADROOM as usize))
     }
 }
 

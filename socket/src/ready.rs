@@ -57,14 +57,15 @@ impl Ready {
     /// [`Error::Busy`], [`Error::Invalid`], [`Error::Denied`], [`Error::NoInterface`], [`Error::Down`],
     /// [`Error::NoZeroCopy`]; the socket comes back with it.
     pub fn bind(self, ifindex: u32, queue: u32, options: &BindOptions) -> Result<Bound, BindFailed> {
-        let address = SocketAddrXdp::new(flags(options), ifindex, queue);
+        let several = options.several(self.core.ledger.frame_size());
+        let address = SocketAddrXdp::new(flags(options, several), ifindex, queue);
         let result = bind_patiently(self.as_fd(), &address, options.busy_wait)
             .map_err(|(errno, waited)| explain(errno, ifindex, queue, options, waited))
             .and_then(|()| xdp_options(&self).map_err(|errno| Error::os("read the socket's options", errno)));
         match result {
             Ok(read) => {
                 let zero_copy = read.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY);
-                Ok(Bound::new(self.core, ifindex, queue, options.need_wakeup, zero_copy))
+                Ok(Bound::new(self.core, (ifindex, queue), options, zero_copy))
             }
             Err(error) => Err(BindFailed { error, ready: Box::new(self) }),
         }
@@ -77,7 +78,7 @@ impl AsFd for Ready {
     }
 }
 
-fn flags(options: &BindOptions) -> SocketAddrXdpFlags {
+fn flags(options: &BindOptions, several: bool) -> SocketAddrXdpFlags {
     let copy = match options.copy {
         CopyMode::Auto => SocketAddrXdpFlags::empty(),
         CopyMode::ForceCopy => SocketAddrXdpFlags::XDP_COPY,
@@ -88,7 +89,8 @@ fn flags(options: &BindOptions) -> SocketAddrXdpFlags {
     } else {
         SocketAddrXdpFlags::empty()
     };
-    copy | wakeup
+    let buffers = if several { SocketAddrXdpFlags::XDP_USE_SG } else { SocketAddrXdpFlags::empty() };
+    copy | wakeup | buffers
 }
 
 fn bind_patiently(

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
-use rustix::net::xdp::XdpRingOffset;
+use rustix::net::xdp::{XdpDescOptions, XdpRingOffset};
 
 /// A mapping that is unmapped when dropped.
 #[derive(Debug)]
@@ -119,6 +119,19 @@ pub(crate) struct Descriptor {
     pub(crate) addr: u64,
     pub(crate) len: u32,
     pub(crate) options: u32,
+}
+
+impl Descriptor {
+    /// A buffer of a frame; `more` follow.
+    pub(crate) fn part(addr: u64, len: u32, more: bool) -> Self {
+        Self { addr, len, options: if more { XdpDescOptions::XDP_PKT_CONTD.bits() } else { 0 } }
+    }
+
+    /// Whether the frame goes on in the next descriptor.
+    #[inline]
+    pub(crate) fn continues(self) -> bool {
+        self.options & XdpDescOptions::XDP_PKT_CONTD.bits() != 0
+    }
 }
 
 /// What a ring may hold: plain data for which each bit pattern is valid.
