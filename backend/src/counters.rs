@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
+use xsk_socket::Refused;
 
 /// Frames and bytes, either counted or to be added.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub struct Counters {
     returned: AtomicU64,
     completed: AtomicU64,
     inner: AtomicU64,
+    tx_too_long: AtomicU64,
 }
 
 impl Counters {
@@ -71,6 +73,14 @@ impl Counters {
         bump(&self.inner, inner);
     }
 
+    /// A frame that the socket did not take: it is too long for the interface, or there is no room.
+    pub fn refused(&self, why: Refused) {
+        match why {
+            Refused::BadLength => bump(&self.tx_too_long, 1),
+            Refused::NoRoom => self.dropped(1),
+        }
+    }
+
     /// The numbers of this moment.
     pub fn read(&self) -> Snapshot {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -83,6 +93,7 @@ impl Counters {
             returned: of(&self.returned),
             checksums_completed: of(&self.completed),
             checksums_inner: of(&self.inner),
+            tx_too_long: of(&self.tx_too_long),
         }
     }
 }
@@ -114,6 +125,8 @@ pub struct Snapshot {
     pub checksums_completed: u64,
     /// The same inside of tunnels, and not completed.
     pub checksums_inner: u64,
+    /// Frames of the peer's that are longer than the interface takes, and were dropped.
+    pub tx_too_long: u64,
 }
 
 impl Snapshot {
@@ -122,6 +135,7 @@ impl Snapshot {
         let all = [
             (self.returned, "returned"),
             (self.checksums_completed, "checksums completed"),
+            (self.tx_too_long, "too long to send"),
             (self.checksums_inner, "checksums unfinished in tunnels"),
         ];
         all.into_iter().filter(|(count, _)| *count > 0)

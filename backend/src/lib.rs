@@ -10,6 +10,7 @@ pub mod cli;
 mod control;
 mod counters;
 mod error;
+mod length;
 mod lost;
 mod netlink;
 pub mod peer_spec;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames that vanish before a peer sees them, since no buffer holds them. It is said on standard error, once a queue:
-//! a guest sees only that some connections stand still.
+//! Frames that vanish for their length: received ones that no buffer holds, and those to be sent that the interface
+//! does not take. It is said on standard error, once a queue and direction: a guest sees only that some connections
+//! stand still.
 #![forbid(unsafe_code)]
 
 use xsk_command::say;
@@ -8,28 +9,51 @@ use xsk_command::say;
 use crate::error::PROGRAM;
 use crate::report::Row;
 
-/// The queues of which it was said.
+/// The directions of which it was said, by the number of the row.
 #[derive(Debug, Default)]
-pub(crate) struct Lost(Vec<(String, u32)>);
+pub(crate) struct Lost {
+    received: Vec<usize>,
+    sent: Vec<usize>,
+}
 
 impl Lost {
-    /// Looks at the kernel's counters.
+    /// Looks at the counters.
     pub(crate) fn look(&mut self, rows: &[Row]) {
-        for row in rows {
-            let lost = row.monitor.statistics().map_or(0, |read| read.rx_too_long);
-            let known = self.0.iter().any(|(ifname, queue)| (ifname, *queue) == (&row.ifname, row.queue));
-            if lost > 0 && !known {
-                let lost = sentence(&row.ifname, lost);
-                say(PROGRAM, &format!("{} queue {}: {lost}", row.ifname, row.queue));
-                self.0.push((row.ifname.clone(), row.queue));
+        for (at, row) in rows.iter().enumerate() {
+            let received = row.monitor.statistics().map_or(0, |read| read.rx_too_long);
+            if received > 0 && is_new(&mut self.received, at) {
+                tell(row, &unheld(&row.ifname, received));
+            }
+            let sent = row.counters.read().tx_too_long;
+            if sent > 0 && is_new(&mut self.sent, at) {
+                tell(row, &untaken(&row.ifname, row.longest, sent));
             }
         }
     }
 }
 
-fn sentence(ifname: &str, lost: u64) -> String {
+fn is_new(told: &mut Vec<usize>, row: usize) -> bool {
+    let new = !told.contains(&row);
+    if new {
+        told.push(row);
+    }
+    new
+}
+
+fn tell(row: &Row, sentence: &str) {
+    say(PROGRAM, &format!("{} queue {}: {sentence}", row.ifname, row.queue));
+}
+
+fn unheld(ifname: &str, lost: u64) -> String {
     format!(
         "{lost} frames were longer than a buffer, and the kernel dropped them, as it will others: segments that were \
          not split, or that GRO joined; `xsk-client doctor {ifname}` says how to turn that off"
+    )
+}
+
+fn untaken(ifname: &str, longest: usize, lost: u64) -> String {
+    format!(
+        "{lost} frames were longer than the {longest} bytes that {ifname} takes, and were dropped, as others will be; \
+         lower the MTU of what sends them, or end this, raise that of {ifname} and start it again"
     )
 }

@@ -23,6 +23,8 @@ pub(crate) struct Row {
     pub zero_copy: bool,
     /// Frames in the UMEM.
     pub frames: usize,
+    /// The longest frame that it sends.
+    pub longest: usize,
     /// The kernel's side.
     pub monitor: Monitor,
     /// Our side.
@@ -208,7 +210,7 @@ mod tests {
         let record = Record { event: "end", reason: Some("SIGTERM"), seconds: 1.5, queues: vec![queue] };
         assert_eq!(
             serde_json::to_string(&record).unwrap(),
-            r#"{"event":"end","reason":"SIGTERM","seconds":1.5,"queues":[{"ifname":"eth1","queue":1,"mode":"native","zero_copy":false,"umem_frames":896,"rx_frames":3,"rx_bytes":180,"tx_frames":0,"tx_bytes":0,"peer_drops":0,"returned":0,"checksums_completed":0,"checksums_inner":0,"xdp":{"drops":3,"rx_dropped":1,"rx_ring_full":2,"rx_fill_ring_empty":0,"rx_too_long":0,"rx_invalid_descs":0,"tx_invalid_descs":0,"tx_ring_empty":0}}]}"#
+            r#"{"event":"end","reason":"SIGTERM","seconds":1.5,"queues":[{"ifname":"eth1","queue":1,"mode":"native","zero_copy":false,"umem_frames":896,"rx_frames":3,"rx_bytes":180,"tx_frames":0,"tx_bytes":0,"peer_drops":0,"returned":0,"checksums_completed":0,"checksums_inner":0,"tx_too_long":0,"xdp":{"drops":3,"rx_dropped":1,"rx_ring_full":2,"rx_fill_ring_empty":0,"rx_too_long":0,"rx_invalid_descs":0,"tx_invalid_descs":0,"tx_ring_empty":0}}]}"#
         );
     }
 }

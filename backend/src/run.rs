@@ -42,7 +42,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
     let control = Arc::new(Control::new(cli.count)?);
     let mut ports = vec![];
     for (options, inherited) in netdevs {
-        ports.push(source::open(&options, inherited, &cli.helper)?);
+        ports.push(source::open(&options, inherited, cli)?);
     }
     let (queues, rows) = setup::queues(cli, &mut ports, peer, &control)?;
     let report = Report::new(rows, cli.json);

@@ -14,6 +14,7 @@ use crate::cli::Cli;
 use crate::control::Control;
 use crate::counters::Counters;
 use crate::error::{self, Error, PROGRAM};
+use crate::length;
 use crate::peer_spec::PeerSpec;
 use crate::peers::{self, Forward, Peer, Station};
 use crate::queue::Queue;
@@ -45,6 +46,10 @@ pub(crate) fn queues(
     inherited: Option<OwnedFd>,
     control: &Arc<Control>,
 ) -> Result<(Vec<Queue>, Vec<Row>), Error> {
+    if let [left, right] = &ports[..] {
+        let unequal = length::unequal([left, right].map(|port| (port.ifname.as_str(), port.mtu)));
+        unequal.iter().for_each(|text| say(PROGRAM, &format!("warning: {text}")));
+    }
     let Some((port, second)) = ports.split_first_mut() else { return Ok((vec![], vec![])) };
     let station = Station { mac: port.mac, ifindex: port.ifindex };
     let queues = port.sockets.len() + second.iter().map(|port| port.sockets.len()).sum::<usize>();
@@ -109,7 +114,11 @@ fn bind(cli: &Cli, share: u32, port: &Port, queue: u32, socket: Unbound) -> Resu
         say(PROGRAM, &short);
     }
     let copy = if port.force_copy { CopyMode::ForceCopy } else { CopyMode::Auto };
-    let socket = ready.bind(port.ifindex, queue, &BindOptions::default().copy(copy));
+    let mut options = BindOptions::default().copy(copy);
+    if let Some(longest) = length::bound_for(port.mtu, cli.frame_size) {
+        options = options.longest(longest);
+    }
+    let socket = ready.bind(port.ifindex, queue, &options);
     let socket = socket.map_err(|refused| failed(refused.error))?;
     let row = Row {
         ifname: port.ifname.clone(),
@@ -117,6 +126,7 @@ fn bind(cli: &Cli, share: u32, port: &Port, queue: u32, socket: Unbound) -> Resu
         mode: port.mode.clone().unwrap_or_default(),
         zero_copy: socket.zero_copy(),
         frames,
+        longest: socket.longest(),
         monitor: socket.monitor(),
         counters: Arc::new(Counters::default()),
     };

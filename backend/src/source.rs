@@ -13,9 +13,9 @@ use xsk_command::{acquire, warnings};
 use xsk_netlink::Link;
 use xsk_socket::Unbound;
 
-use crate::cli::HelperArgs;
+use crate::cli::Cli;
 use crate::error::{self, Error, PROGRAM};
-use crate::{netlink, sys};
+use crate::{length, netlink, sys};
 
 /// A netdev with its sockets, in queue order.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Port {
     pub ifindex: u32,
     /// Its MAC address.
     pub mac: [u8; 6],
+    /// Its MTU.
+    pub mtu: u32,
     /// The queue of the first socket.
     pub first_queue: u32,
     /// `force-copy=on`.
@@ -96,37 +98,53 @@ fn parse(text: &str) -> Result<Options, Error> {
 ///
 /// # Errors
 /// There is no such interface, the helper refuses, a descriptor is not a fresh AF_XDP socket.
-pub(crate) fn open(options: &Options, inherited: Vec<OwnedFd>, helper: &HelperArgs) -> Result<Port, Error> {
-    if options.sock_fds.is_some() { inherit(options, inherited) } else { ask(options, helper) }
+pub(crate) fn open(options: &Options, inherited: Vec<OwnedFd>, cli: &Cli) -> Result<Port, Error> {
+    if options.sock_fds.is_some() { inherit(options, inherited) } else { ask(options, cli) }
 }
 
 fn inherit(options: &Options, inherited: Vec<OwnedFd>) -> Result<Port, Error> {
     let ifname = &options.ifname;
-    let Link { ifindex, mac, .. } = netlink::link(ifname).map_err(|error| {
+    let Link { ifindex, mac, mtu, .. } = netlink::link(ifname).map_err(|error| {
         let message = format!("failed to get ifindex for '{ifname}': {error}");
         Error::new(exit::CONFIGURATION, "no-such-interface", ifname, message).hint("`ip -o link` lists them")
     })?;
     let mode = options.mode.map(|mode| mode.to_string());
     let sockets = fresh(ifname, inherited)?;
     let (first_queue, force_copy) = (options.start_queue, options.force_copy);
-    Ok(Port { ifname: ifname.clone(), ifindex, mac, first_queue, force_copy, mode, sockets, lease: None })
+    Ok(Port {
+        ifname: ifname.clone(),
+        ifindex,
+        mac,
+        mtu,
+        first_queue,
+        force_copy,
+        mode,
+        sockets,
+        lease: None,
+    })
 }
 
-fn ask(options: &Options, helper: &HelperArgs) -> Result<Port, Error> {
+fn ask(options: &Options, cli: &Cli) -> Result<Port, Error> {
+    let helper = &cli.helper;
     let mut request = Request::from(options);
     if helper.promisc {
         request = request.promisc();
+    }
+    // An interface that is not to be seen here is the helper's to refuse.
+    if netlink::link(&options.ifname).is_ok_and(|seen| length::takes_several(seen.mtu, cli.frame_size)) {
+        request = request.frags();
     }
     let mut lease = acquire(PROGRAM, &helper.endpoint.endpoint(), &request, helper.wait.wait)?;
     let granted = &lease.granted;
     warnings(PROGRAM, granted);
     let (ifname, mode) = (granted.ifname.clone(), Some(granted.mode.to_string()));
-    let (ifindex, mac, first_queue) = (granted.ifindex, granted.mac, granted.first_queue);
+    let (ifindex, mac, mtu, first_queue) = (granted.ifindex, granted.mac, granted.mtu, granted.first_queue);
     let sockets = fresh(&ifname, std::mem::take(&mut lease.sockets))?;
     Ok(Port {
         ifname,
         ifindex,
         mac,
+        mtu,
         first_queue,
         force_copy: options.force_copy,
         mode,

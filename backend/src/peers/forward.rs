@@ -66,13 +66,13 @@ impl Peer for Forward {
     }
 }
 
-/// Copies the batch to `to`. Both UMEMs have frames of one size, so what does not fit can only be a lack of room.
+/// Copies the batch to `to`, and counts what that does not take.
 fn copy(batch: &RxBatch<'_>, to: &mut Bound, counters: &Counters) -> Moved {
     let mut moved = Moved::default();
     for frame in batch.iter() {
         match to.send(frame) {
             Ok(()) => moved.add(frame.len()),
-            Err(_) => counters.dropped(1),
+            Err(why) => counters.refused(why),
         }
     }
     moved

@@ -50,13 +50,13 @@ fn start(path: &Path) -> io::Result<BufWriter<File>> {
     Ok(out)
 }
 
-/// Version 2.4, no time zone, frames up to 65535 bytes, Ethernet; in this machine's byte order.
+/// Version 2.4, no time zone, frames up to 256 KiB, as tcpdump says it; Ethernet; in this machine's byte order.
 fn header() -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..4].copy_from_slice(&0xa1b2_3c4d_u32.to_ne_bytes());
     header[4..6].copy_from_slice(&2_u16.to_ne_bytes());
     header[6..8].copy_from_slice(&4_u16.to_ne_bytes());
-    header[16..20].copy_from_slice(&65535_u32.to_ne_bytes());
+    header[16..20].copy_from_slice(&0x4_0000_u32.to_ne_bytes());
     header[20..24].copy_from_slice(&1_u32.to_ne_bytes());
     header
 }

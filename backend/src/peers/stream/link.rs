@@ -162,7 +162,7 @@ impl State {
                     let len = frame.len();
                     match socket.send(frame) {
                         Ok(()) => moved.add(len),
-                        Err(Refused::BadLength) => counters.dropped(1),
+                        Err(why @ Refused::BadLength) => counters.refused(why),
                         Err(Refused::NoRoom) => {
                             self.unread = true;
                             return Ok(moved);
