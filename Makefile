@@ -10,6 +10,11 @@ DESTDIR ?=
 SCRIPTS := tests/scripts
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
+# The helper has the path of the program that it executes for root's commands in it.
+ifneq ($(PREFIX),/usr)
+export XSK_ADMIN := $(PREFIX)/libexec/xsk-helper-admin
+endif
+
 # Targets that are nothing but a script are there when the script is.
 help_demo  := an ordinary uid answers pings over AF_XDP, shown step by step
 help_check := lints, build and every test (as root); ends on "N passed, N failed"
@@ -62,9 +67,11 @@ place := install -D -m 644 -t
 naming := $(addprefix $(prefix)/lib/systemd/system/,$(notdir $(wildcard packaging/systemd/*.service))) \
 	$(prefix)/share/polkit-1/actions/org.xsk.helper.policy $(DESTDIR)/etc/apparmor.d/usr.libexec.xsk-helper
 
-install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr)
+install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr; the same one for both)
 	@test -e $(RELEASE)/share || { echo "nothing is built yet: make build"; exit 1; }
-	install -D -m 755 $(RELEASE)/xsk-helper $(prefix)/libexec/xsk-helper
+	@grep -aq '$(PREFIX)/libexec/xsk-helper-admin' $(RELEASE)/xsk-helper || \
+	{ echo "what is built is for another prefix: make build PREFIX=$(PREFIX)"; exit 1; }
+	install -D -m 755 -t $(prefix)/libexec $(RELEASE)/xsk-helper $(RELEASE)/xsk-helper-admin
 	install -d $(prefix)/sbin
 	ln -sf ../libexec/xsk-helper $(prefix)/sbin/xsk-helper
 	install -D -m 755 -t $(prefix)/bin $(RELEASE)/xsk-client $(RELEASE)/xsk-backend

@@ -10,13 +10,14 @@
 //! | [`leases`] | the lease table, which is the kernel's |
 //! | [`keeper`] | the process that holds a lease |
 //! | [`kernel`], [`netlink`], [`sys`] | the kernel; all unsafe code is in `sys` |
-//! | [`admin`], [`cli`], [`listen`] | what root does with arguments |
+//! | [`delegate`] | executes `xsk-helper-admin` where there are arguments |
+//! | [`admin`], [`listen`] | what that does for root |
 //!
-//! It is a library only so that tests and fuzzers reach the parts that need no privilege.
+//! It is a library for `xsk-helper-admin`, and so that tests and fuzzers reach the parts that need no privilege.
 
-mod admin;
+pub mod admin;
 mod audit;
-pub mod cli;
+mod delegate;
 mod error;
 mod gate;
 mod grant;

@@ -23,9 +23,8 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use nix::unistd::{Group, Pid, setsid};
 use xsk_proto::Code;
 
-use crate::admin::as_service;
+use crate::admin::{Listen, as_service};
 use crate::audit;
-use crate::cli;
 use crate::error::Failure;
 use crate::isolation::entry;
 use crate::serve::caller::Entry;
@@ -48,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(50);
 
 /// Listens until it is killed.
-pub(crate) fn listen(arguments: &cli::Listen) -> Result<(), Failure> {
+pub(crate) fn listen(arguments: &Listen) -> Result<(), Failure> {
     let path = absolute(&arguments.socket)?;
     let policy = arguments.policy.as_deref().map(absolute).transpose()?;
     let terms = Terms { entry: Entry::Accepted, policy, unit: false };
@@ -143,7 +142,7 @@ fn accept(listener: &OwnedFd) -> OwnedFd {
 }
 
 /// Binds the address, in the place of a socket that nobody listens on any more.
-fn open(path: &Path, arguments: &cli::Listen) -> Result<OwnedFd, Failure> {
+fn open(path: &Path, arguments: &Listen) -> Result<OwnedFd, Failure> {
     let failed = |error: io::Error| Failure::internal("listening", error).object(path.display().to_string());
     let group = group(&arguments.socket_group)?;
     let flags = SockFlag::SOCK_CLOEXEC;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which of its few jobs a process was started for.
 
+use std::ffi::CString;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
@@ -12,19 +13,21 @@ use nix::unistd::getuid;
 use crate::error::Failure;
 use crate::isolation;
 use crate::isolation::entry::{self, Origin};
-use crate::isolation::invoker::Invoker;
 use crate::isolation::service::{self, ServiceUser};
 use crate::serve::caller::Entry;
 use crate::serve::connection::Connection;
 use crate::serve::{self, Ready, Terms};
 use crate::stops::stop_at;
 use crate::sys::{process, sockets};
-use crate::{admin, audit, cli, gate, grant};
+use crate::{audit, delegate, gate, grant};
 
 /// The exit code for a program that is not set up right (sysexits.h, EX_CONFIG).
-const CONFIGURATION: u8 = 78;
+pub(crate) const CONFIGURATION: u8 = 78;
 /// The exit code for an operation that is not permitted (EX_NOPERM).
-const DENIED: u8 = 77;
+pub(crate) const DENIED: u8 = 77;
+/// The answer to arguments of an ordinary user.
+pub(crate) const NOT_FOR_YOU: &str =
+    "only root and the service user may give it arguments, and not by pkexec";
 /// How long standard error, or a client, may take a sentence.
 const PATIENCE_SECONDS: u32 = 5;
 /// The exit code for wrong usage (EX_USAGE).
@@ -32,16 +35,14 @@ const USAGE: u8 = 64;
 
 /// Runs the program.
 pub fn start() -> ExitCode {
+    let commanded = std::env::args_os().len() > 1;
+    let environment = if commanded { delegate::environment() } else { Vec::new() };
     let origin = match entry::enter() {
         Ok(origin) => origin,
         Err(failure) => return turn_away(&failure),
     };
-    if std::env::args_os().len() > 1 {
-        return if may_command(&origin) {
-            admin::run(cli::parse())
-        } else {
-            fail(DENIED, "only root and the service user may give it arguments, and not by pkexec")
-        };
+    if commanded {
+        return command(&origin, &environment);
     }
     if !connected() {
         return fail(
@@ -69,19 +70,20 @@ fn connected() -> bool {
 }
 
 /// A caller who does not empty the pipe that he gave as standard error keeps no process by that.
-fn fail(status: u8, message: &str) -> ExitCode {
+pub(crate) fn fail(status: u8, message: &str) -> ExitCode {
     nix::unistd::alarm::set(PATIENCE_SECONDS);
     // Unlike the macro this does not panic where there is no standard error.
     let _ = writeln!(std::io::stderr(), "xsk-helper: {message}");
     ExitCode::from(status)
 }
 
-/// Asked before an argument is looked at.
-fn may_command(origin: &Origin) -> bool {
-    if origin.invokers.iter().any(Invoker::is_pkexec) {
-        return false;
+/// Has the other program do what the arguments say.
+fn command(origin: &Origin, environment: &[CString]) -> ExitCode {
+    if origin.may_command() {
+        fail(CONFIGURATION, &delegate::execute(origin, environment).to_string())
+    } else {
+        fail(DENIED, NOT_FOR_YOU)
     }
-    origin.real_uid == 0 || ServiceUser::find().is_ok_and(|user| user.uid.as_raw() == origin.real_uid)
 }
 
 /// The bare invocation: one connection, and then its lease.

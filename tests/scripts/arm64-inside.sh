@@ -15,7 +15,7 @@ export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc PKG_CONFIG_ALLOW_CROSS
 
 # All of the workspace has to compile; the unit tests and the programs are linked too.
 build() {
-    local crates=(-p xsk-helper -p xsk-client -p xsk-cli -p xsk-backend)
+    local crates=(-p xsk-helper -p xsk-helper-admin -p xsk-client -p xsk-cli -p xsk-backend)
     cargo check --locked --workspace --all-targets --target "$TRIPLE"
     cargo build --locked --target "$TRIPLE" "${crates[@]}"
     mkdir -p "$VM"
@@ -53,12 +53,13 @@ initramfs() {
     rm -rf "$ROOT"
     mkdir -p "$ROOT"/{bin,lib,proc,sys,dev,run,tmp,tests,etc/xsk-helper/policy.d}
     cp "$BUILT"/xsk-{helper,client,backend} "$system"/usr/bin/{bash,busybox,ping,setpriv} "$ROOT/bin"
+    install -D "$BUILT/xsk-helper-admin" "$ROOT/usr/libexec/xsk-helper-admin"
     cp "$(find "$system" -path '*bin/ip' -type f)" "$ROOT/bin"
     while read -r test; do
         cp "$test" "$ROOT/tests"
     done <"$VM/tests"
-    aarch64-linux-gnu-strip "$ROOT"/bin/xsk-* "$ROOT"/tests/*
-    for program in "$ROOT"/bin/* "$ROOT"/tests/*; do
+    aarch64-linux-gnu-strip "$ROOT"/bin/xsk-* "$ROOT"/usr/libexec/* "$ROOT"/tests/*
+    for program in "$ROOT"/bin/* "$ROOT"/usr/libexec/* "$ROOT"/tests/*; do
         libraries "$program"
     done
     xz -dc "$system"/usr/lib/modules/*/kernel/drivers/net/veth.ko.xz >"$ROOT/lib/veth.ko"

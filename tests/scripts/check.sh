@@ -190,7 +190,7 @@ stage "format" cargo fmt --all --check
 stage "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 stage "scripts" scripts
 # The programs under test are the release build; the tests themselves need no optimising.
-install -D -t "$SCRATCH/bin" "$TARGET"/release/xsk-{helper,client,backend}
+install -D -t "$SCRATCH/bin" "$TARGET"/release/xsk-{helper,helper-admin,client,backend}
 export XSK_BIN_DIR=$SCRATCH/bin
 export XSK_QEMU=$SCRATCH/qemu/bin/qemu-system-x86_64
 stage "QEMU with af-xdp" qemu

@@ -92,7 +92,7 @@ make_root() {
     done
     ln -s usr/bin "$root/bin"
     ln -s usr/bin "$root/sbin"
-    for program in helper client backend; do
+    for program in helper helper-admin client backend; do
         strip -o "$root/t/xsk-$program" "$BINARIES/xsk-$program"
     done
     strip -o "$root/t/stopping-helper" "$TARGET/stops/debug/xsk-helper"

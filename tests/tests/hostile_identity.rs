@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use xsk_tests::lab;
-use xsk_tests::lab::{Lab, POLICY, SOCKET, SOON, User, Veth, Wire, wire};
+use xsk_tests::lab::{ADMIN, HELPER, Lab, POLICY, SERVICE, SOCKET, SOON, User, Veth, Wire, wire};
 use xsk_tests::proto::{Code, Refused, Reply, Request, Revoke};
 
 /// A pair of sockets that root made.
@@ -113,6 +113,33 @@ fn h16_arguments_are_for_root_and_the_service_user() {
         assert!(done.stdout.is_empty() && !done.stderr.is_empty(), "{args:?}: {done:?}");
     }
     lab.nothing_left(&veth.ifname, &[]);
+}
+
+/// A command runs as the caller who gave it, in a program that is not setuid, and that asks itself who that is.
+#[test]
+fn h16_the_setuid_bit_gives_nothing_to_a_command() {
+    let lab = lab!();
+    lab.install_helper(0o4755);
+    let done = lab.user_cmd(ADMIN).arg("--help").run(SOON).exits(77);
+    assert!(done.stdout.is_empty() && done.stderr.contains("only root"), "{done:?}");
+    let service = nix::unistd::User::from_name(SERVICE).unwrap().unwrap();
+    let as_service = |program: &str| lab.cmd(program).ids(service.uid.as_raw(), service.gid.as_raw(), &[]);
+    as_service(HELPER).arg("--help").run(SOON).ok();
+    as_service(HELPER).arg("reap").run(SOON).exits(77).err_has("the helper has no privileges");
+    lab.cmd(HELPER).arg("reap").run(SOON).ok();
+}
+
+#[test]
+fn a_helper_without_its_other_program_says_so() {
+    let lab = lab!();
+    lab.install_helper(0o4755);
+    fs::remove_file(ADMIN).unwrap();
+    lab.cmd(HELPER)
+        .arg("reap")
+        .run(SOON)
+        .exits(78)
+        .err_has("No such file or directory")
+        .err_has("make install");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use xsk_proto::Code;
 
-use crate::cli::CheckPolicy;
+use super::CheckPolicy;
 use crate::error::Failure;
 use crate::paths;
 use crate::policy::names::{System, account, account_of, groups};
@@ -23,9 +23,9 @@ pub(crate) fn check(arguments: &CheckPolicy) -> Result<(), Failure> {
         let hint = if error.message.contains(DENIED) { CONFINED } else { UNUSABLE };
         Failure::new(Code::Policy, &error.place, error.to_string()).hint(hint)
     })?;
-    match arguments.subject.as_deref() {
-        Some([user, ifname]) => explain(&policy, user, ifname),
-        _ => summary(&policy, path),
+    match &arguments.subject {
+        Some((user, ifname)) => explain(&policy, user, ifname),
+        None => summary(&policy, path),
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What root does with arguments. Each command becomes the service user too, as far as its work allows.
+//! What `xsk-helper-admin` does for root. Each command becomes the service user too, as far as its work allows.
 
+mod arguments;
 mod check_policy;
 mod reap;
 pub(crate) mod revoke;
@@ -8,21 +9,34 @@ pub(crate) mod revoke;
 use std::process::ExitCode;
 
 use crate::audit;
-use crate::cli::Command;
 use crate::error::Failure;
 use crate::grant::guard;
-use crate::isolation;
 use crate::isolation::service::{self, ServiceUser};
+use crate::isolation::{self, entry};
 use crate::listen;
+use crate::start::{CONFIGURATION, DENIED, NOT_FOR_YOU, fail};
+pub use arguments::{CheckPolicy, Command, Listen, Revoke};
 use xsk_proto::exit;
 
+/// The first stage of a program that takes arguments.
+///
+/// # Errors
+/// The exit code for a caller whom arguments are not for, or for a process that cannot be prepared.
+pub fn enter() -> Result<(), ExitCode> {
+    match entry::enter() {
+        Ok(origin) if origin.may_command() => Ok(()),
+        Ok(_) => Err(fail(DENIED, NOT_FOR_YOU)),
+        Err(failure) => Err(fail(CONFIGURATION, &failure.to_string())),
+    }
+}
+
 /// Runs a command.
-pub(crate) fn run(command: Command) -> ExitCode {
+pub fn run(command: &Command) -> ExitCode {
     let result = match command {
-        Command::Listen(arguments) => listen::listen(&arguments),
-        Command::CheckPolicy(arguments) => check_policy::check(&arguments),
+        Command::Listen(arguments) => listen::listen(arguments),
+        Command::CheckPolicy(arguments) => check_policy::check(arguments),
         Command::Reap => as_service().and_then(|()| reap::reap()),
-        Command::Revoke(arguments) => revoke::by_command(&arguments),
+        Command::Revoke(arguments) => revoke::by_command(arguments),
     };
     audit::finish();
     match result {

@@ -11,7 +11,6 @@ use xsk_proto::{Code, IfName, Revoke};
 
 use super::as_service;
 use crate::audit::{Line, What};
-use crate::cli;
 use crate::error::Failure;
 use crate::grant::program::{folder, privileged};
 use crate::leases::key::{Key, Netns};
@@ -59,7 +58,7 @@ fn not_his(uid: u32) -> Failure {
 }
 
 /// For root at a shell.
-pub(crate) fn by_command(arguments: &cli::Revoke) -> Result<(), Failure> {
+pub(crate) fn by_command(arguments: &super::Revoke) -> Result<(), Failure> {
     let uid = arguments.user.as_deref().map(user).transpose()?;
     as_service()?;
     let interface = interface(arguments.ifname.as_deref().unwrap_or_default(), netns::own()?)?;

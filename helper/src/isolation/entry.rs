@@ -6,6 +6,7 @@ use nix::unistd::{Gid, Uid, geteuid, getgroups, getresgid, getresuid, setresgid,
 
 use super::cgroup;
 use super::invoker::Invoker;
+use super::service::ServiceUser;
 use crate::error::Failure;
 use crate::sys::process::{self, Fork};
 use crate::sys::{privilege, schedule};
@@ -19,6 +20,14 @@ pub(crate) struct Origin {
     pub(crate) groups: Vec<u32>,
     /// For whom, where a program says so that lets users be root.
     pub(crate) invokers: Vec<Invoker>,
+}
+
+impl Origin {
+    /// Whether arguments are for this caller; asked before one is looked at.
+    pub(crate) fn may_command(&self) -> bool {
+        let service = || ServiceUser::find().is_ok_and(|user| user.uid.as_raw() == self.real_uid);
+        !self.invokers.iter().any(Invoker::is_pkexec) && (self.real_uid == 0 || service())
+    }
 }
 
 /// The first stage. A process that is setuid root becomes root in all its uids and gids here, since until then the

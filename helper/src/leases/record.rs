@@ -7,13 +7,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::key::Key;
 use crate::paths;
 
 /// What is told of a lease.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Record {
     pub(crate) lease: u64,
     pub(crate) uid: u32,
@@ -37,8 +37,19 @@ fn path(key: Key, first_queue: u32) -> PathBuf {
 impl Record {
     /// Writes the text.
     pub(crate) fn write(&self, key: Key) -> io::Result<()> {
-        let text = toml::to_string(self).map_err(io::Error::other)?;
-        fs::write(path(key, self.first_queue), text)
+        fs::write(path(key, self.first_queue), self.text())
+    }
+
+    /// As TOML. Written by hand, since a crate's writer would be linked for this alone.
+    fn text(&self) -> String {
+        let Self { lease, uid, client, keeper, first_queue, queues, since, rule, device, queue, memlock } =
+            self;
+        format!(
+            "lease = {lease}\nuid = {uid}\nclient = {client}\nkeeper = {keeper}\nfirst_queue = {first_queue}\n\
+             queues = {queues}\nsince = {since}\nrule = \"{}\"\ndevice = {device}\nqueue = {queue}\n\
+             memlock = {memlock}\n",
+            escaped(rule)
+        )
     }
 
     /// Reads what the holder of the lease that begins at a queue has written, if he has.
@@ -51,6 +62,44 @@ impl Record {
         match fs::remove_file(path(key, first_queue)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
+        }
+    }
+}
+
+/// The inside of a basic string of TOML.
+fn escaped(text: &str) -> String {
+    let mut inside = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => inside.extend(['\\', character]),
+            control if control.is_control() => inside.push_str(&format!("\\u{:04X}", u32::from(control))),
+            other => inside.push(other),
+        }
+    }
+    inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_wrote_whatever_the_rule_is_called() {
+        for rule in ["/etc/xsk-helper/policy.toml:3", "", "a \"b\" \\ \n\t\u{7f}\u{85}ä\u{1b}[2J\0"] {
+            let record = Record {
+                lease: 1 << 60,
+                uid: u32::MAX,
+                client: 2,
+                keeper: 3,
+                first_queue: 4,
+                queues: 5,
+                since: 6,
+                rule: rule.to_owned(),
+                device: true,
+                queue: false,
+                memlock: 1 << 40,
+            };
+            assert_eq!(toml::from_str::<Record>(&record.text()).unwrap(), record);
         }
     }
 }

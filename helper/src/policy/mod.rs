@@ -2,7 +2,7 @@
 //! Who may have what. Default deny; a deny rule wins whatever the order; whatever cannot be read, trusted or
 //! understood means that nobody is served.
 //!
-//! [`parse`] makes rules of text, [`decide`] answers a question by them, [`deny`] first: none of them
+//! [`parse`] makes rules of text, [`Pattern`] of names, [`decide`] answers a question by them, [`deny`] first: none of them
 //! makes a system call. [`files`] reads what can be trusted, [`names`] asks the user database.
 
 mod accounts;
@@ -13,12 +13,14 @@ mod fake;
 pub(crate) mod files;
 pub mod names;
 pub mod parse;
+mod pattern;
 mod queues;
 pub mod rule;
 
 pub use decide::{Allowed, Denied, Question};
 pub use names::{Answer, GroupEntry, Names, Unanswered};
 pub use parse::PolicyError;
+pub use pattern::Pattern;
 pub use rule::{Limits, Policy, Rule};
 
 /// All that a client is told of a policy with a fault in it.

@@ -6,11 +6,11 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use glob::Pattern;
 use serde::Deserialize;
 use toml::Spanned;
 use xsk_proto::{MAX_QUEUES, Mode};
 
+use super::pattern::Pattern;
 use super::rule::{Confine, Limits, Policy, Principal, QueueSet, Rule};
 use crate::leases::limits::MOST;
 

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use glob::Pattern;
 use xsk_proto::{MAX_QUEUES, Mode};
 
+use super::pattern::Pattern;
 pub use super::queues::QueueSet;
 
 /// Every rule of every file, in the order of the files.

@@ -26,7 +26,7 @@ pub struct Program {
 pub fn programs() -> [Program; 3] {
     [
         Program {
-            command: xsk_helper::cli::Cli::command(),
+            command: xsk_helper_admin::cli::Cli::command(),
             section: "8",
             files: HELPER_FILES,
             see_also: "xsk-client(1), xsk-policy.toml(5), systemd.socket(5), pkexec(1), dpkg-statoverride(1)",
@@ -58,6 +58,7 @@ const HELPER_FILES: &[(&str, &str)] = &[
         "where grants, refusals and ends are logged; the second without the first",
     ),
     ("/usr/libexec/xsk-helper", "the program, with a link in /usr/sbin"),
+    ("/usr/libexec/xsk-helper-admin", "what it executes where it has arguments; never setuid"),
 ];
 
 const CLIENT_FILES: &[(&str, &str)] = &[

@@ -15,6 +15,9 @@ use super::{HELPER, Lab, Running, SOCKET, bins, sys, ways};
 /// Where packages install the helper; the polkit action and the unit name it.
 pub const INSTALLED: &str = "/usr/libexec/xsk-helper";
 
+/// What that executes where it is given arguments.
+pub const ADMIN: &str = "/usr/libexec/xsk-helper-admin";
+
 /// polkitd and the system bus that it is reached by.
 #[derive(Debug)]
 pub struct Polkit {
@@ -54,8 +57,17 @@ impl Lab {
 
     /// Puts the helper where packages put it, with these mode bits.
     pub fn install_as_packaged(&self, mode: u32) {
-        self.overlay("/usr/libexec");
+        self.install_admin();
         ways::install(&bins::helper(), INSTALLED.as_ref(), mode);
+    }
+
+    /// Puts the program that a helper executes for root's commands where it is looked for.
+    pub(super) fn install_admin(&self) {
+        let covered = self.path("libexec");
+        if !covered.exists() {
+            cover_folder("/usr/libexec".as_ref(), &covered);
+            ways::install(&bins::find("xsk-helper-admin").unwrap(), ADMIN.as_ref(), 0o755);
+        }
     }
 
     /// Installs the helper at [`HELPER`] with file capabilities in the place of setuid, in the notation of setcap(8).
@@ -137,6 +149,28 @@ impl Lab {
         sys::chmod(Path::new(socket), 0o666);
         Ok(Activated { activator, caps })
     }
+}
+
+/// Makes a folder one of the lab's own, with everything that is in it where it was. (An overlay would do, where the kernel
+/// has it and the folder is on a file system that can be below one.)
+fn cover_folder(folder: &Path, cover: &Path) {
+    let bind = |from: &Path, to: &Path| {
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+        mount(Some(from), to, None::<&str>, flags, None::<&str>).unwrap();
+    };
+    fs::create_dir_all(folder).unwrap();
+    fs::create_dir(cover).unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        let (from, kind) = entry.map(|entry| (entry.path(), entry.file_type().unwrap())).unwrap();
+        let to = cover.join(from.file_name().unwrap());
+        if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&from).unwrap(), &to).unwrap();
+            continue;
+        }
+        if kind.is_dir() { fs::create_dir(&to) } else { fs::write(&to, "") }.unwrap();
+        bind(&from, &to);
+    }
+    bind(cover, folder);
 }
 
 fn polkit_rule(user: &str) -> String {

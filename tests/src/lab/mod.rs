@@ -35,7 +35,7 @@ pub use bins::{helper as built_helper, stopping_helper as built_stopping_helper,
 pub use command::{Cmd, Done, Running};
 pub use far::Far;
 pub use freezer::Freezer;
-pub use host::{Activated, INSTALLED, Polkit};
+pub use host::{ADMIN, Activated, INSTALLED, Polkit};
 pub use link::Veth;
 pub use skip::{
     elsewhere as say_elsewhere, feature as say_feature, figure as say_figure, say as say_skipped,
@@ -136,7 +136,8 @@ impl Lab {
     }
 
     fn all_helpers(&self) -> impl Iterator<Item = proc::Process> {
-        proc::in_namespace(self.space.host_id()).filter(|p| p.runs("xsk-helper"))
+        proc::in_namespace(self.space.host_id())
+            .filter(|p| p.runs("xsk-helper") || p.runs("xsk-helper-admin"))
     }
 
     /// Every process on the lab's host but the test itself.

@@ -22,6 +22,7 @@ impl Lab {
     /// Installs the helper at [`HELPER`], owned by root and the group `xsk`, with these mode bits.
     pub fn install_helper(&self, mode: u32) {
         install(&bins::find("xsk-helper").unwrap(), HELPER.as_ref(), mode);
+        self.install_admin();
     }
 
     /// Installs the build of the helper that stands still where `stop-at` says so, setuid, beside the other.

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use xsk_helper::admin;
 
 /// Grants AF_XDP sockets of network interfaces to ordinary users.
 ///
@@ -82,6 +83,27 @@ pub struct Revoke {
     /// Only the leases of this user, by name or number
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+}
+
+impl From<Command> for admin::Command {
+    fn from(command: Command) -> Self {
+        match command {
+            Command::Listen(given) => Self::Listen(admin::Listen {
+                socket: given.socket,
+                policy: given.policy,
+                socket_mode: given.socket_mode,
+                socket_group: given.socket_group,
+            }),
+            Command::CheckPolicy(CheckPolicy { file, subject }) => {
+                let subject = subject.and_then(|words| <[String; 2]>::try_from(words).ok()).map(Into::into);
+                Self::CheckPolicy(admin::CheckPolicy { file, subject })
+            }
+            Command::Reap => Self::Reap,
+            Command::Revoke(Revoke { ifname, queue, user }) => {
+                Self::Revoke(admin::Revoke { ifname, queue, user })
+            }
+        }
+    }
 }
 
 fn octal(text: &str) -> Result<u32, String> {

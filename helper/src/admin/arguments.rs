@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a command is given. How that is written on a command line is the affair of `xsk-helper-admin`: a parser of
+//! arguments is nothing that a program links which users start.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+/// A command.
+#[derive(Debug)]
+pub enum Command {
+    /// Accept connections, and serve each in a process of its own.
+    Listen(Listen),
+    /// Read the policy and say what is wrong with it, or what it grants somebody.
+    CheckPolicy(CheckPolicy),
+    /// Remove what a killed helper left behind.
+    Reap,
+    /// End leases.
+    Revoke(Revoke),
+}
+
+/// What `listen` is given.
+#[derive(Debug)]
+pub struct Listen {
+    /// Where to listen.
+    pub socket: PathBuf,
+    /// The policy, instead of the usual one.
+    pub policy: Option<PathBuf>,
+    /// The socket's mode.
+    pub socket_mode: u32,
+    /// The socket's group.
+    pub socket_group: String,
+}
+
+/// What `check-policy` is given.
+#[derive(Debug)]
+pub struct CheckPolicy {
+    /// The policy, instead of the usual one.
+    pub file: Option<PathBuf>,
+    /// A user and an interface.
+    pub subject: Option<(String, String)>,
+}
+
+/// What `revoke` is given.
+#[derive(Debug)]
+pub struct Revoke {
+    /// The interface; without it, every interface.
+    pub ifname: Option<String>,
+    /// Only the lease that has this queue.
+    pub queue: Option<u32>,
+    /// Only the leases of this user, by name or number.
+    pub user: Option<String>,
+}

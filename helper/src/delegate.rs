@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! With arguments this program executes another one, `xsk-helper-admin`, which is never setuid: what only root's
+//! commands need, a parser of arguments above all, is not in the program that users start.
+//!
+//! The other program gets what its caller has by themselves. The setuid bit of this one adds nothing to it; what a unit or
+//! the capabilities of the file give to the service user goes along.
+#![forbid(unsafe_code)]
+
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
+
+use caps::CapSet;
+use nix::errno::Errno;
+use nix::unistd::{execve, geteuid, getuid, setresgid, setresuid};
+use xsk_proto::Code;
+
+use crate::error::Failure;
+use crate::isolation::entry::Origin;
+use crate::isolation::service::ServiceUser;
+use crate::paths::ADMIN;
+
+/// What an editor wants to know of the terminal and the language, and how root has it chosen.
+const KEPT: [&str; 11] = [
+    "TERM",
+    "COLORTERM",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    "HOME",
+    "SUDO_EDITOR",
+    "VISUAL",
+    "EDITOR",
+    "SUDO_USER",
+];
+
+/// The variables of root's that go along; nobody else's do. Asked before the environment is emptied.
+pub(crate) fn environment() -> Vec<CString> {
+    let variables = if getuid().is_root() { std::env::vars_os().collect() } else { Vec::new() };
+    variables
+        .into_iter()
+        .filter(|(name, _)| KEPT.iter().any(|kept| name == kept))
+        .filter_map(joined)
+        .collect()
+}
+
+fn joined((mut name, value): (OsString, OsString)) -> Option<CString> {
+    name.push("=");
+    name.push(value);
+    CString::new(name.into_vec()).ok()
+}
+
+/// Executes the other program. Comes back only where that fails.
+pub(crate) fn execute(origin: &Origin, environment: &[CString]) -> Failure {
+    let arguments = std::env::args_os().skip(1).filter_map(|text| CString::new(text.into_vec()).ok());
+    let arguments: Vec<CString> = std::iter::once(c"xsk-helper".to_owned()).chain(arguments).collect();
+    let program = CString::new(ADMIN).unwrap_or_default();
+    let executed =
+        privileges(origin).and_then(|()| execve(&program, &arguments, environment).map_err(failed));
+    match executed {
+        Ok(never) => match never {},
+        Err(failure) => failure,
+    }
+}
+
+/// Takes back what the setuid bit gave, or lets capabilities go along with an exec.
+fn privileges(origin: &Origin) -> Result<(), Failure> {
+    if origin.real_uid != 0 && geteuid().is_root() {
+        let ServiceUser { uid, gid } = ServiceUser::find()?;
+        let taken = setresgid(gid, gid, gid).and_then(|()| setresuid(uid, uid, uid));
+        return taken.map_err(|error| Failure::internal("taking the setuid bit back", error));
+    }
+    if origin.real_uid == 0 {
+        return Ok(());
+    }
+    caps::read(None, CapSet::Permitted)
+        .and_then(|permitted| {
+            caps::set(None, CapSet::Inheritable, &permitted)?;
+            caps::set(None, CapSet::Ambient, &permitted)
+        })
+        .map_err(|error| Failure::internal("passing the capabilities on", error))
+}
+
+fn failed(error: Errno) -> Failure {
+    Failure::new(
+        Code::NotInstalled,
+        ADMIN,
+        format!("{ADMIN}, which does what arguments say, cannot be executed: {error}"),
+    )
+    .hint("install it: make install, or the package xsk-helper")
+}
