@@ -12,6 +12,9 @@ use crate::sys::process;
 /// How long a QEMU may take to say what it can do.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What QEMU locks for a queue, in bytes: 8192 frames of 4096 (`af_xdp_umem_create`, net/af-xdp.c).
+pub(crate) const QEMU_QUEUE: u64 = 32 << 20;
+
 /// The programs in a command.
 #[derive(Debug)]
 pub(crate) struct Program {

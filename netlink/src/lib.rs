@@ -11,6 +11,7 @@ mod message;
 mod netdev;
 mod route;
 mod stack;
+mod xdp;
 
 #[cfg(test)]
 mod replay;
@@ -24,6 +25,7 @@ pub use link::{Attached, Event, Link, XdpMode};
 pub use message::{Message, Request, messages};
 pub use netdev::{Features, Netdev};
 pub use route::Route;
+pub use xdp::{SINGLE_BUFFER, SINGLE_BUFFER_MTU, Undelivered};
 
 /// Asks the kernel. A program implements this for its own netlink socket.
 pub trait Ask {

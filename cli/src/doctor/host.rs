@@ -7,15 +7,12 @@ use xsk_client::descriptors::netns_cookie;
 use xsk_proto::{Code, Verdict};
 
 use super::Finding;
-use crate::probe;
+use crate::probe::{self, QEMU_QUEUE};
 use crate::sys::{descriptors, limits, netlink};
 
 /// The oldest kernel that can work, and the oldest that is fully supported.
 const LEAST: (u32, u32) = (5, 10);
 const FULL: (u32, u32) = (6, 1);
-
-/// What QEMU locks for one queue, in bytes.
-const QEMU_QUEUE: u64 = 32 << 20;
 
 /// What a kernel may lack, and what that costs.
 #[derive(Debug, Clone, Copy)]
@@ -142,8 +139,9 @@ pub(super) fn memlock(qemu: &str, verdict: Option<&Verdict>) -> Finding {
         Some(limit) => Finding::note(
             "memlock",
             format!(
-                "{} KiB may be locked; QEMU's af-xdp needs 32 MiB a queue (xsk-backend less than 1 MiB)",
-                limit >> 10
+                "{} KiB may be locked; QEMU's af-xdp needs {} MiB a queue (xsk-backend less than 1 MiB)",
+                limit >> 10,
+                QEMU_QUEUE >> 20
             ),
             "echo \"$USER - memlock 32768\" | sudo tee /etc/security/limits.d/xsk.conf, and log in again; or: \
              memlock_mib = 32 in the policy's rule",

@@ -3,14 +3,12 @@
 #![forbid(unsafe_code)]
 
 use xsk_client::{Error, Kind};
-use xsk_netlink::{Attached, Link, XdpMode};
+use xsk_netlink::{Attached, Link, SINGLE_BUFFER, XdpMode};
 use xsk_proto::{Code, IfName};
 
 use super::nic::Nic;
 use super::{Finding, kind, native, offloads, peer, queues, stack};
 
-/// A frame of 4096 bytes less XDP's headroom, less an Ethernet header.
-const MAX_MTU: u32 = 4096 - 256 - 14;
 /// `veth_xdp_set`, drivers/net/veth.c: a page less XDP's headroom, `skb_shared_info` and an Ethernet header.
 const MAX_PEER_MTU: u32 = 4096 - 256 - 320 - 14;
 
@@ -74,11 +72,11 @@ fn state(nic: &Nic) -> Finding {
 
 fn mtu(nic: &Nic) -> Finding {
     let mtu = nic.link.mtu;
-    if mtu <= MAX_MTU {
+    if nic.link.fits_single_buffer() {
         let peer = nic.other.as_ref().filter(|peer| nic.is_veth() && peer.mtu > MAX_PEER_MTU);
         return peer.map_or_else(|| Finding::ok("mtu", format!("{mtu} bytes")), mtu_of_peer);
     }
-    let message = format!("{mtu} bytes: QEMU would lose frames over 3840 bytes without a word");
+    let message = format!("{mtu} bytes: QEMU would lose frames over {SINGLE_BUFFER} bytes without a word");
     let kind = Kind::Refused(Code::MtuTooLarge);
     Finding::fail("mtu", kind, message, format!("sudo ip link set {} mtu 1500", nic.name()))
 }

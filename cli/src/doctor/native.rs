@@ -2,9 +2,10 @@
 //! What XDP the driver can do: as the kernel tells it, or else by a table of names.
 #![forbid(unsafe_code)]
 
+use xsk_netlink::{Features, Undelivered};
+
 use super::nic::Nic;
 use super::{Finding, queues};
-use xsk_netlink::Features;
 
 /// Drivers that redirect in native mode in Linux 6.1, before kernels told (`ndo_bpf` and `xdp_do_redirect`).
 const NATIVE: [&str; 20] = [
@@ -34,6 +35,8 @@ const ZERO_COPYING: [&str; 6] = ["i40e", "ice", "igc", "ixgbe", "mlx5_core", "st
 /// Drivers that take a program and drop what it redirects (`ixgbevf_run_xdp`, `nicvf_xdp_rx`).
 const DROPPING: [&str; 2] = ["ixgbevf", "nicvf"];
 
+const SLOWER: &str = "nothing to be done: mode=skb is taken by itself, and is slower";
+
 /// What becomes of an XSK program in native mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -51,11 +54,12 @@ pub(super) struct Native {
     way: Way,
     /// Whether the kernel itself said so.
     told: bool,
-    bond: bool,
+    /// Why the helper passes native mode over.
+    undelivered: Option<Undelivered>,
 }
 
 pub(super) fn of(nic: &Nic) -> Native {
-    let bond = nic.link.kind == "bond";
+    let undelivered = nic.link.undelivered_natively(nic.xdp);
     let driver = nic.driver.as_str();
     let way = match nic.xdp {
         Some(told) if !told.has(Features::BASIC) => Way::None,
@@ -68,7 +72,7 @@ pub(super) fn of(nic: &Nic) -> Native {
         None if !NATIVE.contains(&driver) || outsent(nic) => Way::None,
         None => Way::Works { zero_copy: ZERO_COPYING.contains(&driver), frags: false },
     };
-    Native { way, told: nic.xdp.is_some(), bond }
+    Native { way, told: nic.xdp.is_some(), undelivered }
 }
 
 /// A veth takes no program then (`veth_xdp_set`).
@@ -79,17 +83,21 @@ fn outsent(nic: &Nic) -> bool {
 impl Native {
     /// Whether the helper would attach in native mode, where it has the choice.
     pub(super) fn attaches(self) -> bool {
-        self.way != Way::None && !self.bond
+        self.way != Way::None && self.undelivered.is_none()
     }
 
     pub(super) fn finding(self, nic: &Nic) -> Finding {
         let source = if self.told { "" } else { ", by a table of drivers: this kernel does not tell" };
         match self.way {
-            _ if self.bond => {
+            _ if self.undelivered == Some(Undelivered::Bond) => {
                 let message = "skb mode: a bond takes native XDP and delivers nothing to sockets then";
                 Finding::note("native", message, "take an interface that is no bond, if it has to be fast")
             }
             Way::None => lacks(nic, source),
+            Way::Deaf if self.undelivered.is_some() => {
+                let message = format!("skb mode: {} drops what a native program redirects", nic.driver);
+                Finding::note("native", message, SLOWER)
+            }
             Way::Deaf => {
                 let message = format!(
                     "{} takes native XDP and drops what is redirected, so sockets get nothing{source}",
@@ -122,7 +130,7 @@ fn lacks(nic: &Nic, source: &str) -> Finding {
     }
     let mend = match &nic.other {
         Some(below) => format!("xsk-client doctor {}", below.name),
-        None => "nothing to be done: mode=skb is taken by itself, and is slower".into(),
+        None => SLOWER.into(),
     };
     Finding::note("native", format!("no native XDP, skb mode only{source}"), mend)
 }
@@ -148,9 +156,11 @@ mod tests {
     #[test]
     fn a_driver_that_redirects_nothing_is_deaf() {
         let mut nic = Nic { driver: "ixgbevf".into(), ..Nic::default() };
+        assert!(of(&nic).attaches(), "a driver of which nothing is told is tried");
         assert!(said(&nic).contains("so sockets get nothing, by a table"), "{}", said(&nic));
         nic.xdp = Some(Features::BASIC);
-        assert!(of(&nic).attaches() && said(&nic).ends_with("so sockets get nothing"));
+        assert!(!of(&nic).attaches(), "the helper passes native mode over where the kernel tells");
+        assert_eq!(said(&nic), "skb mode: ixgbevf drops what a native program redirects");
         nic.driver = "unheard-of".into();
         nic.xdp = None;
         assert!(!of(&nic).attaches());

@@ -5,13 +5,12 @@
 use xsk_client::{Error, Kind, Request};
 
 use super::qmp::Qmp;
+use crate::probe::QEMU_QUEUE;
 use crate::sys::limits;
-
-const QUEUE: u64 = 32 << 20;
 
 /// What so many queues lock, in bytes.
 fn of(queues: u32) -> u64 {
-    QUEUE * u64::from(queues)
+    QEMU_QUEUE * u64::from(queues)
 }
 
 /// The request with what is charged to the user for these queues: nothing where a capability makes the limit moot.
@@ -22,7 +21,7 @@ pub(super) fn declare(request: Request, qmp: &Qmp, queues: u32) -> Request {
 
 /// Refuses where QEMU could not lock the memory of `queues` more queues. What cannot be found out is let pass.
 pub(super) fn check(qmp: &Qmp, network: &str, queues: u32) -> Result<(), Error> {
-    may_lock(qmp, of(queues) + QUEUE * in_use(network))
+    may_lock(qmp, of(queues) + QEMU_QUEUE * in_use(network))
 }
 
 /// The same once the helper has said what all leases of this user lock, who is QEMU's as a rule.

@@ -8,7 +8,7 @@ use xsk_proto::Code;
 
 use super::held::Held;
 use super::plan::{Plan, Target};
-use crate::probe::{Program, is_backend};
+use crate::probe::{Program, QEMU_QUEUE, is_backend};
 use crate::sys::limits;
 
 const MIB: u64 = 1 << 20;
@@ -25,8 +25,7 @@ struct Queue {
     most: u64,
 }
 
-/// 8192 frames (`af_xdp_umem_create`, net/af-xdp.c).
-const QEMU: Queue = Queue { least: 32 * MIB, most: 32 * MIB };
+const QEMU: Queue = Queue { least: QEMU_QUEUE, most: QEMU_QUEUE };
 
 /// 112 to 896 frames (`--frames`).
 const BACKEND: Queue = Queue { least: 112 * FRAME, most: 896 * FRAME };

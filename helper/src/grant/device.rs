@@ -3,18 +3,13 @@
 
 use std::io;
 
-use xsk_netlink::Link;
+use xsk_netlink::{Link, SINGLE_BUFFER, SINGLE_BUFFER_MTU};
 use xsk_proto::{Code, IfName, Warning, WarningKind};
 
 use super::sysfs;
 use crate::error::Failure;
 use crate::kernel::Kernel;
 use crate::netlink::{self, Netdev};
-
-/// The largest frame that a consumer without XDP_USE_SG gets: a page, less the headroom of
-/// XDP_PACKET_HEADROOM (include/uapi/linux/bpf.h).
-const FRAME_MAX: u32 = 3840;
-const ETHERNET_HEADER: u32 = 14;
 
 /// An interface that exists.
 pub(crate) struct Device<'k> {
@@ -105,16 +100,15 @@ impl<'k> Device<'k> {
     /// Whether each frame fits into one buffer of a consumer that takes no more.
     pub(crate) fn check_mtu(&self, frags: bool) -> Result<(), Failure> {
         let Link { name, mtu, .. } = &self.link;
-        if frags || mtu + ETHERNET_HEADER <= FRAME_MAX {
+        if frags || self.link.fits_single_buffer() {
             return Ok(());
         }
-        let most = FRAME_MAX - ETHERNET_HEADER;
         Err(Failure::new(
             Code::MtuTooLarge,
             name.as_str(),
-            format!("the MTU of {name} is {mtu}; a consumer of single buffers gets frames of {FRAME_MAX} bytes at most"),
+            format!("the MTU of {name} is {mtu}; a consumer of single buffers gets frames of {SINGLE_BUFFER} bytes at most"),
         )
-        .hint(format!("as root: ip link set dev {name} mtu {most}")))
+        .hint(format!("as root: ip link set dev {name} mtu {SINGLE_BUFFER_MTU}")))
     }
 
     /// What the host itself has to do with the interface. A question that fails is no warning.

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use caps::Capability::CAP_NET_RAW;
-use xsk_netlink::{Features, Link};
+use xsk_netlink::Link;
 use xsk_proto::Code;
 
 use crate::error::Failure;
@@ -22,9 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(2);
 /// Where nothing tells.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// Kinds of device that never had a zero-copy mode, for kernels that do not tell.
-const COPY_ONLY: [&str; 6] = ["veth", "macvlan", "ipvlan", "dummy", "bond", "tun"];
 
 /// Waits until no socket is bound to any of the queues. `false` where nothing told, and a pause had to do.
 pub(crate) fn wait(
@@ -59,11 +56,8 @@ fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Option<bool
     if let Some(told) = netdev.map_or(Ok(None), |netdev| netdev.bound(link.ifindex, queue)).map_err(failed)? {
         return Ok(Some(told));
     }
-    let zero_copy = match netdev {
-        Some(netdev) => netdev.features(link.ifindex).map_err(failed)?.has(Features::ZERO_COPY),
-        None => !COPY_ONLY.contains(&link.kind.as_str()),
-    };
-    if zero_copy {
+    let features = netdev.map(|netdev| netdev.features(link.ifindex)).transpose().map_err(failed)?;
+    if link.may_zero_copy(features) {
         return Ok(None);
     }
     let errno = privilege::with(&[CAP_NET_RAW], || sockets::zero_copy_bind_errno(link.ifindex, queue))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use caps::Capability::{CAP_BPF, CAP_NET_ADMIN};
 use xsk_bpf::{AttachMode, Error, LinkInfo, Loaded, Redirect, Step};
-use xsk_netlink::{Link, XdpMode};
+use xsk_netlink::{Link, Undelivered, XdpMode};
 use xsk_proto::{Code, Mode};
 
 use crate::error::Failure;
@@ -291,12 +291,11 @@ fn undelivered(mode: Mode, wanted: &Wanted<'_>) -> Option<&'static str> {
     if mode != Mode::Native {
         return None;
     }
-    if wanted.link.kind == "bond" {
-        return Some("a bond delivers nothing to AF_XDP in native mode");
+    let ask = |netdev: &Netdev| netdev.features(wanted.link.ifindex).ok();
+    match wanted.link.undelivered_natively(wanted.netdev.and_then(ask))? {
+        Undelivered::Bond => Some("a bond delivers nothing to AF_XDP in native mode"),
+        Undelivered::Driver => Some("its driver drops what an XDP program redirects"),
     }
-    // A driver of which nothing can be told is tried.
-    let drops = wanted.netdev?.features(wanted.link.ifindex).unwrap_or_default().drops_redirected();
-    drops.then_some("its driver drops what an XDP program redirects")
 }
 
 fn appeared(name: &str) -> Failure {
