@@ -7,7 +7,7 @@ mod common;
 
 use std::process::{Command, Output};
 
-use common::{Fake, granted, helper, refused, xdp_socket};
+use common::{Fake, granted, helper, refused, skipped, xdp_socket};
 use xsk_client::proto::{Code, Granted, Memlock, Param, Reply, Request, Value, Verdict};
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_xsk-client");
@@ -156,7 +156,7 @@ fn a_wait_has_an_end() {
 #[test]
 fn too_little_memory_to_lock_is_met_before_anything_is_attached() {
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("SKIPPED: needs root, to become another user");
+        return skipped("needs root, to become another user");
     }
     let (fake, thread) = helper("memlock", 1, |peer, _| {
         let Request::Check(_) = peer.greet() else { panic!("something was acquired") };
@@ -188,7 +188,7 @@ fn too_little_memory_to_lock_is_met_before_anything_is_attached() {
 #[test]
 fn the_limit_is_looked_at_again_after_the_grant() {
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("SKIPPED: needs root, to become another user");
+        return skipped("needs root, to become another user");
     }
     let Some(socket) = xdp_socket() else { return };
     let (fake, thread) = helper("raise", 2, move |peer, _| match peer.greet() {
@@ -221,7 +221,7 @@ fn the_limit_is_looked_at_again_after_the_grant() {
 #[test]
 fn what_other_leases_lock_counts_against_the_limit() {
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("SKIPPED: needs root, to become another user");
+        return skipped("needs root, to become another user");
     }
     let Some(socket) = xdp_socket() else { return };
     let (fake, thread) = helper("others", 2, move |peer, index| {

@@ -2,6 +2,8 @@
 //! The limit of locked memory, as a user without capabilities meets it. One test a process: it changes the limit
 //! and gives up the process's privileges for good.
 
+mod common;
+
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use xsk_socket::{Config, Error, Unbound};
@@ -12,7 +14,7 @@ const STRANGER: u32 = 3_999_999_917;
 #[test]
 fn too_little_locked_memory_means_fewer_frames_or_a_useful_error() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: needs root, to create AF_XDP sockets");
+        common::skipped("needs root, to create AF_XDP sockets");
         return;
     }
     let sockets = [Unbound::create().unwrap(), Unbound::create().unwrap()];

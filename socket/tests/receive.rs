@@ -3,6 +3,8 @@
 //! loudly and passes where it cannot run.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -78,7 +80,7 @@ fn lab(mode: AttachMode) -> Option<(Port, Port)> {
 /// A network namespace with a cable in it, whose ends are set so.
 fn cable(setting: &str) -> Option<()> {
     if !nix::unistd::geteuid().is_root() || unshare(CloneFlags::CLONE_NEWNET).is_err() {
-        eprintln!("SKIPPED: needs root with CAP_SYS_ADMIN for a network namespace");
+        common::skipped("needs root with CAP_SYS_ADMIN for a network namespace");
         return None;
     }
     let [va, vb] = ["va", "vb"].map(|name| format!("link set {name} {setting} up"));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The crate against the kernel, on a veth pair in a network namespace of each test's own. Needs root; says so
-//! loudly and passes where it cannot run.
+//! The crate against the kernel, on a veth pair in a network namespace of each test's own. Needs root.
 #![allow(clippy::unwrap_used)]
+
+mod common;
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
@@ -21,7 +22,7 @@ const FRAME: [u8; 60] = {
 /// Moves the test's thread into a new network namespace with the veth pair `va`, `vb`, both up.
 fn lab() -> Option<(u32, u32)> {
     if !nix::unistd::geteuid().is_root() || unshare(CloneFlags::CLONE_NEWNET).is_err() {
-        eprintln!("SKIPPED: needs root with CAP_SYS_ADMIN for a network namespace");
+        common::skipped("needs root with CAP_SYS_ADMIN for a network namespace");
         return None;
     }
     ip("link add name va numtxqueues 2 numrxqueues 2 type veth peer name vb");

@@ -23,6 +23,34 @@ const LAST: &str = "seccomp";
 /// Calls that do not fail; close(2) can say EINTR, and has closed then.
 const SURE: [&str; 7] = ["close", "umask", "getpid", "getuid", "geteuid", "gettid", "getgid"];
 
+/// Calls without which nothing may be granted, however often they are made.
+const NEEDED: [&str; 8] =
+    ["chdir", "close_range", "getgroups", "getresgid", "memfd_create", "mkdir", "signalfd4", "statfs"];
+
+/// What a refusal has to name, each at least once: a step whose failure is passed over is missing.
+const STEPS: [&str; 17] = [
+    "raising resource limits",
+    "closing descriptors",
+    "reducing the permitted set",
+    "setting no_new_privs",
+    "setting PR_SET_DUMPABLE",
+    "finding out the network namespace",
+    "reading SO_PEERCRED",
+    "reading SO_PEERGROUPS",
+    "the policy cannot be used",
+    "counting the user's connections",
+    "counting the user's leases",
+    "locking the interface",
+    "locking a queue",
+    "setting SO_BINDTOIFINDEX",
+    "loading the XSK program",
+    "pinning in bpffs",
+    "putting the socket into the XSKMAP",
+];
+
+/// Calls on the connection itself: where they fail, nobody can be told.
+const CONNECTION: [&str; 5] = ["getsockopt", "setsockopt", "recvfrom", "sendmsg", "write"];
+
 /// The n-th call of this name that a process makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Call {
@@ -42,6 +70,15 @@ enum Outcome {
     Granted,
     Refused(String),
     Ended,
+}
+
+impl Outcome {
+    fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Refused(said) => Some(said),
+            Self::Granted | Self::Ended => None,
+        }
+    }
 }
 
 impl Bench {
@@ -226,7 +263,23 @@ fn h31_each_call_fails_in_turn() {
         "{count} faults injected into the grant path in {:.0?}: {refused} refused, {ended} ended, {granted} harmless",
         begin.elapsed()
     ));
-    assert!(refused > 0);
+    check_outcomes(&outcomes);
+}
+
+/// No fault is passed over that a promise depends on, and every refusal says what failed.
+fn check_outcomes(outcomes: &BTreeMap<Outcome, Vec<String>>) {
+    let all = |wanted: &Outcome| outcomes.get(wanted).into_iter().flatten();
+    let name = |call: &String| call.split('#').next().unwrap_or_default().to_owned();
+    let granted: Vec<_> = all(&Outcome::Granted).filter(|call| NEEDED.contains(&&*name(call))).collect();
+    assert!(granted.is_empty(), "granted although these failed: {granted:?}");
+    let silent: Vec<_> = all(&Outcome::Ended).filter(|call| !CONNECTION.contains(&&*name(call))).collect();
+    assert!(silent.is_empty(), "ended without a word where these failed: {silent:?}");
+    let refusals: Vec<&str> = outcomes.keys().filter_map(Outcome::refusal).collect();
+    for step in STEPS {
+        assert!(refusals.iter().any(|refusal| refusal.contains(step)), "no refusal names: {step}");
+    }
+    let unnamed = |refusal: &&&str| refusal.starts_with("Internal: ") && refusal.matches(": ").count() < 2;
+    assert_eq!(refusals.iter().find(unnamed), None, "a refusal has no step, or no reason");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use caps::{CapSet, Capability};
 use nix::libc;
 use nix::sys::resource::Resource;
 use nix::sys::signal::Signal;
@@ -13,7 +14,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use xsk_tests::lab;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::{Cmd, HELPER, Lab, SERVICE, SERVICE_CAPS, SOON, Wire, wire};
-use xsk_tests::proto::{Code, Refused, Reply, Request, codec};
+use xsk_tests::proto::{Code, Reply, Request, codec};
 use xsk_tests::skip;
 
 /// A pair of sockets that root made.
@@ -171,39 +172,60 @@ fn h20_arguments_that_no_shell_would_pass() {
     assert!(!run.status.success() && !run.stderr.contains("panicked"), "{run:?}");
 }
 
+/// What becomes of a request under a tiny limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Under {
+    /// The kernel or the loader may end the process before its own first instruction. If it does
+    /// not, the limit is named.
+    Loader,
+    /// The limit is raised where that is allowed (CAP_SYS_RESOURCE), and named where it is not.
+    Raised,
+    /// A grant comes as without the limit.
+    Unmoved,
+}
+
 #[test]
 fn h20_tiny_limits_are_reset_or_named() {
     let lab = lab!();
     let veth = lab.veth(1);
     lab.allow("*");
     let limits = [
-        (Resource::RLIMIT_NOFILE, 3),
-        (Resource::RLIMIT_NOFILE, 8),
-        (Resource::RLIMIT_FSIZE, 0),
-        (Resource::RLIMIT_AS, 64 << 20),
-        (Resource::RLIMIT_DATA, 0),
-        (Resource::RLIMIT_STACK, 64 << 10),
-        (Resource::RLIMIT_MEMLOCK, 0),
-        (Resource::RLIMIT_NPROC, 1),
-        (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_SIGPENDING, 0),
+        (Resource::RLIMIT_NOFILE, 3, Under::Loader),
+        (Resource::RLIMIT_NOFILE, 8, Under::Raised),
+        (Resource::RLIMIT_FSIZE, 0, Under::Raised),
+        (Resource::RLIMIT_AS, 64 << 20, Under::Raised),
+        (Resource::RLIMIT_DATA, 0, Under::Loader),
+        (Resource::RLIMIT_STACK, 64 << 10, Under::Raised),
+        (Resource::RLIMIT_MEMLOCK, 0, Under::Unmoved),
+        (Resource::RLIMIT_NPROC, 1, Under::Unmoved),
+        (Resource::RLIMIT_CORE, 0, Under::Unmoved),
+        (Resource::RLIMIT_SIGPENDING, 0, Under::Unmoved),
     ];
-    for (resource, limit) in limits {
+    let raises = caps::has_cap(None, CapSet::Bounding, Capability::CAP_SYS_RESOURCE).unwrap();
+    for (resource, limit, under) in limits {
         let (wire, theirs) = wire::pair(&lab.user);
-        let Ok(run) = lab.bare(&lab.user).rlimit(resource, limit).stdin(theirs).try_start() else { continue };
-        let hello = codec::encode_request(&Request::Hello(Default::default())).unwrap();
-        let said = wire.send(&hello).and_then(|()| wire.receive());
-        let heard = |refused: Refused| assert!(refused.message.len() > 10, "{resource:?}: {refused:?}");
-        if let Some(packet) = said.ok().filter(|packet| !packet.bytes.is_empty()) {
-            match codec::decode_reply(&packet.bytes).unwrap() {
-                Reply::Refused(refused) => heard(refused),
-                _ => wire.ask(wire::acquire(&veth.ifname, 0, 1)).map_or_else(heard, drop),
+        let run = lab.bare(&lab.user).rlimit(resource, limit).stdin(theirs).start();
+        wire.say(&Request::Hello(Default::default()));
+        let said = wire.receive().ok().filter(|packet| !packet.bytes.is_empty());
+        match (said.map(|packet| codec::decode_reply(&packet.bytes).unwrap()), under) {
+            (None, Under::Loader) => {
+                let done = run.finish(SOON);
+                assert!(!done.status.success() && !done.stderr.contains("panicked"), "{done:?}");
             }
-            drop(wire);
-        } else {
-            let done = run.finish(SOON);
-            assert!(!done.stderr.contains("panicked"), "{resource:?}: {done:?}");
+            (Some(Reply::Refused(refused)), Under::Loader | Under::Raised) if !raises => {
+                let named = format!("{resource:?} is too small to work with");
+                assert!(refused.message.contains(&named), "{refused:?}");
+                assert!(refused.hint.contains("ulimit"), "{refused:?}");
+            }
+            (Some(Reply::Welcome { .. }), Under::Raised) if raises => {
+                wire.ask(wire::acquire(&veth.ifname, 0, 1)).unwrap();
+            }
+            (Some(Reply::Welcome { .. }), Under::Unmoved) => {
+                wire.ask(wire::acquire(&veth.ifname, 0, 1)).unwrap();
+            }
+            (said, _) => panic!("under {resource:?} of {limit}: {said:?}; expected was {under:?}"),
         }
+        drop(wire);
         lab.nothing_left(&veth.ifname, &[]);
     }
 }

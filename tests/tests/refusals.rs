@@ -11,6 +11,7 @@ use xsk_tests::lab;
 use xsk_tests::lab::foreign::{NATIVE, Way};
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::proc::Process;
+use xsk_tests::lab::wire::pair;
 use xsk_tests::lab::{Cmd, HELPER, Lab, SOCKET, SOON, wait_until};
 use xsk_tests::proto::Code;
 
@@ -309,6 +310,19 @@ fn another_network_namespace() {
     let listener = lab.listen();
     let peer = lab.peer_cmd("xsk-client").user(&lab.user).args(["run", "--socket", SOCKET]);
     refused(peer, ETH1, "namespace", &["namespace"], &["listen"]);
+    lab.nothing_left("eth1", &[listener.pid()]);
+    // The client compares namespaces for itself, so the helper's own refusal is seen on the wire
+    // alone. It comes before anything is said of the interface.
+    for ifname in ["eth1", "nonesuch"] {
+        let wire = lab.in_peer(|| lab.wire());
+        let refused = wire.is_refused(ifname, 0, 1, Code::Namespace);
+        assert!(refused.message.contains("another network namespace"), "{refused:?}");
+        assert!(!refused.hint.is_empty());
+    }
+    lab.nothing_left("eth1", &[listener.pid()]);
+    let (wire, theirs) = lab.in_peer(|| pair(&lab.user));
+    let _helper = lab.bare(&lab.user).stdin(theirs).start();
+    wire.is_refused("eth1", 0, 1, Code::Namespace);
     lab.nothing_left("eth1", &[listener.pid()]);
 }
 

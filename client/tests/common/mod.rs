@@ -111,11 +111,19 @@ pub fn helper(
 }
 
 /// An AF_XDP socket, or `None`, loudly, where this process may not make one.
+/// Says that the running test was skipped, and why; panics where `CI` is `true`. The harness
+/// captures `eprintln!`, and nothing that is written to standard error itself.
+pub fn skipped(why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "SKIPPED: {why}");
+    let line = format!("SKIPPED: {}: {why}\n", std::thread::current().name().unwrap_or("?"));
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+}
+
 pub fn xdp_socket() -> Option<OwnedFd> {
     match socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None) {
         Ok(socket) => Some(socket),
         Err(error) => {
-            eprintln!("SKIPPED: no AF_XDP socket can be made here ({error}); run as root");
+            skipped(&format!("no AF_XDP socket can be made here ({error}); run as root"));
             None
         }
     }
