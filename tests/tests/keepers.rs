@@ -59,6 +59,19 @@ fn a_keeper_of_a_program_that_was_replaced_leaves_the_new_one_alone() {
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 
+#[test]
+fn a_keeper_of_the_new_program_takes_it_off_beside_one_of_the_old() {
+    let lab = lab!();
+    let veth = lab.veth(2);
+    lab.allow(&veth.ifname);
+    let listener = lab.listen();
+    let old = leased(&lab, &veth, 0);
+    end(replace(&lab, &veth));
+    lab.no_program(&veth.ifname);
+    drop(old);
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
+}
+
 /// A lease that is over, whose process stays since its client has not received the sockets.
 fn parked(lab: &Lab, veth: &Veth, queue: u32) -> (Wire, Process) {
     let before: Vec<u32> = lab.helpers().iter().map(|helper| helper.pid).collect();

@@ -468,7 +468,7 @@ fn close_while_the_interface_is_locked(_: &Lab, _: &Veth, wire: &Wire, keeper: P
 
 /// Takes the lock of the interface whose lease this is, for as long as the file is open.
 fn interface_lock(keeper: Process) -> fs::File {
-    let table = |what: &String| what.starts_with("/run/xsk-helper/leases/") && !what.ends_with("users");
+    let table = |what: &String| what.starts_with("/run/xsk-helper/leases/") && what.ends_with("/lock");
     let path = keeper.fds().into_iter().map(|(_, what)| what).find(table).unwrap();
     let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
     let lock = libc::flock {

@@ -5,6 +5,7 @@ mod arguments;
 mod check_policy;
 mod reap;
 pub(crate) mod revoke;
+mod stale;
 
 use std::process::ExitCode;
 

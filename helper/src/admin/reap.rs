@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use xsk_bpf::{Error, Redirect, Step};
 
+use super::stale;
 use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::grant::guard::Guard;
@@ -38,7 +39,10 @@ pub(crate) fn reap() -> Result<(), Failure> {
             forget_dead(&guard, key)?;
         }
     }
-    if used.len() == found {
+    let stale = stale::remove();
+    if stale > 0 {
+        println!("removed {stale} lock files and texts that nobody used");
+    } else if used.len() == found {
         println!("nothing to remove");
     }
     Ok(())

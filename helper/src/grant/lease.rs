@@ -3,7 +3,7 @@
 //! half-way: one path, so that it is the tested one.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use xsk_bpf::{Link, LivingLeases, PinFolder, Redirect, SlotProbe, XskMap};
@@ -38,6 +38,8 @@ pub(crate) struct Lease {
     pub(crate) linger: Duration,
     table: Table,
     taken: Vec<u32>,
+    /// Where the texts of the user's leases are.
+    texts: OwnedFd,
     /// The slots that this lease filled; in another one of its queues may be a socket that outlived its keeper.
     filled: Vec<u32>,
     /// Sockets for slots that the kernel does not let be filled yet.
@@ -56,7 +58,9 @@ struct Objects {
     /// None where this process could not detach it without a capability, before Linux 5.19: it goes with its last pin
     /// there, and an open descriptor would keep it.
     link: Option<Link>,
-    pins: PinFolder,
+    program: u32,
+    /// None where it could not be opened: then the grant fails, and finds it by its name.
+    pins: Option<PinFolder>,
 }
 
 impl Objects {
@@ -67,7 +71,7 @@ impl Objects {
             let _ = link.detach();
             stop_at!("end-detached");
         }
-        log_unpinned(key, self.pins.unpin());
+        log_unpinned(key, self.pins.as_ref().map_or_else(|| Redirect::unpin(&folder(key)), PinFolder::unpin));
     }
 }
 
@@ -95,6 +99,7 @@ impl Lease {
             linger,
             table,
             taken: Vec::new(),
+            texts: Record::folder(uid).map_err(failed("opening the folder of the leases' texts"))?,
             filled: Vec::new(),
             late: Late::new(),
             objects: None,
@@ -183,12 +188,22 @@ impl Lease {
     }
 
     /// Remembers the objects that the end needs. They are copies of their own, and stay in this process.
-    pub(crate) fn hold(&mut self, redirect: Redirect) -> Result<(), Failure> {
+    pub(crate) fn hold(&mut self, redirect: Redirect, program: u32) -> Result<(), Failure> {
         let Redirect { map, slots, link, .. } = redirect;
-        let pins = PinFolder::open(&folder(self.key)).map_err(|error| program::explain(&error))?;
         let link = map.is_changeable().then_some(link);
-        self.objects = Some(Objects { map, slots, link, pins });
-        Ok(())
+        let (pins, missing) = match PinFolder::open(&folder(self.key)) {
+            Ok(pins) => (Some(pins), None),
+            Err(error) => (None, Some(program::explain(&error))),
+        };
+        self.objects = Some(Objects { map, slots, link, program, pins });
+        self.table.use_program(program).map_err(failed("marking the program as used"))?;
+        missing.map_or(Ok(()), Err)
+    }
+
+    /// From which its end removes files.
+    pub(crate) fn folders(&self) -> Vec<BorrowedFd<'_>> {
+        let pins = self.objects.iter().filter_map(|objects| objects.pins.as_ref().map(AsFd::as_fd));
+        pins.chain([self.texts.as_fd()]).collect()
     }
 
     /// Whether the program is on an interface, in whichever namespace that is by now. Before Linux 5.19 a keeper is not
@@ -271,7 +286,7 @@ impl Lease {
         }
         stop_at!("end-emptied");
         // A text that stays behind is never shown, since its process holds nothing any more.
-        let _ = Record::remove(self.key, self.first_queue);
+        let _ = Record::remove(&self.texts, self.key, self.first_queue);
         self.give_back();
         stop_at!("end-given-back");
         if let Some(objects) = self.objects.take() {
@@ -279,15 +294,13 @@ impl Lease {
                 objects.remove(self.key);
             }
         }
+        self.table.leave_program();
         self.living = None;
     }
 
     fn give_back(&mut self) {
-        for queue in self.taken.drain(..) {
-            // The process ends soon after in any case, and the lock with it.
-            let _ = self.table.give_back(queue, self.uid);
-        }
-        let _ = self.table.share(self.uid);
+        self.taken.clear();
+        self.table.give_back();
     }
 
     /// The policy has the program stay for a while: the next request or `reap` takes it off.
@@ -295,9 +308,9 @@ impl Lease {
         !self.linger.is_zero() && self.table.set_linger(self.linger).is_ok()
     }
 
-    /// Nobody holds a queue, and every slot that can be read is empty.
-    fn unused(&self, Objects { map, slots, .. }: &Objects) -> bool {
-        let free = self.table.holders().is_ok_and(|holders| holders.is_empty());
+    /// Nobody else has a lease that uses the program, and every slot that can be read is empty.
+    fn unused(&self, Objects { map, slots, program, .. }: &Objects) -> bool {
+        let free = self.table.is_used(*program).is_ok_and(|used| !used);
         free && match slots.occupied_of(map) {
             Ok(occupied) => occupied.is_empty(),
             // Before Linux 6.1 the slots cannot be read without a capability; then the locks decide alone.

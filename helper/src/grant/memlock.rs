@@ -9,7 +9,7 @@ use xsk_proto::Memlock;
 
 use crate::audit::{Line, What};
 use crate::error::Failure;
-use crate::leases::memlock::Declarations;
+use crate::leases::memlock::Declaration;
 use crate::serve::caller::Caller;
 use crate::sys::{pidfd, privilege};
 
@@ -20,16 +20,15 @@ pub(super) fn declare(
     caller: &Caller,
     bytes: u64,
     most: u64,
-) -> Result<(Memlock, Option<Declarations>), Failure> {
+) -> Result<(Memlock, Option<Declaration>), Failure> {
     if bytes == 0 {
         return Ok((Memlock::default(), None));
     }
     let failed = |error| Failure::internal("declaring locked memory", error);
-    let declarations = Declarations::open().map_err(failed)?;
-    let leased = declarations.declare(caller.uid, bytes).map_err(failed)?;
+    let (declaration, leased) = Declaration::new(caller.uid, bytes).map_err(failed)?;
     let limit =
         if most == 0 { 0 } else { raise(connection, caller, leased.min(most)).unwrap_or_else(unraised) };
-    Ok((Memlock { limit, leased }, Some(declarations)))
+    Ok((Memlock { limit, leased }, Some(declaration)))
 }
 
 /// A limit that stays as it was is not a reason to refuse: the client checks it before it starts anything.

@@ -28,7 +28,7 @@ use crate::error::Failure;
 use crate::kernel::Kernel;
 use crate::leases::key::Key;
 use crate::leases::limits::{Kind, Limits, Slot};
-use crate::leases::memlock::Declarations;
+use crate::leases::memlock::Declaration;
 use crate::leases::record::Record;
 use crate::policy::names::System;
 use crate::policy::rule::Confine;
@@ -60,7 +60,7 @@ pub(crate) struct Extras {
     /// Keeps the interface in promiscuous mode.
     _promiscuity: Option<OwnedFd>,
     /// Counts what the consumer will lock.
-    _declarations: Option<Declarations>,
+    _declaration: Option<Declaration>,
 }
 
 /// A request whose every word is valid.
@@ -171,7 +171,7 @@ pub(crate) fn grant(
 }
 
 fn take_slot(limits: &Limits, caller: &Caller, most: u32) -> Result<Slot, Failure> {
-    let taken = limits.take(Kind::Lease, caller.uid, most);
+    let taken = limits.take(Kind::Lease, most);
     taken.map_err(|error| Failure::internal("counting the user's leases", error))?.ok_or_else(|| {
         let message = format!("uid {} has {most} leases, as many as the policy allows", caller.uid);
         Failure::new(Code::Limit, "leases", message)
@@ -212,7 +212,7 @@ fn claim(
         let bytes = request.options.memlock;
         Ok((told, memlock::declare(&connection, caller, bytes, allowed.rule.memlock)?))
     });
-    let (told, (memlock, declarations)) = match finished {
+    let (told, (memlock, declaration)) = match finished {
         Ok(finished) => finished,
         Err(failure) => {
             lease.end()?;
@@ -223,7 +223,7 @@ fn claim(
         Granted { memlock, ..describe(request, allowed, &device, attachment, &lease, confinement) };
     granted.warnings.extend(lacks::warnings(connection, &lease, told, memlock));
     let record = record(&lease, caller, &granted, request.options.memlock);
-    let extras = Extras { _promiscuity: promiscuity, _declarations: declarations };
+    let extras = Extras { _promiscuity: promiscuity, _declaration: declaration };
     Ok(Grant { lease, granted, sockets, link: device.link, record, extras })
 }
 
@@ -242,7 +242,7 @@ fn occupy(
     stop_at!("claimed");
     let (redirect, attachment) = program::install(&wanted, idle)?;
     stop_at!("installed");
-    lease.hold(redirect)?;
+    lease.hold(redirect, attachment.prog_id)?;
     for (queue, socket) in (request.acquire.first_queue..).zip(sockets) {
         lease.fill(queue, socket, request.name.as_str())?;
         stop_at!("inserted");

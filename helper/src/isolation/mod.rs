@@ -13,13 +13,14 @@
 //!    sets empty, no_new_privs, not dumpable: each read back. From here on locks may be taken, and nothing is written to a
 //!    stream of the caller's any more: only a manager of services has it kept, for the log.
 //!    Then [`guard::prepare`](crate::grant::guard::prepare). *After it*: CAP_PERFMON is given up as well.
-//! 5. [`renounce`], once the sockets are handed over. *After it*: no capability in any set, no stream, and only
-//!    the system calls of a keeper.
+//! 5. [`renounce`], once the sockets are handed over. *After it*: no capability in any set, no stream, no
+//!    right to files ([`landlock`]) but to remove what is its own, and only the system calls of a keeper.
 
 mod cgroup;
 pub(crate) mod entry;
 pub(crate) mod folders;
 pub(crate) mod invoker;
+pub(crate) mod landlock;
 pub(crate) mod service;
 
 use std::io;

@@ -119,6 +119,7 @@ fn set_up(
         .set_nonblocking()
         .map_err(|error| Failure::internal("making the connection non-blocking", error))?;
     isolation::renounce()?;
+    isolation::landlock::confine(&lease.folders());
     stop_at!("renounced");
     filter::install(filter::Needs { late: lease.waits(), log: audit::stream() })?;
     stop_at!("filtered");

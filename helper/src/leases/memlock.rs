@@ -1,47 +1,47 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How much memory the consumers of a user's leases have declared that they will lock: the length of a lock,
-//! in MiB, so that the sum is right whatever died. The kernel charges locked memory to the user, over all his
+//! in MiB, so that the sum is right whatever died. The kernel charges locked memory to the user, over all of the user's
 //! processes, while the limit is each process's own.
 //!
-//! One file for all users; byte `uid << 31 | slot << 16`. Which slot is of no meaning.
+//! One file a user; byte `slot << 16`. Which slot is of no meaning.
 
 use std::fs::File;
 use std::io;
 
+use super::lock_file;
 use crate::sys::locks;
 
+/// The folder of the files.
+pub(crate) const MEMLOCK: &str = "memlock";
+
 const SLOT: u64 = 1 << 16;
-const USER: u64 = 1 << 31;
-const SLOTS: u64 = USER / SLOT;
+const SLOTS: u64 = 1 << 15;
 const MIB: u64 = 1 << 20;
 
-/// The lock file of all declarations.
+/// What one lease has declared, as long as it is held.
 #[derive(Debug)]
-pub(crate) struct Declarations {
-    file: File,
+pub(crate) struct Declaration {
+    _file: File,
 }
 
-impl Declarations {
-    pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self { file: super::open_lock_file("memlock")? })
-    }
-
-    /// Declares `bytes` for `uid` until the process ends; returns what all his leases now come to.
-    pub(crate) fn declare(&self, uid: u32, bytes: u64) -> io::Result<u64> {
-        let base = u64::from(uid) * USER;
+impl Declaration {
+    /// Declares `bytes` for `uid`; returns what all leases of the user now come to.
+    pub(crate) fn new(uid: u32, bytes: u64) -> io::Result<(Self, u64)> {
         let mib = bytes.div_ceil(MIB).clamp(1, SLOT - 1);
-        let start = u64::from(std::process::id()) % SLOTS;
-        for slot in (start..SLOTS).chain(0..start) {
-            if locks::try_lock(&self.file, base + slot * SLOT, mib)? {
-                return Ok((self.of_others(base)? + mib) * MIB);
-            }
-        }
-        Err(io::Error::other("every slot is taken"))
+        let taken = lock_file::take((MEMLOCK, &uid.to_string()), |file| take(file, mib))?;
+        let (file, leased) = taken.ok_or_else(|| io::Error::other("every slot is taken"))?;
+        Ok((Self { _file: file }, leased * MIB))
     }
+}
 
-    /// In MiB; a process does not see its own locks.
-    fn of_others(&self, base: u64) -> io::Result<u64> {
-        let held = locks::holders(&self.file, base, base + USER)?;
-        Ok(held.iter().map(|held| held.len).sum())
+/// A process does not see its own locks.
+fn take(file: &File, mib: u64) -> io::Result<Option<u64>> {
+    let start = u64::from(std::process::id()) % SLOTS;
+    for slot in (start..SLOTS).chain(0..start) {
+        if locks::try_lock(file, slot * SLOT, mib)? {
+            let others = locks::holders(file, 0, SLOTS * SLOT)?;
+            return Ok(Some(others.iter().map(|held| held.len).sum::<u64>() + mib));
+        }
     }
+    Ok(None)
 }

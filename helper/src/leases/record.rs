@@ -3,14 +3,18 @@
 //! nothing, and it is shown only while the process that wrote it holds the queues it names.
 #![forbid(unsafe_code)]
 
-use std::fs;
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
 
+use nix::errno::Errno;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use serde::Deserialize;
 
 use super::key::Key;
-use crate::paths;
+use super::lock_file;
 
 /// What is told of a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -30,14 +34,27 @@ pub(crate) struct Record {
     pub(crate) memlock: u64,
 }
 
-fn path(key: Key, first_queue: u32) -> PathBuf {
-    Path::new(paths::LEASES).join(format!("{key}-q{first_queue}.toml"))
+/// The folder of the texts. Each user has one in it, from which the keepers of that user remove theirs.
+pub(crate) const TEXTS: &str = "texts";
+
+fn folder(uid: u32) -> PathBuf {
+    lock_file::folder(TEXTS).join(uid.to_string())
+}
+
+fn name(key: Key, first_queue: u32) -> String {
+    format!("{key}-q{first_queue}.toml")
+}
+
+/// The interface and the first queue of a text's name.
+pub(crate) fn parse_name(name: &str) -> Option<(Key, u32)> {
+    let (key, queue) = name.strip_suffix(".toml")?.rsplit_once("-q")?;
+    Some((Key::parse(key)?, queue.parse().ok()?))
 }
 
 impl Record {
     /// Writes the text.
     pub(crate) fn write(&self, key: Key) -> io::Result<()> {
-        fs::write(path(key, self.first_queue), self.text())
+        fs::write(folder(self.uid).join(name(key, self.first_queue)), self.text())
     }
 
     /// As TOML. Written by hand, since a crate's writer would be linked for this alone.
@@ -52,16 +69,28 @@ impl Record {
         )
     }
 
-    /// Reads what the holder of the lease that begins at a queue has written, if he has.
-    pub(crate) fn read(key: Key, first_queue: u32) -> Option<Self> {
-        toml::from_str(&fs::read_to_string(path(key, first_queue)).ok()?).ok()
+    /// Reads what the user who holds the lease that begins at a queue has written, if anything.
+    pub(crate) fn read(uid: u32, key: Key, first_queue: u32) -> Option<Self> {
+        toml::from_str(&fs::read_to_string(folder(uid).join(name(key, first_queue))).ok()?).ok()
+    }
+
+    /// Opens the folder of a user's texts, to remove them from later.
+    pub(crate) fn folder(uid: u32) -> io::Result<OwnedFd> {
+        lock_file::make_folder(TEXTS)?;
+        let folder = folder(uid);
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+        Ok(OpenOptions::new().read(true).custom_flags(flags).open(folder)?.into())
     }
 
     /// Removes the text; one that is not there is no error.
-    pub(crate) fn remove(key: Key, first_queue: u32) -> io::Result<()> {
-        match fs::remove_file(path(key, first_queue)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
+    pub(crate) fn remove(folder: &OwnedFd, key: Key, first_queue: u32) -> io::Result<()> {
+        match unlinkat(folder, name(key, first_queue).as_str(), UnlinkatFlags::NoRemoveDir) {
+            Err(Errno::ENOENT) => Ok(()),
+            removed => Ok(removed?),
         }
     }
 }

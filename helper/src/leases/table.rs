@@ -1,24 +1,33 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The locks of one interface. One file; the byte says what is locked: byte 0 the interface itself, byte `uid + 1` that
-//! the uid has leases and shares the interface with nobody, and byte `(queue + 1) << 32 | uid` a queue held by that uid.
-//! So the kernel answers who holds a queue, by uid from the byte and by process from F_GETLK, and there is no text to
-//! trust.
+//! The locks of one interface, in a folder of its own.
+//!
+//! * `lock`: byte 0 is the interface itself, and byte `program + 1` says that a lease uses that program; any number of
+//!   leases do. All keepers of the interface have this file open. It decides who may change the program, the pins and the
+//!   slots, and when the program goes; never who has a queue.
+//! * `q<queue>`: byte `uid` is the queue, held by that uid, and byte `1 << 32 | uid` says that the uid shares the interface
+//!   with nobody. So the kernel answers who holds a queue, by uid from the byte and by process from F_GETLK, and there is
+//!   no text to trust.
 
-use std::fs::File;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::key::Key;
-use crate::sys::locks::{self, Held};
+use super::lock_file;
+use crate::sys::locks;
 
 /// How long anybody waits for the interface's lock.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
+const LOCK: &str = "lock";
 const INTERFACE: u64 = 0;
-const ALONE: u64 = 1;
-const QUEUE: u64 = 1 << 32;
-/// Beyond the last queue: a queue number has 30 bits.
-const END: u64 = QUEUE << 30;
+const PROGRAM: u64 = 1;
+const ALONE: u64 = 1 << 32;
+/// Beyond the last byte of a queue's file.
+const END: u64 = ALONE << 1;
 
 /// A held queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,100 +38,198 @@ pub(crate) struct Holder {
     pub(crate) pid: u32,
 }
 
-impl From<Held> for Holder {
-    fn from(held: Held) -> Self {
-        Self { queue: (held.start / QUEUE).saturating_sub(1) as u32, uid: held.start as u32, pid: held.pid }
-    }
-}
-
-/// The lock file of one interface.
+/// The lock files of one interface.
 #[derive(Debug)]
 pub(crate) struct Table {
-    file: File,
+    key: Key,
+    lock: RefCell<File>,
+    /// The files of the queues that this process holds.
+    held: BTreeMap<u32, File>,
+    /// The program that this process has said it uses.
+    program: Option<u32>,
 }
 
 impl Table {
     pub(crate) fn open(key: Key) -> io::Result<Self> {
-        Ok(Self { file: super::open_lock_file(&key.to_string())? })
+        let lock = RefCell::new(open_lock(key)?);
+        Ok(Self { key, lock, held: BTreeMap::new(), program: None })
     }
 
     /// Takes the lock under which an interface's program, pins and slots change. Waits for [`PATIENCE`] at the
     /// most, then says who has it.
     pub(crate) fn lock_interface(&self) -> io::Result<Result<(), u32>> {
-        if locks::lock_within(&self.file, INTERFACE, 1, PATIENCE)? {
-            return Ok(Ok(()));
+        loop {
+            if !locks::lock_within(&self.lock.borrow(), INTERFACE, 1, PATIENCE)? {
+                let holder = locks::holder(&self.lock.borrow(), INTERFACE, 1)?;
+                return Ok(Err(holder.map_or(0, |held| held.pid)));
+            }
+            if self.is_current()? {
+                return Ok(Ok(()));
+            }
         }
-        Ok(Err(locks::holder(&self.file, INTERFACE, 1)?.map_or(0, |held| held.pid)))
     }
 
     /// Takes it if nobody has it.
     pub(crate) fn try_lock_interface(&self) -> io::Result<bool> {
-        locks::try_lock(&self.file, INTERFACE, 1)
+        Ok(locks::try_lock(&self.lock.borrow(), INTERFACE, 1)? && self.is_current()?)
+    }
+
+    /// Whether the lock is in the file that others find; if not, that one is opened. While this process has something
+    /// there, nobody removes it, and a keeper could not ask.
+    fn is_current(&self) -> io::Result<bool> {
+        if !self.held.is_empty() || self.program.is_some() || lock_file::is_linked(&self.lock.borrow())? {
+            return Ok(true);
+        }
+        self.lock.replace(open_lock(self.key)?);
+        Ok(false)
     }
 
     /// Gives the interface's lock back.
     pub(crate) fn unlock_interface(&self) {
         // Should it fail, the process still ends soon after, and the lock with it.
-        let _ = locks::unlock(&self.file, INTERFACE, 1);
+        let _ = locks::unlock(&self.lock.borrow(), INTERFACE, 1);
     }
 
     /// Says until when the program may stay on an interface that nobody uses: the file's time of modification.
     pub(crate) fn set_linger(&self, linger: Duration) -> io::Result<()> {
-        self.file.set_modified(SystemTime::now() + linger)
+        self.lock.borrow().set_modified(SystemTime::now() + linger)
     }
 
     /// Whether the program may stay although nobody uses the interface.
     pub(crate) fn lingers(&self) -> bool {
-        self.file.metadata().and_then(|found| found.modified()).is_ok_and(|until| until > SystemTime::now())
+        let until = self.lock.borrow().metadata().and_then(|found| found.modified());
+        until.is_ok_and(|until| until > SystemTime::now())
+    }
+
+    /// Says that this process uses a program. While it does, no other keeper takes that off.
+    pub(crate) fn use_program(&mut self, id: u32) -> io::Result<()> {
+        if !locks::try_share(&self.lock.borrow(), program(id), 1)? {
+            return Err(io::Error::other("a process has locked what belongs to all leases of the interface"));
+        }
+        self.program = Some(id);
+        Ok(())
+    }
+
+    /// Whether another process uses the program.
+    pub(crate) fn is_used(&self, id: u32) -> io::Result<bool> {
+        Ok(locks::holder(&self.lock.borrow(), program(id), 1)?.is_some())
+    }
+
+    /// This process uses none any more.
+    pub(crate) fn leave_program(&mut self) {
+        if let Some(id) = self.program.take() {
+            let _ = locks::unlock(&self.lock.borrow(), program(id), 1);
+        }
     }
 
     /// Takes a queue for `uid`. The interface's lock is held, so between the question and the lock nobody comes.
-    pub(crate) fn take(&self, queue: u32, uid: u32) -> io::Result<Result<(), Holder>> {
-        if let Some(held) = locks::holder(&self.file, range(queue), QUEUE)? {
-            return Ok(Err(held.into()));
+    pub(crate) fn take(&mut self, queue: u32, uid: u32) -> io::Result<Result<(), Holder>> {
+        let file = lock_file::open_in(&self.key.to_string(), &queue_name(queue))?;
+        if let Some(holder) = holder(queue, &file)? {
+            return Ok(Err(holder));
         }
-        if locks::try_lock(&self.file, range(queue) | u64::from(uid), 1)? {
-            Ok(Ok(()))
-        } else {
-            Ok(Err(Holder { queue, uid, pid: 0 }))
+        if !locks::try_lock(&file, u64::from(uid), 1)? {
+            return Ok(Err(Holder { queue, uid, pid: 0 }));
         }
+        self.held.insert(queue, file);
+        Ok(Ok(()))
     }
 
-    /// Gives a queue back.
-    pub(crate) fn give_back(&self, queue: u32, uid: u32) -> io::Result<()> {
-        locks::unlock(&self.file, range(queue) | u64::from(uid), 1)
+    /// Gives all queues back.
+    pub(crate) fn give_back(&mut self) {
+        self.held.clear();
     }
 
     /// Another uid than this one that shares the interface with nobody.
     pub(crate) fn alone(&self, uid: u32) -> io::Result<Option<u32>> {
-        let marks = locks::holders(&self.file, ALONE, QUEUE)?;
-        Ok(marks.into_iter().map(|held| (held.start - ALONE) as u32).find(|other| *other != uid))
+        for (_, file) in self.others()? {
+            let mark = locks::holder(&file, ALONE, END - ALONE)?;
+            if let Some(other) = mark.map(|held| held.start as u32).filter(|other| *other != uid) {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
     }
 
-    /// Says that the uid shares the interface with nobody; several of its leases may.
-    pub(crate) fn stay_alone(&self, uid: u32) -> io::Result<bool> {
-        locks::try_share(&self.file, alone(uid), 1)
-    }
-
-    /// Takes that back.
-    pub(crate) fn share(&self, uid: u32) -> io::Result<()> {
-        locks::unlock(&self.file, alone(uid), 1)
+    /// Says at the queues of this process that the uid shares the interface with nobody.
+    pub(crate) fn stay_alone(&self, uid: u32) -> io::Result<()> {
+        let mark = |file| locks::try_lock(file, ALONE | u64::from(uid), 1).map(drop);
+        self.held.values().try_for_each(mark)
     }
 
     /// Every queue that another process holds, in order.
     pub(crate) fn holders(&self) -> io::Result<Vec<Holder>> {
-        let mut found: Vec<Holder> =
-            locks::holders(&self.file, QUEUE, END)?.into_iter().map(Holder::from).collect();
-        found.sort_by_key(|holder| holder.queue);
-        Ok(found)
+        holders_in(&self.others()?)
+    }
+
+    /// The files of all queues but those of this process, which it must not open twice.
+    fn others(&self) -> io::Result<Vec<(u32, File)>> {
+        open_files(self.key, |queue| !self.held.contains_key(&queue))
+    }
+
+    /// Removes the files of an interface whose lock this process has, unless somebody has something there.
+    pub(crate) fn remove(self) -> io::Result<bool> {
+        let folder = lock_file::folder(&self.key.to_string());
+        if !self.holders()?.is_empty() || !locks::try_lock(&self.lock.borrow(), INTERFACE, 0)? {
+            return Ok(false);
+        }
+        for (_, path) in files(self.key)? {
+            lock_file::remove_unused(&path)?;
+        }
+        let removed = lock_file::remove_unlocked(&folder.join(LOCK), &self.lock.borrow())?;
+        // Somebody may have come by now, with files of its own.
+        let _ = fs::remove_dir(folder);
+        Ok(removed)
     }
 }
 
-/// No process has the uid 4294967295, so this is never a queue's.
-fn alone(uid: u32) -> u64 {
-    ALONE + u64::from(uid)
+/// Every queue of an interface that a process holds, in order, for one that holds none itself.
+pub(crate) fn holders(key: Key) -> io::Result<Vec<Holder>> {
+    holders_in(&open_files(key, |_| true)?)
 }
 
-fn range(queue: u32) -> u64 {
-    (u64::from(queue) + 1) * QUEUE
+fn holders_in(files: &[(u32, File)]) -> io::Result<Vec<Holder>> {
+    files.iter().filter_map(|(queue, file)| holder(*queue, file).transpose()).collect()
+}
+
+/// The files of these queues; nobody holds one whose file is removed meanwhile.
+fn open_files(key: Key, wanted: impl Fn(u32) -> bool) -> io::Result<Vec<(u32, File)>> {
+    let mut found = Vec::new();
+    for (queue, path) in files(key)?.into_iter().filter(|(queue, _)| wanted(*queue)) {
+        match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            file => found.push((queue, file?)),
+        }
+    }
+    Ok(found)
+}
+
+fn open_lock(key: Key) -> io::Result<File> {
+    lock_file::open_in(&key.to_string(), LOCK)
+}
+
+fn queue_name(queue: u32) -> String {
+    format!("q{queue}")
+}
+
+/// The files of an interface's queues, in order.
+fn files(key: Key) -> io::Result<Vec<(u32, PathBuf)>> {
+    let entries = match fs::read_dir(lock_file::folder(&key.to_string())) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let queue = |entry: &fs::DirEntry| entry.file_name().to_str()?.strip_prefix('q')?.parse().ok();
+    let mut found: Vec<(u32, PathBuf)> =
+        entries.flatten().filter_map(|entry| Some((queue(&entry)?, entry.path()))).collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn holder(queue: u32, file: &File) -> io::Result<Option<Holder>> {
+    let held = locks::holder(file, 0, END)?;
+    Ok(held.map(|held| Holder { queue, uid: held.start as u32, pid: held.pid }))
+}
+
+fn program(id: u32) -> u64 {
+    PROGRAM + u64::from(id)
 }

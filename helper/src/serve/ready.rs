@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a process has before it has a client, so that the client does not wait for it.
 
-use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,6 @@ use super::caller::Entry;
 use super::rehearsal;
 use crate::error::Failure;
 use crate::kernel::Kernel;
-use crate::leases::limits::Limits;
 use crate::paths;
 use crate::policy::files::Texts;
 use crate::policy::{Policy, PolicyError};
@@ -30,7 +28,6 @@ pub(crate) struct Ready<'t> {
     pub(super) terms: &'t Terms,
     policy: Option<(Texts, Policy)>,
     kernel: Option<Kernel>,
-    limits: Option<Limits>,
     /// Closed with this.
     _busy: Option<OwnedFd>,
 }
@@ -38,7 +35,7 @@ pub(crate) struct Ready<'t> {
 impl<'t> Ready<'t> {
     /// Nothing was.
     pub(crate) fn new(terms: &'t Terms) -> Self {
-        Self { terms, policy: None, kernel: None, limits: None, _busy: None }
+        Self { terms, policy: None, kernel: None, _busy: None }
     }
 
     /// Everything that no client has a part in.
@@ -46,7 +43,7 @@ impl<'t> Ready<'t> {
         let kernel = Kernel::open().inspect(rehearsal::rehearse).ok();
         let texts = terms.texts().ok();
         let policy = texts.and_then(|texts| texts.parse().ok().map(|policy| (texts, policy)));
-        Self { terms, policy, kernel, limits: Limits::open().ok(), _busy: None }
+        Self { terms, policy, kernel, _busy: None }
     }
 
     /// Whoever has the other end of the pipe is told when the client has his answer.
@@ -66,10 +63,6 @@ impl<'t> Ready<'t> {
 
     pub(super) fn kernel(&mut self) -> Result<Kernel, Failure> {
         self.kernel.take().map_or_else(Kernel::open, Ok)
-    }
-
-    pub(super) fn limits(&mut self) -> io::Result<Limits> {
-        self.limits.take().map_or_else(Limits::open, Ok)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::grant::{self, Grant};
 use crate::isolation::service;
 use crate::keeper::{self, Kept, Revokes};
 use crate::kernel::Kernel;
-use crate::leases::limits::{Kind, Limits, Slot};
+use crate::leases::limits::Limits;
 use crate::manager;
 use crate::policy::{Policy, PolicyError, UNUSABLE};
 use crate::stops::stop_at;
@@ -77,8 +77,7 @@ fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept
     if !policy.raises_memlock() {
         service::give_up(Capability::CAP_SYS_RESOURCE)?;
     }
-    let limits = ready.limits().map_err(|error| Failure::internal("opening the users' lock file", error))?;
-    let _slot = take_connection(&limits, &caller, policy.limits.connections)?;
+    let limits = take_connection(&caller, policy.limits.connections)?;
     stop_at!("counted");
     if policy.limits.idle != PATIENCE {
         connection
@@ -99,8 +98,8 @@ fn log_policy(error: &PolicyError) -> Failure {
 }
 
 /// The slot goes with the process, which serves this connection alone.
-fn take_connection(limits: &Limits, caller: &Caller, most: u32) -> Result<Slot, Failure> {
-    let taken = limits.take(Kind::Connection, caller.uid, most);
+fn take_connection(caller: &Caller, most: u32) -> Result<Limits, Failure> {
+    let taken = Limits::enter(caller.uid, most);
     taken.map_err(|error| Failure::internal("counting the user's connections", error))?.ok_or_else(|| {
         let message = format!("uid {} has {most} connections, as many as the policy allows", caller.uid);
         Failure::new(Code::Limit, "connections", message).hint("close one of them first")

@@ -2,10 +2,11 @@
 //! What is leased, read from the kernel at this moment: locks say who holds what, slots what is occupied,
 //! links what program is where. The texts of [`crate::leases::record`] only add to a lease that its locks prove.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::net::if_::if_nameindex;
 use xsk_bpf::Redirect;
 use xsk_netlink::Link;
 use xsk_proto::{Confinement, InterfaceStatus, LeaseStatus, Mode, StatusPart};
@@ -14,7 +15,7 @@ use crate::grant::program;
 use crate::kernel::Kernel;
 use crate::leases::key::Key;
 use crate::leases::record::Record;
-use crate::leases::table::{Holder, Table};
+use crate::leases::table::{self, Holder};
 use crate::paths;
 use crate::serve::caller::Caller;
 use crate::sys::clock::boot_time;
@@ -31,11 +32,22 @@ pub(crate) fn parts(caller: &Caller, kernel: &Kernel) -> Vec<StatusPart> {
     let uid = caller.uid;
     let (mut interfaces, mut leases) = (Vec::new(), Vec::new());
     let deadline = Instant::now() + PATIENCE;
+    let pinned: HashSet<Key> = program::pinned().into_iter().collect();
+    let present = indexes();
     for key in keys() {
+        let here = key.netns == caller.netns;
+        let gone = here && present.as_ref().is_some_and(|present| !present.contains(&key.ifindex));
+        // Lock files stay for a while when an interface goes; they are many where interfaces come and go.
+        if gone && !pinned.contains(&key) {
+            continue;
+        }
         // An index of another namespace says nothing here.
         let here = (key.netns == caller.netns).then_some(&kernel.netlink);
+        let holders = table::holders(key).unwrap_or_default();
+        if holders.is_empty() && !pinned.contains(&key) {
+            continue;
+        }
         let link = here.and_then(|netlink| netlink.link_by_index(key.ifindex).ok().flatten());
-        let holders = Table::open(key).and_then(|table| table.holders()).unwrap_or_default();
         let occupied = interface(key, link.as_ref(), &holders);
         let slots = occupied.as_ref().map(|(_, slots)| slots.clone());
         let mut own = leases_of(key, link.as_ref(), &holders, slots.as_deref(), deadline);
@@ -65,15 +77,18 @@ fn packets(interfaces: &[InterfaceStatus], leases: &[LeaseStatus]) -> Vec<Status
     parts
 }
 
-/// Every interface that has a lock file or pins.
+/// The indexes of this namespace's interfaces.
+fn indexes() -> Option<HashSet<u32>> {
+    let found = if_nameindex().ok()?;
+    Some(found.iter().map(|interface| interface.index()).collect())
+}
+
+/// Every interface that has lock files or pins.
 pub(crate) fn keys() -> Vec<Key> {
     let entries = std::fs::read_dir(paths::LEASES).into_iter().flatten().flatten();
-    let mut keys: Vec<Key> = entries.filter_map(|entry| Key::parse(entry.file_name().to_str()?)).collect();
-    for key in program::pinned() {
-        if !keys.contains(&key) {
-            keys.push(key);
-        }
-    }
+    let locked = entries.filter_map(|entry| Key::parse(entry.file_name().to_str()?));
+    let found: HashSet<Key> = locked.chain(program::pinned()).collect();
+    let mut keys: Vec<Key> = found.into_iter().collect();
     keys.sort_by_key(|key| (key.netns.cookie(), key.ifindex));
     keys
 }
@@ -102,7 +117,7 @@ fn interface(key: Key, link: Option<&Link>, holders: &[Holder]) -> Option<(Inter
 /// What the holder of a lease has written, which he does when the sockets are off.
 fn text(place: (Key, u32), (keeper, uid): (u32, u32), deadline: Instant) -> Option<Record> {
     loop {
-        let record = Record::read(place.0, place.1).filter(|r| r.keeper == keeper && r.uid == uid);
+        let record = Record::read(uid, place.0, place.1).filter(|r| r.keeper == keeper && r.uid == uid);
         if record.is_some() || Instant::now() >= deadline {
             return record;
         }

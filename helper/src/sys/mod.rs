@@ -6,6 +6,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod database;
+pub(crate) mod landlock;
 pub(crate) mod locks;
 pub(crate) mod pidfd;
 pub(crate) mod privilege;
