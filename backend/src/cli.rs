@@ -17,14 +17,15 @@ One line beginning with \"ready:\" is printed when all queues are bound.";
 
 /// A rootless AF_XDP network backend with the options of QEMU.
 #[derive(Debug, Parser)]
-#[command(name = "xsk-backend", version, after_help = AFTER, after_long_help = format!("{}\n\n{AFTER}", peer_spec::HELP))]
+#[command(name = "xsk-backend", version, after_help = AFTER, after_long_help = format!("{}\n\n{AFTER}", peer_spec::help()))]
 pub struct Cli {
     /// The interface, as QEMU's -netdev takes it: af-xdp,id=ID,ifname=NAME[,mode=native|skb][,force-copy=on|off]
     /// [,queues=N][,start-queue=N][,inhibit=on,sock-fds=A:B:…]. Without sock-fds the sockets are acquired from
     /// xsk-helper. A second one is for --peer forward
     #[arg(long, value_name = "NETDEV", required = true)]
     pub netdev: Vec<String>,
-    /// Where frames go to and come from: discard, reflect, echo=ADDR, generate, forward, pcap=FILE or stream=PATH
+    /// Where frames go to and come from: discard, reflect, echo=ADDR, generate, forward, pcap=FILE, stream=PATH or
+    /// vhost-user=PATH
     #[arg(long, value_name = "PEER")]
     pub peer: PeerSpec,
     /// Frames of UMEM a queue; fewer are used when the limit of locked memory is short
@@ -97,7 +98,8 @@ mod tests {
     #[test]
     fn the_long_help_tells_every_peer() {
         let help = command().render_long_help().to_string();
-        for peer in ["discard", "reflect", "echo=", "generate", "forward", "pcap=", "stream="] {
+        for peer in ["discard", "reflect", "echo=", "generate", "forward", "pcap=", "stream=", "vhost-user="]
+        {
             assert!(help.contains(&format!("\n  {peer}")), "{peer}");
         }
     }

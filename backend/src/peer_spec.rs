@@ -2,14 +2,22 @@
 //! The grammar of `--peer`: `NAME[=VALUE][,KEY=VALUE…]`, where a comma in a value is written twice, as in QEMU.
 #![forbid(unsafe_code)]
 
+mod vhost;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use vhost::VhostSpec;
+
 /// What `--help` says about peers.
-pub const HELP: &str = "\
+pub fn help() -> String {
+    format!("{HELP}\n{}", vhost::HELP)
+}
+
+const HELP: &str = "\
 Peers (a comma inside a value is written twice):
   discard                  count what comes, send nothing
   reflect                  send each frame back, addresses exchanged, without a copy
@@ -48,6 +56,8 @@ pub enum PeerSpec {
     Pcap(PcapSpec),
     /// `stream=PATH`
     Stream(StreamSpec),
+    /// `vhost-user=PATH`
+    VhostUser(VhostSpec),
 }
 
 impl PeerSpec {
@@ -61,6 +71,7 @@ impl PeerSpec {
             Self::Forward => "forward",
             Self::Pcap(_) => "pcap",
             Self::Stream(_) => "stream",
+            Self::VhostUser(_) => "vhost-user",
         }
     }
 }
@@ -145,6 +156,7 @@ impl FromStr for PeerSpec {
             "generate" => Self::Generate(generate(&mut options)?),
             "pcap" => Self::Pcap(pcap(&mut options)?),
             "stream" => Self::Stream(stream(&mut options)?),
+            "vhost-user" => Self::VhostUser(vhost::read(&mut options)?),
             other => return Err(format!("there is no peer '{other}'")),
         };
         options.finish()?;

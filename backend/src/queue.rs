@@ -27,8 +27,8 @@ pub(crate) const DEVICE_BUSY: Duration = Duration::from_micros(200);
 pub struct Queue {
     /// What it is called in messages.
     pub name: String,
-    /// The socket.
-    pub socket: Bound,
+    /// The sockets: this queue's own first, unless another queue serves it. A peer moves them ([`Peer::exchange`]).
+    pub sockets: Vec<Bound>,
     /// The other side.
     pub peer: Box<dyn Peer>,
     /// What it moved.
@@ -46,9 +46,12 @@ impl Queue {
     /// The interface went away, or the peer failed.
     pub fn run(mut self) -> Result<(), Error> {
         while !self.control.stopped() {
-            let received = self.receive()?;
-            let sent = self.peer.supply(&mut self.socket, &self.counters)?;
-            self.counters.sent(sent);
+            self.peer.exchange(&mut self.sockets);
+            let mut received = false;
+            for at in 0..self.sockets.len() {
+                received |= self.receive(at)?;
+            }
+            let sent = self.supply()?;
             let pending = self.flush()?;
             if received || sent.frames > 0 {
                 continue;
@@ -66,12 +69,12 @@ impl Queue {
     }
 
     #[inline]
-    fn receive(&mut self) -> Result<bool, Error> {
+    fn receive(&mut self, at: usize) -> Result<bool, Error> {
         let room = self.peer.room().min(BATCH);
         if room == 0 {
             return Ok(false);
         }
-        let mut batch = self.socket.recv(room);
+        let mut batch = self.sockets[at].recv(room);
         if batch.is_empty() {
             return Ok(false);
         }
@@ -85,20 +88,32 @@ impl Queue {
         Ok(true)
     }
 
+    #[inline]
+    fn supply(&mut self) -> Result<Moved, Error> {
+        let Some(socket) = self.sockets.first_mut() else { return Ok(Moved::default()) };
+        let sent = self.peer.supply(socket, &self.counters)?;
+        self.counters.sent(sent);
+        Ok(sent)
+    }
+
     fn flush(&mut self) -> Result<u32, Error> {
-        self.socket.flush().map_err(|error| error::socket(&self.name, &error))
+        let mut pending = 0;
+        for socket in &mut self.sockets {
+            pending += socket.flush().map_err(|error| error::socket(&self.name, &error))?;
+        }
+        Ok(pending)
     }
 
     /// Waits for the network, the peer or the end.
     fn sleep(&mut self, pending: bool) -> Result<(), Error> {
-        let pending = pending || self.socket.room() == 0;
+        let pending = pending || self.sockets.iter_mut().any(|socket| socket.room() == 0);
         let takes = self.peer.room() > 0;
         let interest = self.peer.interest();
         let limit = if pending { Some(DEVICE_BUSY) } else { interest.within };
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         let mut fds = vec![PollFd::from_borrowed_fd(self.control.stop_event(), PollFlags::IN)];
         if takes {
-            fds.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
+            fds.extend(self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)));
         }
         if let Some((fd, events)) = &interest.on {
             fds.push(PollFd::from_borrowed_fd(fd.as_fd(), *events));

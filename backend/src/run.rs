@@ -19,9 +19,10 @@ use crate::control::Control;
 use crate::error::{self, Error, OTHER, PROGRAM};
 use crate::lost::Lost;
 use crate::peer_spec::PeerSpec;
+use crate::peers::vhost::{Service, Watchdog};
 use crate::queue::Queue;
 use crate::report::Report;
-use crate::setup;
+use crate::setup::{self, Parts};
 use crate::signals::{Arrived, Signals};
 use crate::source::{self, Taken};
 
@@ -44,10 +45,14 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
     for (options, inherited) in netdevs {
         ports.push(source::open(&options, inherited, cli)?);
     }
-    let (queues, rows) = setup::queues(cli, &mut ports, peer, &control)?;
+    let Parts { queues, rows, service } = setup::queues(cli, &mut ports, peer, &control)?;
     let report = Report::new(rows, cli.json);
     let leases = ports.into_iter().filter_map(|port| port.lease).collect();
-    let workers = start(queues, &control)?;
+    let mut workers = start(queues, &control)?;
+    let watchdog = service.as_ref().map(Service::watchdog);
+    if let Some(service) = service {
+        workers.push(spawn("vhost-user".into(), &control, || service.run())?);
+    }
     report.ready(cli.peer.name());
     let mut watch = Watch {
         control,
@@ -56,6 +61,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
         report,
         lost: Lost::default(),
         workers,
+        watchdog,
         start: Instant::now(),
         printed: 0,
     };
@@ -72,20 +78,27 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
 fn start(queues: Vec<Queue>, control: &Arc<Control>) -> Result<Vec<Worker>, Error> {
     let mut workers = vec![];
     for queue in queues {
-        let (name, control) = (queue.name.clone(), Arc::clone(control));
         // The kernel keeps 15 bytes of a thread's name.
-        let builder = std::thread::Builder::new().name(name.replace(" queue ", ":"));
-        let worker = builder.spawn(move || {
-            let result = queue.run();
-            if result.is_err() {
-                control.stop();
-            }
-            control.tell_main();
-            result
-        });
-        workers.push(worker.map_err(|error| error::io(&name, "start a thread", error))?);
+        workers.push(spawn(queue.name.replace(" queue ", ":"), control, || queue.run())?);
     }
     Ok(workers)
+}
+
+fn spawn(
+    name: String,
+    control: &Arc<Control>,
+    work: impl FnOnce() -> Result<(), Error> + Send + 'static,
+) -> Result<Worker, Error> {
+    let control = Arc::clone(control);
+    let worker = std::thread::Builder::new().name(name.clone()).spawn(move || {
+        let result = work();
+        if result.is_err() {
+            control.stop();
+        }
+        control.tell_main();
+        result
+    });
+    worker.map_err(|error| error::io(&name, "start a thread", error))
 }
 
 /// All that the main thread looks at.
@@ -96,6 +109,7 @@ struct Watch {
     report: Report,
     lost: Lost,
     workers: Vec<Worker>,
+    watchdog: Option<Watchdog>,
     start: Instant,
     printed: u32,
 }
@@ -114,6 +128,7 @@ impl Watch {
                 return Ok(if self.control.stopped() { "--count reached" } else { "the peer is done" });
             }
             self.look_at_interfaces()?;
+            self.watchdog.iter_mut().for_each(Watchdog::look);
             self.look_at_leases()?;
             let left = match cli.seconds.map(|seconds| seconds - self.start.elapsed().as_secs_f64()) {
                 Some(left) if left <= 0.0 => return Ok("--seconds are over"),
@@ -186,6 +201,7 @@ impl Watch {
     /// Ends the queue threads and gives the first error of any of them.
     fn stop(&mut self) -> Result<(), Error> {
         self.control.stop();
+        self.let_go();
         let mut first = Ok(());
         for worker in self.workers.drain(..) {
             let result =
@@ -193,6 +209,17 @@ impl Watch {
             first = first.and(result);
         }
         first
+    }
+}
+
+impl Watch {
+    /// Waits for threads that the front end may hold up, and lets them go.
+    fn let_go(&mut self) {
+        let Some(watchdog) = &mut self.watchdog else { return };
+        while !self.workers.iter().all(JoinHandle::is_finished) {
+            watchdog.look();
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::counters::Counters;
 use crate::error::{self, Error, PROGRAM};
 use crate::length;
 use crate::peer_spec::PeerSpec;
-use crate::peers::{self, Forward, Peer, Station};
+use crate::peers::{self, Forward, Peer, Station, vhost};
 use crate::queue::Queue;
 use crate::report::Row;
 use crate::source::Port;
@@ -36,6 +36,15 @@ impl Half {
     }
 }
 
+/// The queues with their peers, what is reported about them, and what runs beside them.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) queues: Vec<Queue>,
+    pub(crate) rows: Vec<Row>,
+    /// For `vhost-user`.
+    pub(crate) service: Option<vhost::Service>,
+}
+
 /// Binds every queue of every port and gives each its peer.
 ///
 /// # Errors
@@ -45,12 +54,12 @@ pub(crate) fn queues(
     ports: &mut [Port],
     inherited: Option<OwnedFd>,
     control: &Arc<Control>,
-) -> Result<(Vec<Queue>, Vec<Row>), Error> {
+) -> Result<Parts, Error> {
     if let [left, right] = &ports[..] {
         let unequal = length::unequal([left, right].map(|port| (port.ifname.as_str(), port.mtu)));
         unequal.iter().for_each(|text| say(PROGRAM, &format!("warning: {text}")));
     }
-    let Some((port, second)) = ports.split_first_mut() else { return Ok((vec![], vec![])) };
+    let Some((port, second)) = ports.split_first_mut() else { return Ok(Parts::default()) };
     let station = Station { mac: port.mac, ifindex: port.ifindex };
     let queues = port.sockets.len() + second.iter().map(|port| port.sockets.len()).sum::<usize>();
     let share = share(cli, queues);
@@ -59,7 +68,13 @@ pub(crate) fn queues(
         Some(second) => bind_all(cli, share, second)?.into_iter(),
         None => vec![].into_iter(),
     };
-    let made = peers::make(&cli.peer, station, inherited, halves.len())?;
+    let (made, service) = match &cli.peer {
+        PeerSpec::VhostUser(spec) => {
+            let (made, service) = vhost::make(spec, port.first_queue, halves.len(), control)?;
+            (made, Some(service))
+        }
+        _ => (peers::make(&cli.peer, station, inherited, halves.len())?, None),
+    };
     let (mut queues, mut rows) = (vec![], vec![]);
     for (half, peer) in halves.into_iter().zip(made) {
         let (peer, other) = match others.next() {
@@ -69,7 +84,7 @@ pub(crate) fn queues(
         queues.push(Queue {
             name: half.name(),
             counters: Arc::clone(&half.row.counters),
-            socket: half.socket,
+            sockets: vec![half.socket],
             peer,
             control: Arc::clone(control),
             spin: cli.spin,
@@ -77,7 +92,7 @@ pub(crate) fn queues(
         rows.push(half.row);
         rows.extend(other);
     }
-    Ok((queues, rows))
+    Ok(Parts { queues, rows, service })
 }
 
 fn forward(other: Half) -> (Box<dyn Peer>, Option<Row>) {

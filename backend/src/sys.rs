@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one thing that needs `unsafe`: taking over descriptors that were inherited by number.
+//! The things that need `unsafe`: taking over descriptors that were inherited by number, the groups of a connection's
+//! other side, and ending a thread's system call by a signal.
 #![allow(unsafe_code)]
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
@@ -26,6 +27,56 @@ pub(crate) fn adopt(numbers: &[RawFd]) -> Result<Vec<OwnedFd>, (RawFd, io::Error
     }
     // SAFETY: each number is open, stands here once, and by the contract above belongs to nobody else here.
     Ok(numbers.iter().map(|number| unsafe { OwnedFd::from_raw_fd(*number) }).collect())
+}
+
+/// The supplementary groups that the other side had when it connected.
+///
+/// # Errors
+/// No unix socket, or more groups than anybody has.
+pub(crate) fn peer_groups(socket: &std::os::unix::net::UnixStream) -> io::Result<Vec<u32>> {
+    let mut groups = vec![0_u32; 1024];
+    let mut len = size_of_val(&groups[..]) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to the buffer, which has as many.
+    let done = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERGROUPS,
+            groups.as_mut_ptr().cast(),
+            &mut len,
+        )
+    };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    groups.truncate(len as usize / size_of::<u32>());
+    Ok(groups)
+}
+
+/// The signal that ends a thread's system call and has no other effect.
+const NUDGE: libc::c_int = libc::SIGUSR2;
+
+/// Prepares [`interrupt`]. A handler that does nothing, without SA_RESTART: what waits then returns EINTR.
+///
+/// # Errors
+/// The handler cannot be installed.
+pub(crate) fn allow_interrupts() -> io::Result<()> {
+    extern "C" fn nothing(_signal: libc::c_int) {}
+    // SAFETY: all zeroes are a valid `struct sigaction`.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = nothing as *const () as usize;
+    // SAFETY: the action is initialised, and its handler does nothing.
+    match unsafe { libc::sigaction(NUDGE, &action, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Ends the system call in which a thread of this process waits, if it does.
+pub(crate) fn interrupt(thread: i32) {
+    let process = rustix::process::getpid().as_raw_nonzero().get();
+    // SAFETY: the call has no memory arguments; a thread that is gone is an error without effect.
+    unsafe { libc::syscall(libc::SYS_tgkill, process, thread, NUDGE) };
 }
 
 #[cfg(test)]

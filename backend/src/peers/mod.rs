@@ -9,6 +9,7 @@ mod generate;
 mod pcap;
 mod reflect;
 pub mod stream;
+pub(crate) mod vhost;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -34,6 +35,9 @@ pub struct Interest<'a> {
 
 /// The other side of one queue.
 pub trait Peer: Send {
+    /// Takes sockets out that another queue is to serve, and puts in those that this one is to serve. Called each turn.
+    fn exchange(&mut self, _sockets: &mut Vec<Bound>) {}
+
     /// How many frames from the network it takes now. What it does not take waits in the ring, and is dropped and
     /// counted by the kernel when that is full.
     fn room(&mut self) -> usize {
@@ -90,7 +94,8 @@ pub struct Station {
     pub ifindex: u32,
 }
 
-/// Makes the peers of `queues` queues. `forward` is not among them: it is made of the second netdev's sockets.
+/// Makes the peers of `queues` queues. `forward` is not among them: it is made of the second netdev's sockets;
+/// nor is `vhost-user`, which has a thread beside the queues' ([`vhost::make`]).
 ///
 /// # Errors
 /// A file or a socket path cannot be opened.
@@ -101,7 +106,9 @@ pub fn make(
     queues: usize,
 ) -> Result<Vec<Box<dyn Peer>>, Error> {
     match spec {
-        PeerSpec::Discard | PeerSpec::Forward => Ok(each(queues, |_| discard::Discard)),
+        PeerSpec::Discard | PeerSpec::Forward | PeerSpec::VhostUser(_) => {
+            Ok(each(queues, |_| discard::Discard))
+        }
         PeerSpec::Reflect => Ok(each(queues, |_| reflect::Reflect)),
         PeerSpec::Echo(echo) => Ok(each(queues, |_| echo::Echo::new(echo, station))),
         PeerSpec::Generate(spec) => Ok(each(queues, |at| generate::Generate::new(spec, station, at, queues))),

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `xsk-backend --peer vhost-user` as the network card of the distribution's own QEMU: an ordinary uid without any
+//! capability boots a guest over AF_XDP.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use xsk_tests::lab::dnsmasq::BOOT_FILE;
+use xsk_tests::lab::proc::Process;
+use xsk_tests::lab::vhost::QEMU;
+use xsk_tests::lab::{Lab, Running};
+use xsk_tests::{lab, skip};
+
+/// TCG on a busy machine is slow.
+const BOOT: Duration = Duration::from_secs(120);
+
+const SCRIPT: &str = "#!ipxe\necho the lab was here\nsleep 600\n";
+
+fn has_nothing(lab: &Lab, process: Process) {
+    let caps = process.caps();
+    assert_eq!(process.uids(), [lab.user.uid; 4], "{}", process.describe());
+    assert_eq!((caps.effective, caps.permitted, caps.ambient), (0, 0, 0), "{}", process.describe());
+}
+
+fn boots(dnsmasq: &mut Running) {
+    dnsmasq.says("DHCPACK", BOOT);
+    dnsmasq.says(&format!("sent /run/xsk-lab/tftp/{BOOT_FILE}"), BOOT);
+}
+
+fn unfit() -> Option<String> {
+    let missing = !Path::new(QEMU).exists();
+    missing.then(|| format!("{QEMU} is missing: apt-get install qemu-system-x86"))
+}
+
+#[test]
+fn a_guest_gets_a_lease_and_a_file() {
+    let lab = lab!();
+    if let Some(why) = unfit() {
+        skip!("{why}");
+    }
+    let veth = lab.veth(1);
+    let mut dnsmasq = lab.dnsmasq(&veth, SCRIPT);
+    let (device, path) = lab.vhost(&veth, "");
+    let guest = lab.vhost_qemu(QEMU.as_ref(), &path, 1).start();
+    boots(&mut dnsmasq);
+    has_nothing(&lab, Process::new(guest.pid()));
+    has_nothing(&lab, Process::new(device.pid()));
+    guest.kill();
+    device.kill();
+    lab.nothing_left(&veth.ifname, &[]);
+}
