@@ -5,7 +5,8 @@
 mod doctor;
 mod hotplug;
 mod outcome;
-mod probe;
+mod programs;
+mod qemu;
 mod run;
 mod status;
 mod sys;

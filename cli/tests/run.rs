@@ -173,14 +173,47 @@ fn too_little_memory_to_lock_is_met_before_anything_is_attached() {
         );
     });
     open_to_all(&fake);
-    let output =
-        as_nobody(&fake, &["--", "sh", "-c", "echo started", "-netdev", "af-xdp,id=n,ifname=e,queues=2"]);
+    let qemu = qemu(&fake);
+    let output = as_nobody(&fake, &["--", &qemu, "-netdev", "af-xdp,id=n,ifname=e,queues=2"]);
     assert_eq!(output.status.code(), Some(125));
     let error = text(&output.stderr);
     assert!(error.contains("the locked-memory limit is too low: 64 MiB needed, 1 MiB allowed"), "{error}");
     assert!(error.contains("sudo prlimit --pid $$ --memlock=67108864:67108864"), "{error}");
     assert!(error.contains("LimitMEMLOCK=67108864"), "{error}");
     assert!(output.stdout.is_empty());
+    thread.join().unwrap();
+}
+
+/// What a program needs that is neither QEMU nor our backend is its own affair, or what the user says.
+#[test]
+fn any_other_program_is_started_whatever_the_limit_is() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("SKIPPED: needs root, to become another user");
+    }
+    let Some(socket) = xdp_socket() else { return };
+    let (fake, thread) = helper("consumer", 3, move |peer, index| {
+        let Request::Acquire(request) = peer.greet() else { panic!("nothing else is asked") };
+        let declared = [vec![], vec![64 << 20], vec![64 << 20]];
+        let declared = declared[index]
+            .iter()
+            .map(|bytes| Param { name: "memlock".into(), value: Value::Number(*bytes) });
+        assert_eq!(request.params, declared.collect::<Vec<_>>());
+        peer.say(&Reply::Granted(granted(1)), &[socket.try_clone().unwrap()]);
+    });
+    open_to_all(&fake);
+    let netdev = "af-xdp,id=n,ifname=e";
+    let consumer = ["--", "sh", "-c", "echo started", "-netdev", netdev];
+    let plain = as_nobody(&fake, &consumer);
+    assert_eq!(text(&plain.stdout), "started\n", "{}", text(&plain.stderr));
+    let warning = "xsk-client: warning: the command may lock 1 MiB, where QEMU would need 32 MiB";
+    assert!(text(&plain.stderr).contains(warning), "{}", text(&plain.stderr));
+    let short = "warning: the locked-memory limit is too low: 64 MiB needed, 1 MiB allowed";
+    let acquired = ["--acquire", netdev, "--", "sh", "-c", "echo started"];
+    for arguments in [&consumer[..], &acquired] {
+        let output = as_nobody(&fake, &[&["--memlock", "64M"][..], arguments].concat());
+        assert_eq!(text(&output.stdout), "started\n", "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(short), "{}", text(&output.stderr));
+    }
     thread.join().unwrap();
 }
 
@@ -211,7 +244,8 @@ fn the_limit_is_looked_at_again_after_the_grant() {
         other => panic!("{other:?}"),
     });
     open_to_all(&fake);
-    let output = as_nobody(&fake, &["--", "sh", "-c", "echo started", "-netdev", "af-xdp,id=n,ifname=e"]);
+    let qemu = qemu(&fake);
+    let output = as_nobody(&fake, &["--", &qemu, "-netdev", "af-xdp,id=n,ifname=e"]);
     assert_eq!(output.status.code(), Some(125), "{}", text(&output.stderr));
     assert!(output.stdout.is_empty());
     thread.join().unwrap();
@@ -247,6 +281,13 @@ fn what_other_leases_lock_counts_against_the_limit() {
     assert!(error.contains("1472 KiB needed (1 MiB of it for your other leases), 1 MiB allowed"), "{error}");
     assert!(second.stdout.is_empty());
     thread.join().unwrap();
+}
+
+/// A QEMU that has af-xdp and does nothing.
+fn qemu(fake: &Fake) -> String {
+    let path = fake.path.with_file_name("qemu-system-x86_64");
+    common::script(&path, "#!/bin/sh\n[ \"$2\" = help ] && printf 'hubport\\naf-xdp\\n' || echo started\n");
+    path.display().to_string()
 }
 
 fn open_to_all(fake: &Fake) {

@@ -7,7 +7,8 @@ use xsk_client::descriptors::netns_cookie;
 use xsk_proto::{Code, Verdict};
 
 use super::Finding;
-use crate::probe::{self, QEMU_QUEUE};
+use crate::programs;
+use crate::qemu::QEMU_QUEUE;
 use crate::sys::{descriptors, limits, netlink};
 
 /// The oldest kernel that can work, and the oldest that is fully supported.
@@ -122,7 +123,7 @@ pub(super) fn guard(verdict: Option<&Verdict>) -> Finding {
 }
 
 pub(super) fn memlock(qemu: &str, verdict: Option<&Verdict>) -> Finding {
-    let path = probe::resolve(qemu.as_ref()).unwrap_or_default();
+    let path = programs::resolve(qemu.as_ref()).unwrap_or_default();
     if limits::exempt(&path) {
         return Finding::ok("memlock", "the limit is moot: CAP_IPC_LOCK");
     }

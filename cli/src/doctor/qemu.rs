@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Finding, PATIENCE};
-use crate::probe;
+use crate::{programs, qemu};
 
 /// From here on `-netdev stream`, which is what xsk-backend needs.
 const STREAM: (u32, u32) = (7, 2);
@@ -11,7 +11,7 @@ const STREAM: (u32, u32) = (7, 2);
 const LOOKS: (u32, u32) = (10, 0);
 
 pub(super) fn finding(program: &str) -> Finding {
-    let Ok(path) = probe::resolve(program.as_ref()) else {
+    let Ok(path) = programs::resolve(program.as_ref()) else {
         let (what, mend) = if program.contains('/') {
             ("is not a program that you may run", format!("ls -l {program}"))
         } else {
@@ -21,8 +21,8 @@ pub(super) fn finding(program: &str) -> Finding {
     };
     // Both at once: each may take as long as a check may.
     let (version, has) = std::thread::scope(|scope| {
-        let version = scope.spawn(|| probe::version(&path, PATIENCE));
-        let has = probe::has_af_xdp(&path, PATIENCE);
+        let version = scope.spawn(|| qemu::version(&path, PATIENCE));
+        let has = qemu::has_af_xdp(&path, PATIENCE);
         (version.join().unwrap_or_default(), has)
     });
     said(program, &path.display().to_string(), version.as_deref(), has)

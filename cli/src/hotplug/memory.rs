@@ -5,7 +5,7 @@
 use xsk_client::{Error, Kind, Request};
 
 use super::qmp::Qmp;
-use crate::probe::QEMU_QUEUE;
+use crate::qemu::QEMU_QUEUE;
 use crate::sys::limits;
 
 /// What so many queues lock, in bytes.

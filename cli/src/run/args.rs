@@ -34,6 +34,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub busy_poll: Vec<String>,
 
+    /// The memory that COMMAND will lock, where that is not known: bytes, or with K, M or G.
+    ///
+    /// Of QEMU and xsk-backend it is known. Any other program is started whatever the limit is, with a warning where
+    /// the limit is short.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memlock: Option<u64>,
+
     /// Acquire this netdev too; COMMAND finds its option string in XSK_NETDEV_ID (may be given several times).
     #[arg(long, value_name = "NETDEV")]
     pub acquire: Vec<OsString>,
@@ -58,6 +65,19 @@ pub enum Backend {
     Direct,
     /// By xsk-backend and a stream netdev, where QEMU has no af-xdp.
     Stream,
+}
+
+/// Reads a number of bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (text.get(..text.len() - 1), 10),
+        Some(b'M' | b'm') => (text.get(..text.len() - 1), 20),
+        Some(b'G' | b'g') => (text.get(..text.len() - 1), 30),
+        _ => (Some(text), 0),
+    };
+    let number = digits.and_then(|digits| digits.parse::<u64>().ok());
+    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| format!("'{text}' is not a number of bytes, as 64M is"))
 }
 
 const EXAMPLES: &str = "\
@@ -95,6 +115,15 @@ mod tests {
         assert_eq!(args.busy_poll, ["n1"]);
         let half = Some(Wait::For(Duration::from_millis(500)));
         assert_eq!(parse(&["--wait=0.5", "--", "true"]).wait.wait, half);
+    }
+
+    #[test]
+    fn sizes_have_a_unit_or_none() {
+        let size = super::size;
+        assert_eq!((size("65536"), size("64K"), size("1g")), (Ok(65536), Ok(65536), Ok(1 << 30)));
+        for text in ["", "K", "64MiB", "-1", "1.5G", "99999999999G", "é"] {
+            assert!(size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

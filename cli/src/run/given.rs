@@ -9,19 +9,19 @@ use xsk_client::{Error, Kind};
 use xsk_command::say;
 
 use crate::outcome::PROGRAM;
-use crate::probe::{self, Program};
+use crate::programs::{Programs, is_qemu};
 use crate::sys::descriptors::{self, Misfit};
 
 /// Refuses where QEMU would get a descriptor that it cannot use. A wrapper around QEMU may still open what is
 /// missing here, so before one this is a warning.
-pub(super) fn check(given: &[Found], program: &Program) -> Result<(), Error> {
+pub(super) fn check(given: &[Found], programs: &Programs) -> Result<(), Error> {
     for found in given {
         // Where the text itself is wrong QEMU says so.
         let sockets = found.netdev.options().sockets().ok().flatten().unwrap_or_default();
         let misfits = sockets.into_iter().filter_map(|fd| descriptors::misfit(fd).map(|misfit| (fd, misfit)));
         for (fd, misfit) in misfits {
             let error = wrong(fd, &misfit);
-            if probe::is_qemu(program.path.as_os_str()) {
+            if is_qemu(programs.first.as_os_str()) {
                 return Err(error);
             }
             say(PROGRAM, &format!("warning: {error}"));

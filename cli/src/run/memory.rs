@@ -4,11 +4,14 @@
 //! its processes (`xdp_umem_account_pages`, net/xdp/xdp_umem.c); the rings are not charged.
 
 use xsk_client::{Endpoint, Error, Kind, check};
+use xsk_command::say;
 use xsk_proto::Code;
 
 use super::held::Held;
 use super::plan::{Plan, Target};
-use crate::probe::{Program, QEMU_QUEUE, is_backend};
+use crate::outcome::PROGRAM;
+use crate::programs::Consumer;
+use crate::qemu::QEMU_QUEUE;
 use crate::sys::limits;
 
 const MIB: u64 = 1 << 20;
@@ -30,35 +33,49 @@ const QEMU: Queue = Queue { least: QEMU_QUEUE, most: QEMU_QUEUE };
 /// 112 to 896 frames (`--frames`).
 const BACKEND: Queue = Queue { least: 112 * FRAME, most: 896 * FRAME };
 
+/// The least that is locked for any other program: what it needs is not known.
+const UNKNOWN: Queue = Queue { least: 0, most: 0 };
+
 /// Who locks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Consumer {
+enum Who {
     Qemu,
     /// Makes do with what there is, and says itself when that is too little.
     Backend,
     /// A backend behind QEMU, where nobody would see that: it is told how much it may have.
     Streamed,
+    /// A program that may say itself what it lacks.
+    Other,
 }
 
 /// What the command will lock.
 #[derive(Debug)]
 pub(super) struct Need {
-    consumer: Consumer,
+    who: Who,
     queue: Queue,
     queues: u64,
+    /// `--memlock` says it, for all leases.
+    declared: bool,
     /// A capability makes the limit moot.
     exempt: bool,
 }
 
 impl Need {
-    pub(super) fn of(plan: &Plan, program: &Program, streamed: bool) -> Self {
-        let (consumer, queue) = match (streamed, is_backend(&program.path)) {
-            (true, _) => (Consumer::Streamed, BACKEND),
-            (false, true) => (Consumer::Backend, BACKEND),
-            (false, false) => (Consumer::Qemu, QEMU),
+    /// `declared`: what the user says that the command locks.
+    pub(super) fn of(plan: &Plan, consumer: &Consumer, streamed: bool, declared: Option<u64>) -> Self {
+        let (who, queue) = match (streamed, consumer) {
+            (true, _) => (Who::Streamed, BACKEND),
+            (false, Consumer::Backend(_)) => (Who::Backend, BACKEND),
+            (false, Consumer::Qemu(_)) => (Who::Qemu, QEMU),
+            (false, Consumer::Other(_)) => (Who::Other, UNKNOWN),
         };
-        let queues = plan.targets.iter().map(queues).sum();
-        Self { consumer, queue, queues, exempt: limits::exempt(&program.path) }
+        let queues = plan.targets.iter().map(|target| queues(target, declared.is_some())).sum::<u64>();
+        let queue = declared.map_or(queue, |bytes| {
+            let share = bytes.div_ceil(queues.max(1));
+            Queue { least: share, most: share }
+        });
+        let exempt = limits::exempt(consumer.path());
+        Self { who, queue, queues, declared: declared.is_some(), exempt }
     }
 
     fn total(&self) -> u64 {
@@ -76,7 +93,7 @@ impl Need {
         let share = limit.saturating_sub(others) / self.queues.max(1);
         let share = share.clamp(self.queue.least, self.queue.most);
         // The helper counts in MiB: a part of one would be missing to the next.
-        let whole = self.consumer == Consumer::Streamed && share > MIB;
+        let whole = self.who == Who::Streamed && share > MIB;
         Some(if whole { share - share % MIB } else { share })
     }
 
@@ -87,7 +104,7 @@ impl Need {
             return Ok(());
         }
         limits::raise_memlock().map_err(|errno| Error::system("setrlimit", errno))?;
-        if self.enough(0) {
+        if self.enough(0) || self.who == Who::Other {
             return Ok(());
         }
         // Ask before anything is attached: on many NICs an attach and a detach reset the link.
@@ -108,12 +125,12 @@ impl Need {
     /// What `target` locks, in bytes, to be declared with its request: the helper adds up what all leases of the user
     /// lock, and raises the limit as far as the policy lets it.
     pub(super) fn declared(&self, target: &Target) -> u64 {
-        if self.exempt { 0 } else { self.share(0).unwrap_or(self.queue.most) * queues(target) }
+        if self.exempt { 0 } else { self.share(0).unwrap_or(self.queue.most) * queues(target, self.declared) }
     }
 
     /// Whether the limit is enough now that everything is granted.
     pub(super) fn check_after(&self, held: &[Held]) -> Result<(), Error> {
-        let others = if self.consumer == Consumer::Backend { 0 } else { others(held) };
+        let others = if self.who == Who::Backend { 0 } else { others(held) };
         if !self.enough(others) {
             // As far as the hard limit, which may be enough where the soft one was for this command alone.
             limits::raise_memlock().map_err(|errno| Error::system("setrlimit", errno))?;
@@ -121,15 +138,39 @@ impl Need {
         if self.enough(others) {
             return Ok(());
         }
+        let short = self.short_after(others, held);
+        if self.who != Who::Other {
+            return Err(short);
+        }
+        say(PROGRAM, &format!("warning: {short}; {}", short.hint));
+        Ok(())
+    }
+
+    /// A program that is not known may need less than QEMU, or more.
+    pub(super) fn warn_unknown(&self) {
+        let usual = QEMU.most * self.queues;
+        let limit = limits::memlock().0.filter(|limit| *limit < usual && !self.exempt);
+        if let (Who::Other, false, Some(limit)) = (self.who, self.declared, limit) {
+            let text = format!(
+                "warning: the command may lock {}, where QEMU would need {}; if it needs more, say so: \
+                 xsk-client run --memlock SIZE",
+                kib(limit),
+                kib(usual)
+            );
+            say(PROGRAM, &text);
+        }
+    }
+
+    fn short_after(&self, others: u64, held: &[Held]) -> Error {
         let raised = held.iter().map(|held| held.lease.granted.memlock.limit).max().unwrap_or(0);
-        Err(self.short(
+        self.short(
             others,
             &match raised {
                 0 => "the helper could not raise it (no memlock_mib in the policy, or no CAP_SYS_RESOURCE)"
                     .to_owned(),
                 raised => format!("the helper raised it to {} only", kib(raised)),
             },
-        ))
+        )
     }
 
     /// The frames that each queue of a backend may have, where a limit counts.
@@ -173,9 +214,9 @@ fn others(held: &[Held]) -> u64 {
     leased.saturating_sub(held.iter().map(|held| held.declared.next_multiple_of(MIB)).sum())
 }
 
-fn queues(target: &Target) -> u64 {
-    // A program that finds its netdev in the environment is not known; the limit is its own affair.
-    if target.is_argument() { target.netdev().options().queues.into() } else { 0 }
+/// A program that finds its netdev in the environment is not known; unless it is declared the limit is its own affair.
+fn queues(target: &Target, declared: bool) -> u64 {
+    if target.is_argument() || declared { target.netdev().options().queues.into() } else { 0 }
 }
 
 fn kib(bytes: u64) -> String {

@@ -20,7 +20,8 @@ use xsk_command::{Failure, Wait, acquire, say, warnings};
 use xsk_proto::Code;
 
 use crate::outcome::{Outcome, PROGRAM};
-use crate::probe::{self, Program};
+use crate::programs::Programs;
+use crate::qemu;
 use held::Held;
 use memory::Need;
 use plan::{Plan, Target};
@@ -44,9 +45,11 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
 /// Returns the command with its sockets; none where it was only to be printed.
 fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
     let plan = Plan::make(args)?;
-    let program = probe::find(&plan.command).map_err(|(program, error)| start::not_run(&program, &error))?;
-    given::check(&plan.given, &program)?;
-    let streamed = through_stream(args.backend, &plan, &program)?;
+    let programs =
+        Programs::find(&plan.command).map_err(|(program, error)| start::not_run(&program, &error))?;
+    given::check(&plan.given, &programs)?;
+    check_closer(&plan, &programs)?;
+    let streamed = through_stream(args.backend, &plan, &programs)?;
     if args.dry_run {
         plan.print(streamed);
         return Ok(None);
@@ -55,23 +58,38 @@ fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
         say(PROGRAM, "warning: no af-xdp netdev in the command needs sockets; nothing is acquired");
         return Ok(Some(Start::new(plan.command)));
     }
-    let need = Need::of(&plan, &program, streamed);
+    let need = Need::of(&plan, &programs.consumer, streamed, args.memlock);
     let endpoint = args.endpoint.endpoint();
     need.check_before(&endpoint, &plan)?;
     let held = acquire_all(plan.targets, &need, &endpoint, args.wait.wait)?;
     need.check_after(&held)?;
+    need.warn_unknown();
     held.iter().for_each(|held| warn(held, &plan.command));
     let frames = streamed.then(|| need.frames(&held));
     Ok(Some(hand_over(Start::new(plan.command), held, frames)?))
 }
 
+/// Refuses a command that would lose its sockets on the way.
+fn check_closer(plan: &Plan, programs: &Programs) -> Result<(), Error> {
+    match &programs.closer {
+        Some(closer) if !plan.targets.is_empty() => {
+            let message = format!(
+                "{closer} passes no descriptor above 2 on, so that the sockets would be lost: put it before xsk-client"
+            );
+            Err(Error::new(Kind::Usage, closer, message)
+                .hint(format!("{closer} ... xsk-client run -- COMMAND...")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether the sockets go to xsk-backend instead of QEMU.
-fn through_stream(backend: Backend, plan: &Plan, program: &Program) -> Result<bool, Error> {
+fn through_stream(backend: Backend, plan: &Plan, programs: &Programs) -> Result<bool, Error> {
     if !plan.targets.iter().any(Target::is_argument) {
         return Ok(false);
     }
-    let Some(qemu) = program.qemu.as_deref() else { return Ok(false) };
-    match (probe::has_af_xdp(qemu, probe::PATIENCE), backend) {
+    let Some(qemu) = programs.consumer.qemu() else { return Ok(false) };
+    match (qemu::has_af_xdp(qemu, qemu::PATIENCE), backend) {
         (Some(false), Backend::Direct) => Err(lacks_af_xdp(qemu)),
         (Some(false), Backend::Stream) => {
             let qemu = qemu.display();

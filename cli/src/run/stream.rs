@@ -15,7 +15,7 @@ use xsk_client::{Error, Kind};
 use super::held::Held;
 use super::plan::Target;
 use super::start::Start;
-use crate::probe;
+use crate::programs;
 use crate::sys::{packet, process};
 
 /// Starts a backend for each of these leases, and rewrites the command. `frames`: of UMEM, for each queue, where there
@@ -108,7 +108,7 @@ fn backend_program() -> Result<PathBuf, Error> {
     if let Some(path) = beside.filter(|path| process::executable(path).is_ok()) {
         return Ok(path);
     }
-    probe::resolve(name.as_ref()).map_err(|_| {
+    programs::resolve(name.as_ref()).map_err(|_| {
         Error::new(Kind::NotInstalled, name, "xsk-backend is not installed")
             .hint("make install, or put it into PATH")
     })

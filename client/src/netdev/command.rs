@@ -36,10 +36,11 @@ impl Found {
 /// # Errors
 /// The option as it stands in the command, with QEMU's sentence about it.
 pub fn find(command: &[OsString]) -> Result<Vec<Found>, Error> {
-    let backend = command.first().is_some_and(|program| is_backend(program));
+    let backend_at = backend(command);
     let mut found = Vec::new();
     let mut index = 1;
     while let Some(argument) = command.get(index) {
+        let backend = backend_at.is_some_and(|at| index > at);
         if let Some(text) = backend.then(|| argument.as_bytes().strip_prefix(BACKEND.as_bytes())).flatten() {
             found.extend(read(index, Place::Backend, OsStr::from_bytes(text), BACKEND)?);
             index += 1;
@@ -67,6 +68,15 @@ pub fn replace(command: &mut [OsString], index: usize, argument: OsString) {
 }
 
 const BACKEND: &str = "--netdev=";
+
+/// Where `xsk-backend` stands in the command: first, or behind wrappers. Behind an option of QEMU's it is a value.
+fn backend(command: &[OsString]) -> Option<usize> {
+    let at = command.iter().position(|word| is_backend(word))?;
+    let before = command.get(..at)?.iter().filter_map(|word| option(word));
+    let mut qemus =
+        before.filter(|name| place(name, false).is_some() || TEXT.iter().any(|o| o.as_bytes() == *name));
+    qemus.next().is_none().then_some(at)
+}
 
 fn is_backend(program: &OsStr) -> bool {
     std::path::Path::new(program).file_name() == Some(OsStr::new("xsk-backend"))

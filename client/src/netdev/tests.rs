@@ -197,6 +197,10 @@ fn finds_behind_wrappers_and_for_the_backend() {
     let found = find(&backend).unwrap();
     assert_eq!(found.iter().map(|f| f.index).collect::<Vec<_>>(), [1, 3]);
     assert_eq!(found[0].argument(OsStr::new("x")), "--netdev=x");
+    let wrapped = command(&["timeout", "-k", "1", "2", "xsk-backend", "--netdev=af-xdp,ifname=e"]);
+    assert_eq!(find(&wrapped).unwrap()[0].place, Place::Backend);
+    let named = command(&["qemu", "-name", "xsk-backend", "--netdev=af-xdp,ifname=e"]);
+    assert!(find(&named).unwrap().is_empty());
 }
 
 #[test]
