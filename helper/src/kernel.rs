@@ -4,7 +4,7 @@
 
 use crate::error::Failure;
 use crate::leases::key::Netns;
-use crate::netlink::{self, Netdev, Netlink};
+use crate::netlink::{self, Ethtool, Netdev, Netlink};
 use crate::netns;
 
 /// The network namespace of this process, and the connections to the kernel there.
@@ -14,12 +14,15 @@ pub(crate) struct Kernel {
     pub(crate) netlink: Netlink,
     /// `None` where the kernel has no such family.
     pub(crate) netdev: Option<Netdev>,
+    /// `None` where the kernel has no such family.
+    pub(crate) ethtool: Option<Ethtool>,
 }
 
 impl Kernel {
     pub(crate) fn open() -> Result<Self, Failure> {
         let netns = netns::own()?;
         let netlink = netlink::route().map_err(|error| Failure::internal("opening rtnetlink", error))?;
-        Ok(Self { netns, netlink, netdev: netlink::netdev().ok().flatten() })
+        let (netdev, ethtool) = (netlink::netdev().ok().flatten(), netlink::ethtool().ok().flatten());
+        Ok(Self { netns, netlink, netdev, ethtool })
     }
 }

@@ -25,7 +25,7 @@ pub use link::{Attached, Event, Link, XdpMode};
 pub use message::{Message, Request, messages};
 pub use netdev::{Features, Netdev};
 pub use route::Route;
-pub use xdp::{SINGLE_BUFFER, SINGLE_BUFFER_MTU, Undelivered};
+pub use xdp::{SINGLE_BUFFER, SINGLE_BUFFER_MTU, Undelivered, VETH_PEER_MTU};
 
 /// Asks the kernel. A program implements this for its own netlink socket.
 pub trait Ask {

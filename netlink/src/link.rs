@@ -2,11 +2,12 @@
 //! An interface as rtnetlink tells it: what it is called, how large it is, and which XDP program is
 //! on it (include/uapi/linux/if_link.h).
 
-use crate::bytes::{attributes, find, number, text, u32_at};
+use crate::bytes::{attributes, find, number, text, u16_at, u32_at};
 use crate::message::{Message, Request, messages};
 
-/// `struct ifinfomsg`: family at 0, type, index at 4, flags at 8, change.
+/// `struct ifinfomsg`: family at 0, type at 2, index at 4, flags at 8, change.
 pub(crate) const FIXED: usize = size_of::<libc::ifinfomsg>();
+const HARDWARE: usize = 2;
 const INDEX: usize = 4;
 const FLAGS: usize = 8;
 /// The family of links as such. A bridge tells of its ports as links of a family of its own, and of
@@ -33,6 +34,8 @@ pub struct Link {
     pub ifindex: u32,
     /// Its primary name.
     pub name: String,
+    /// The type of its frames, as include/uapi/linux/if_arp.h numbers them.
+    pub hardware: u16,
     /// Its link-layer address; zeros where that has another length.
     pub mac: [u8; 6],
     /// Its MTU in bytes.
@@ -120,6 +123,7 @@ impl Link {
         let flags = u32_at(message.body, FLAGS)?;
         let mut link = Self {
             ifindex: u32_at(message.body, INDEX)?,
+            hardware: u16_at(message.body, HARDWARE)?,
             up: flags & UP != 0,
             carrier: flags & LOWER_UP != 0,
             ..Self::default()

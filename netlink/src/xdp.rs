@@ -16,6 +16,10 @@ pub const SINGLE_BUFFER: u32 = UMEM_FRAME - HEADROOM;
 /// The largest MTU with which every frame fits into a single buffer.
 pub const SINGLE_BUFFER_MTU: u32 = SINGLE_BUFFER - ETHERNET_HEADER;
 
+/// The largest MTU of a veth's other end with which that takes a program for single buffers
+/// (drivers/net/veth.c, `veth_xdp_set`): a page less headroom, `skb_shared_info` and header.
+pub const VETH_PEER_MTU: u32 = UMEM_FRAME - HEADROOM - 320 - ETHERNET_HEADER;
+
 /// Kinds of device that never had a zero-copy mode, for kernels that do not tell features.
 const COPY_ONLY: [&str; 6] = ["veth", "macvlan", "ipvlan", "dummy", "bond", "tun"];
 
@@ -30,6 +34,16 @@ pub enum Undelivered {
 }
 
 impl Link {
+    /// Returns why its frames are not Ethernet frames of a cable, or of what stands for one; `None` where they are.
+    pub fn not_ethernet(&self) -> Option<&'static str> {
+        match self.hardware {
+            libc::ARPHRD_ETHER => None,
+            libc::ARPHRD_LOOPBACK => Some("it is the host's loopback, and no frame leaves it"),
+            libc::ARPHRD_NONE => Some("its packets have no Ethernet header"),
+            _ => Some("its frames are not Ethernet frames"),
+        }
+    }
+
     /// Returns whether every frame fits into a single buffer.
     pub fn fits_single_buffer(&self) -> bool {
         self.mtu <= SINGLE_BUFFER_MTU

@@ -55,11 +55,13 @@ pub enum Code {
     NotInstalled = 22,
     /// A system call failed that should not; the message names the step.
     Internal = 23,
+    /// The interface carries no Ethernet frames.
+    NotEthernet = 24,
 }
 
 impl Code {
     /// Every code, in the order of the numbers.
-    pub const ALL: [Code; 24] = [
+    pub const ALL: [Code; 25] = [
         Code::NotAllowed,
         Code::NoSuchInterface,
         Code::BadName,
@@ -84,6 +86,7 @@ impl Code {
         Code::Timeout,
         Code::NotInstalled,
         Code::Internal,
+        Code::NotEthernet,
     ];
 
     /// The code's name as scripts and logs see it.
@@ -113,6 +116,7 @@ impl Code {
             Code::Timeout => "timeout",
             Code::NotInstalled => "not-installed",
             Code::Internal => "internal",
+            Code::NotEthernet => "not-ethernet",
         }
     }
 }

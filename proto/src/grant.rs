@@ -125,4 +125,6 @@ pub enum WarningKind {
     Down,
     /// The kernel is too old for something that the text names.
     Kernel,
+    /// VLAN tags are taken off before the sockets see a frame.
+    Tags,
 }

@@ -72,6 +72,7 @@ fn enums_are_as_specified() {
         W::NoQueueConfinement,
         W::Down,
         W::Kernel,
+        W::Tags,
     ];
     same_as_table("WarningKind", &kinds, |kind| format!("{kind:?}"));
     use EventKind as E;

@@ -91,7 +91,7 @@ fn patched(name: &str, at: usize, bytes: &[u8]) -> (&'static str, Vec<u8>) {
 fn values_that_a_type_cannot_have() {
     let cases: [(&str, usize, &[u8], DecodeError); 7] = [
         ("acquire", 24, &3_u32.to_le_bytes(), DecodeError::Unsupported), // a mode
-        ("refused", 4, &24_u32.to_le_bytes(), DecodeError::Unsupported), // a code
+        ("refused", 4, &99_u32.to_le_bytes(), DecodeError::Unsupported), // a code
         ("event", 4, &8_u32.to_le_bytes(), DecodeError::Unsupported),    // a kind
         ("acquire", 12, &[0xff], DecodeError::Malformed),                // UTF-8
         ("status-empty", 20, &[2], DecodeError::Malformed),              // a bool

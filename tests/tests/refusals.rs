@@ -358,3 +358,85 @@ fn no_service_user() {
     refused(run(&lab), ETH1, "not-installed", &[lab::SERVICE], &["useradd"]);
     lab.nothing_left("eth1", &[]);
 }
+
+/// A veth whose other end is on the host too, or in the peer's namespace.
+fn uneven_veth(lab: &Lab, seen: bool, sends: &str, mtu: &str) {
+    ip(&[
+        "link",
+        "add",
+        "eth3",
+        "numrxqueues",
+        "1",
+        "numtxqueues",
+        "1",
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "peer3",
+        "numrxqueues",
+        "1",
+        "numtxqueues",
+        sends,
+    ]);
+    ip(&["link", "set", "eth3", "up"]);
+    ip(&["link", "set", "peer3", "mtu", mtu, "up"]);
+    if !seen {
+        lab.move_to_peer("peer3");
+    }
+}
+
+#[test]
+fn an_attach_that_fails_names_the_cause() {
+    let lab = lab!();
+    lab.allow("*");
+    let cases = [
+        (
+            true,
+            "4",
+            "1500",
+            "peer3, its other end, sends by 4 queues, and it receives by 1",
+            "ethtool -L peer3 tx 1",
+        ),
+        (true, "1", "9000", "peer3, its other end, has an MTU of 9000", "ip link set dev peer3 mtu 3506"),
+        (false, "4", "1500", "its other end sends by more than the 1 queues", "ethtool -L PEER tx 1"),
+        (
+            false,
+            "1",
+            "9000",
+            "its other end has an MTU of more than the 3506",
+            "ip link set dev PEER mtu 3506",
+        ),
+    ];
+    for (seen, sends, mtu, cause, mend) in cases {
+        uneven_veth(&lab, seen, sends, mtu);
+        let netdev = "af-xdp,id=n0,ifname=eth3";
+        let native = format!("{netdev},mode=native");
+        refused(run(&lab), &native, "mode-unsupported", &[cause], &[mend, "xsk-client doctor eth3"]);
+        lab.nothing_left("eth3", &[]);
+        // Left to itself it takes skb mode, and says why.
+        let done = run(&lab).args(["--acquire", netdev, "--", "true"]).run(SOON).ok();
+        assert!(done.stderr.contains(&format!("native mode was refused: {cause}")), "{}", done.stderr);
+        lab.nothing_left("eth3", &[]);
+        ip(&["link", "del", "eth3"]);
+    }
+}
+
+#[test]
+fn interfaces_without_ethernet_frames_are_refused_as_what_they_are() {
+    let lab = lab!();
+    lab.allow("*");
+    let lo = &["lo cannot carry a guest's frames: it is the host's loopback"][..];
+    refused(run(&lab), "af-xdp,id=n0,ifname=lo", "not-ethernet", lo, &["ip link"]);
+    ip(&["tuntap", "add", "dev", "tun9", "mode", "tun"]);
+    let tun = &["tun9 cannot carry a guest's frames: its packets have no Ethernet header"][..];
+    refused(run(&lab), "af-xdp,id=n0,ifname=tun9", "not-ethernet", tun, &["mode tap"]);
+    lab.nothing_left("tun9", &[]);
+    for name in ["lo", "tun9"] {
+        let said = lab.client("doctor").arg(name).run(SOON).exits(78);
+        assert!(said.stdout.contains("cannot carry a guest's frames"), "{}", said.stdout);
+    }
+    ip(&["tuntap", "add", "dev", "tap9", "mode", "tap"]);
+    run(&lab).args(["--acquire", "af-xdp,id=n0,ifname=tap9", "--", "true"]).run(SOON).ok();
+    lab.nothing_left("tap9", &[]);
+}

@@ -3,14 +3,11 @@
 #![forbid(unsafe_code)]
 
 use xsk_client::{Error, Kind};
-use xsk_netlink::{Attached, Link, SINGLE_BUFFER, XdpMode};
+use xsk_netlink::{Attached, Link, SINGLE_BUFFER, VETH_PEER_MTU, XdpMode};
 use xsk_proto::{Code, IfName};
 
 use super::nic::Nic;
 use super::{Finding, kind, native, offloads, peer, queues, stack};
-
-/// `veth_xdp_set`, drivers/net/veth.c: a page less XDP's headroom, `skb_shared_info` and an Ethernet header.
-const MAX_PEER_MTU: u32 = 4096 - 256 - 320 - 14;
 
 /// Looks at `ifname`; `ours` are the programs of the helper.
 pub(super) fn findings(ifname: &str, ours: &[u32]) -> Vec<Finding> {
@@ -21,6 +18,15 @@ pub(super) fn findings(ifname: &str, ours: &[u32]) -> Vec<Finding> {
         Ok(Some(nic)) if nic.name() != ifname => {
             let message = format!("{ifname} is not the primary name of {}", nic.name());
             vec![fail(Code::BadName, message, format!("xsk-client doctor {}", nic.name()))]
+        }
+        Ok(Some(nic)) if nic.link.not_ethernet().is_some() => {
+            let why = nic.link.not_ethernet().unwrap_or_default();
+            let message = format!("{ifname} cannot carry a guest's frames: {why}");
+            vec![fail(
+                Code::NotEthernet,
+                message,
+                "take another interface: ip link shows those of type link/ether",
+            )]
         }
         Ok(Some(nic)) => all(&nic, ours),
         Ok(None) => {
@@ -73,7 +79,7 @@ fn state(nic: &Nic) -> Finding {
 fn mtu(nic: &Nic) -> Finding {
     let mtu = nic.link.mtu;
     if nic.link.fits_single_buffer() {
-        let peer = nic.other.as_ref().filter(|peer| nic.is_veth() && peer.mtu > MAX_PEER_MTU);
+        let peer = nic.other.as_ref().filter(|peer| nic.is_veth() && peer.mtu > VETH_PEER_MTU);
         return peer.map_or_else(|| Finding::ok("mtu", format!("{mtu} bytes")), mtu_of_peer);
     }
     let message = format!("{mtu} bytes: QEMU would lose frames over {SINGLE_BUFFER} bytes without a word");
@@ -83,7 +89,7 @@ fn mtu(nic: &Nic) -> Finding {
 
 fn mtu_of_peer(peer: &Link) -> Finding {
     let message = format!(
-        "{}, the other end, has {} bytes, and veth takes native XDP up to {MAX_PEER_MTU}",
+        "{}, the other end, has {} bytes, and veth takes native XDP up to {VETH_PEER_MTU}",
         peer.name, peer.mtu
     );
     Finding::note("mtu", message, format!("sudo ip link set {} mtu 1500", peer.name))

@@ -6,10 +6,10 @@ use std::io;
 use xsk_netlink::{Link, SINGLE_BUFFER, SINGLE_BUFFER_MTU};
 use xsk_proto::{Code, IfName, Warning, WarningKind};
 
-use super::sysfs;
+use super::{sysfs, tags};
 use crate::error::Failure;
 use crate::kernel::Kernel;
-use crate::netlink::{self, Netdev};
+use crate::netlink::Netdev;
 
 /// An interface that exists.
 pub(crate) struct Device<'k> {
@@ -45,6 +45,23 @@ impl<'k> Device<'k> {
         self.kernel.netdev.as_ref()
     }
 
+    /// Where the kernel is asked about it.
+    pub(crate) fn kernel(&self) -> &'k Kernel {
+        self.kernel
+    }
+
+    /// Whether there is a cable, or what stands for one, that carries Ethernet frames.
+    pub(crate) fn check_kind(&self) -> Result<(), Failure> {
+        let Link { name, kind, .. } = &self.link;
+        let Some(why) = self.link.not_ethernet() else { return Ok(()) };
+        let message = format!("{name} cannot carry a guest's frames: {why}");
+        let hint = match kind.as_str() {
+            "tun" => "take a tap, whose frames have the header: ip tuntap add dev NAME mode tap",
+            _ => "take another interface: ip link shows those of type link/ether",
+        };
+        Err(Failure::new(Code::NotEthernet, name, message).hint(hint))
+    }
+
     /// Reads it again, by its index. Under the interface's lock it has to be what the policy was asked about.
     pub(crate) fn refresh(&mut self) -> Result<(), Failure> {
         let name = self.link.name.clone();
@@ -71,7 +88,7 @@ impl<'k> Device<'k> {
 
     /// A driver that does not say is no reason to refuse; the kernel has the last word at bind.
     fn channels(&self) -> Option<u32> {
-        let channels = netlink::ethtool().ok()??.channels(self.link.ifindex).ok()??;
+        let channels = self.kernel.ethtool.as_ref()?.channels(self.link.ifindex).ok()??;
         Some(channels.in_use())
     }
 
@@ -134,6 +151,7 @@ impl<'k> Device<'k> {
         if self.kernel.netlink.has_default_route(*ifindex).unwrap_or(false) {
             warn(WarningKind::DefaultRoute, format!("the host's default route leaves by {name}"));
         }
+        warnings.extend(tags::warning(self.kernel, &self.link));
         warnings
     }
 }

@@ -12,9 +12,11 @@ mod lease;
 mod memlock;
 mod options;
 pub(crate) mod program;
+mod refusal;
 mod residue;
 mod sockets;
 mod sysfs;
+mod tags;
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -189,6 +191,7 @@ fn claim(
 ) -> Result<Grant, Failure> {
     let Acquire { first_queue, queues, .. } = request.acquire;
     let mut device = Device::find(kernel, &request.name)?;
+    device.check_kind()?;
     device.check_queues(&request.name, first_queue, queues)?;
     device.check_mtu(request.options.frags)?;
     let sockets = sockets::make(device.link.ifindex, queues, &request.options)?;
@@ -238,7 +241,7 @@ fn occupy(
 ) -> Result<(Attachment, Option<OwnedFd>), Failure> {
     let frags = request.options.frags;
     let (key, link, modes) = (lease.key, &device.link, &allowed.modes);
-    let wanted = Wanted { key, link, netdev: device.netdev(), modes, frags };
+    let wanted = Wanted { key, link, kernel: device.kernel(), modes, frags };
     stop_at!("claimed");
     let (redirect, attachment) = program::install(&wanted, idle)?;
     stop_at!("installed");
@@ -317,6 +320,7 @@ pub(crate) fn check(
 ) -> Result<Verdict, Failure> {
     let (request, allowed) = Request::judge(acquire, policy, caller)?;
     let device = Device::find(kernel, &request.name)?;
+    device.check_kind()?;
     device.check_queues(&request.name, request.acquire.first_queue, request.acquire.queues)?;
     device.check_mtu(request.options.frags)?;
     let probe = sockets::make(device.link.ifindex, 1, &Options::default())?;

@@ -10,7 +10,9 @@ use xsk_bpf::{AttachMode, Error, LinkInfo, Loaded, Redirect, Step};
 use xsk_netlink::{Link, Undelivered, XdpMode};
 use xsk_proto::{Code, Mode};
 
+use super::refusal;
 use crate::error::Failure;
+use crate::kernel::Kernel;
 use crate::leases::key::Key;
 use crate::leases::table::Table;
 use crate::netlink::Netdev;
@@ -43,8 +45,8 @@ pub(crate) type Installed = (Redirect, Attachment);
 pub(crate) struct Wanted<'a> {
     pub(crate) key: Key,
     pub(crate) link: &'a Link,
-    /// Where a driver is asked what it can do.
-    pub(crate) netdev: Option<&'a Netdev>,
+    /// Where it is asked what is known of the interface.
+    pub(crate) kernel: &'a Kernel,
     /// In the order in which to try them.
     pub(crate) modes: &'a [Mode],
     pub(crate) frags: bool,
@@ -276,14 +278,16 @@ fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, St
                 return Err(appeared(&wanted.link.name));
             }
             Err((back, error)) => {
-                reason =
-                    format!("{mode} mode was refused: {}", std::io::Error::from_raw_os_error(error.errno));
-                refused = Some((*mode, error));
+                let cause = refusal::cause(wanted, *mode, error.errno);
+                let errno = std::io::Error::from_raw_os_error(error.errno).to_string();
+                let why = cause.as_ref().map_or(errno, |cause| cause.what.clone());
+                reason = format!("{mode} mode was refused: {why}");
+                refused = Some((*mode, error, cause));
                 loaded = back;
             }
         }
     }
-    Err(unsupported(&wanted.link.name, refused, &reason))
+    Err(refusal::unsupported(&wanted.link.name, refused, &reason))
 }
 
 /// Why a program in this mode would attach, and no frame reach a socket.
@@ -292,7 +296,7 @@ fn undelivered(mode: Mode, wanted: &Wanted<'_>) -> Option<&'static str> {
         return None;
     }
     let ask = |netdev: &Netdev| netdev.features(wanted.link.ifindex).ok();
-    match wanted.link.undelivered_natively(wanted.netdev.and_then(ask))? {
+    match wanted.link.undelivered_natively(wanted.kernel.netdev.as_ref().and_then(ask))? {
         Undelivered::Bond => Some("a bond delivers nothing to AF_XDP in native mode"),
         Undelivered::Driver => Some("its driver drops what an XDP program redirects"),
     }
@@ -301,16 +305,4 @@ fn undelivered(mode: Mode, wanted: &Wanted<'_>) -> Option<&'static str> {
 fn appeared(name: &str) -> Failure {
     Failure::new(Code::ForeignProgram, name, format!("another XDP program has just been attached to {name}"))
         .hint(format!("see what it is: bpftool net show dev {name}; it is left alone"))
-}
-
-fn unsupported(name: &str, refused: Option<(Mode, Error)>, reason: &str) -> Failure {
-    let message = match refused {
-        Some((mode, error)) => {
-            let errno = std::io::Error::from_raw_os_error(error.errno);
-            format!("{name} does not take the XSK program in {mode} mode: {errno}")
-        }
-        None => format!("{name} does not take the XSK program: {reason}"),
-    };
-    Failure::new(Code::ModeUnsupported, name, message)
-        .hint("ask for mode=skb, which every driver has; dmesg may say more")
 }

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Why an interface does not take the XSK program. BPF_LINK_CREATE answers with a number alone, and the driver's
+//! sentence about it goes to a tracepoint that only root reads. So what drivers are known to refuse for is looked at
+//! afterwards, and the refusal names it.
+
+use xsk_bpf::Error;
+use xsk_netlink::{Features, Link, VETH_PEER_MTU};
+use xsk_proto::{Code, Mode};
+
+use super::program::Wanted;
+use crate::error::Failure;
+
+/// What is known of an interface that has just refused.
+#[derive(Debug, Default)]
+struct Known {
+    link: Link,
+    errno: i32,
+    frags: bool,
+    /// The receive queues in use, where the kernel tells.
+    receives: Option<u32>,
+    /// Offloads that join frames.
+    joins: Option<&'static str>,
+    /// What the driver says of native XDP, where the kernel tells.
+    native: Option<Features>,
+    /// The other end of a veth, where it is to be seen.
+    peer: Option<Peer>,
+}
+
+#[derive(Debug)]
+struct Peer {
+    name: String,
+    mtu: u32,
+    sends: u32,
+}
+
+/// A reason, and the command that takes it away.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Cause {
+    pub(super) what: String,
+    mend: String,
+}
+
+/// Looks for the reason of a refusal in native mode. In skb mode there is no driver to refuse.
+pub(super) fn cause(wanted: &Wanted<'_>, mode: Mode, errno: i32) -> Option<Cause> {
+    if mode != Mode::Native {
+        return None;
+    }
+    let Wanted { link, kernel, frags, .. } = wanted;
+    let ethtool = kernel.ethtool.as_ref();
+    let channels = |index| ethtool.and_then(|ethtool| ethtool.channels(index).ok().flatten());
+    let features = ethtool.and_then(|ethtool| ethtool.features(link.ifindex).ok()).unwrap_or_default();
+    let joining = [("rx-lro", "lro"), ("rx-gro-hw", "rx-gro-hw")];
+    let lower = link.lower.filter(|_| link.kind == "veth");
+    let peer = lower.and_then(|index| kernel.netlink.link_by_index(index).ok().flatten());
+    Known {
+        errno,
+        frags: *frags,
+        receives: channels(link.ifindex).map(|channels| channels.rx + channels.combined),
+        joins: joining.into_iter().find(|(name, _)| features.contains(*name)).map(|(_, option)| option),
+        native: kernel.netdev.as_ref().and_then(|netdev| netdev.features(link.ifindex).ok()),
+        peer: peer.map(|peer| Peer {
+            sends: channels(peer.ifindex).map_or(peer.tx_queues, |channels| channels.tx + channels.combined),
+            mtu: peer.mtu,
+            name: peer.name,
+        }),
+        link: (*link).clone(),
+    }
+    .cause()
+}
+
+impl Known {
+    fn cause(&self) -> Option<Cause> {
+        let of_kind = if self.link.kind == "veth" { self.of_veth() } else { self.of_driver() };
+        of_kind.map(|(what, mend)| Cause { what, mend })
+    }
+
+    /// A veth receives what its other end sends, queue for queue and as long as that makes its frames.
+    fn of_veth(&self) -> Option<(String, String)> {
+        let receives = self.receives.unwrap_or(self.link.rx_queues);
+        let Some(Peer { name: peer, mtu, sends }) = &self.peer else {
+            return self.of_unseen_end(receives);
+        };
+        if *sends > receives {
+            let what =
+                format!("{peer}, its other end, sends by {sends} queues, and it receives by {receives}");
+            return Some((what, format!("as root: ethtool -L {peer} tx {receives}")));
+        }
+        (*mtu > VETH_PEER_MTU && !self.frags).then(|| {
+            let what =
+                format!("{peer}, its other end, has an MTU of {mtu}, and native mode takes {VETH_PEER_MTU}");
+            (what, format!("as root: ip link set dev {peer} mtu {VETH_PEER_MTU}"))
+        })
+    }
+
+    /// The number tells which of both it is.
+    fn of_unseen_end(&self, receives: u32) -> Option<(String, String)> {
+        let (what, mend) = match self.errno {
+            libc::ENOSPC => (
+                format!("its other end sends by more than the {receives} queues by which it receives"),
+                format!("ethtool -L PEER tx {receives}"),
+            ),
+            libc::ERANGE => (
+                format!("its other end has an MTU of more than the {VETH_PEER_MTU} that native mode takes"),
+                format!("ip link set dev PEER mtu {VETH_PEER_MTU}"),
+            ),
+            _ => return None,
+        };
+        Some((what, format!("as root, in the other end's network namespace: {mend}")))
+    }
+
+    fn of_driver(&self) -> Option<(String, String)> {
+        let name = &self.link.name;
+        if let Some(option) = self.joins {
+            let what = format!("its {option} is on, which joins frames");
+            return Some((what, format!("as root: ethtool -K {name} {option} off")));
+        }
+        if self.native.is_some_and(|told| !told.has(Features::BASIC)) {
+            return Some(("its driver has no native XDP".to_owned(), "ask for mode=skb".to_owned()));
+        }
+        if self.frags && self.native.is_some_and(|told| !told.has(Features::FRAGS)) {
+            let what = "its driver takes no frames of several buffers".to_owned();
+            return Some((what, format!("ask for mode=skb, or as root: ip link set dev {name} mtu 1500")));
+        }
+        (self.link.mtu > 1500).then(|| {
+            let what = format!("its MTU of {} may be more than its driver takes for that", self.link.mtu);
+            (what, format!("as root: ip link set dev {name} mtu 1500"))
+        })
+    }
+}
+
+/// The refusal of all modes; `last` is the mode that was tried last, with the kernel's answer and its cause.
+pub(super) fn unsupported(name: &str, last: Option<(Mode, Error, Option<Cause>)>, reason: &str) -> Failure {
+    let doctor = format!("xsk-client doctor {name}");
+    let Some((mode, error, cause)) = last else {
+        let message = format!("{name} does not take the XSK program: {reason}");
+        return Failure::new(Code::ModeUnsupported, name, message)
+            .hint(format!("ask for mode=skb, which every driver has; all checks: {doctor}"));
+    };
+    let errno = std::io::Error::from_raw_os_error(error.errno);
+    let because = cause.as_ref().map_or_else(String::new, |cause| format!("{}; ", cause.what));
+    let message = format!("{name} does not take the XSK program in {mode} mode: {because}{errno}");
+    let skb =
+        if mode == Mode::Native { "ask for mode=skb, which every driver has" } else { "dmesg may say more" };
+    let mend = cause.map_or_else(|| skb.to_owned(), |cause| cause.mend);
+    Failure::new(Code::ModeUnsupported, name, message).hint(format!("{mend}; all checks: {doctor}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(kind: &str, change: impl FnOnce(&mut Known)) -> Option<String> {
+        let link =
+            Link { name: "eth1".into(), kind: kind.into(), mtu: 1500, rx_queues: 1, ..Link::default() };
+        let mut known = Known { link, ..Known::default() };
+        change(&mut known);
+        known.cause().map(|cause| cause.what)
+    }
+
+    fn peer(mtu: u32, sends: u32) -> Option<Peer> {
+        Some(Peer { name: "peer1".into(), mtu, sends })
+    }
+
+    #[test]
+    fn a_veth_is_judged_by_its_other_end() {
+        let text = known("veth", |known| known.peer = peer(1500, 2)).unwrap();
+        assert_eq!(text, "peer1, its other end, sends by 2 queues, and it receives by 1");
+        let text = known("veth", |known| known.peer = peer(9000, 1)).unwrap();
+        assert_eq!(text, "peer1, its other end, has an MTU of 9000, and native mode takes 3506");
+        assert_eq!(known("veth", |known| (known.peer, known.frags) = (peer(9000, 1), true)), None);
+        let text = known("veth", |known| known.errno = libc::ENOSPC).unwrap();
+        assert_eq!(text, "its other end sends by more than the 1 queues by which it receives");
+        assert!(
+            known("veth", |known| known.errno = libc::ERANGE).unwrap().contains("MTU of more than the 3506")
+        );
+        assert_eq!(known("veth", |_| ()), None);
+    }
+
+    #[test]
+    fn a_card_is_judged_by_its_driver() {
+        assert_eq!(known("", |_| ()), None);
+        assert!(known("", |known| known.joins = Some("lro")).unwrap().contains("its lro is on"));
+        assert!(known("", |known| known.link.mtu = 3000).unwrap().contains("its MTU of 3000"));
+    }
+}
