@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Exec runs whose user is not the one whom the connection names, line 35 of the list: over the end
-//! that connected to a listener, where the kernel names the listener; and by sudo, over another's pair.
+//! that connected to a listener, where the kernel names the listener; and by sudo, over another's
+//! pair.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -20,7 +21,8 @@ fn packets() -> OwnedFd {
     socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap()
 }
 
-/// A connection of the lab's user's to a service of this user's: the service's end, and the other one.
+/// A connection of the lab's user's to a service of this user's: the service's end, and the other
+/// one.
 fn to_service(lab: &Lab, whose: &User) -> (Wire, OwnedFd) {
     // In the abstract, so that everybody can listen.
     let address = UnixAddr::new_abstract(format!("service-{}", lab.user.uid).as_bytes()).unwrap();
