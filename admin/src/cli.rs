@@ -25,6 +25,7 @@ Examples:
   xsk-helper listen --socket /run/xsk-helper/socket --socket-group xsk
   xsk-helper check-policy
   xsk-helper check-policy --as alice eth1
+  xsk-helper edit-policy
   xsk-helper revoke eth1 --queue 0
   xsk-helper reap
 
@@ -37,6 +38,8 @@ pub enum Command {
     Listen(Listen),
     /// Read the policy and say what is wrong with it, or what it grants somebody
     CheckPolicy(CheckPolicy),
+    /// Edit the policy with an editor; it is checked, and replaced in one step
+    EditPolicy(EditPolicy),
     /// Remove what a killed helper left behind; running leases are safe
     Reap,
     /// End leases: of an interface, a queue, a user
@@ -71,6 +74,14 @@ pub struct CheckPolicy {
     pub subject: Option<Vec<String>>,
 }
 
+/// Arguments of `edit-policy`.
+#[derive(Debug, Args)]
+pub struct EditPolicy {
+    /// A file of policy.d, by its name, instead of policy.toml
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
 /// Arguments of `revoke`.
 #[derive(Debug, Args)]
 pub struct Revoke {
@@ -85,24 +96,22 @@ pub struct Revoke {
     pub user: Option<String>,
 }
 
-impl From<Command> for admin::Command {
-    fn from(command: Command) -> Self {
-        match command {
-            Command::Listen(given) => Self::Listen(admin::Listen {
-                socket: given.socket,
-                policy: given.policy,
-                socket_mode: given.socket_mode,
-                socket_group: given.socket_group,
-            }),
-            Command::CheckPolicy(CheckPolicy { file, subject }) => {
-                let subject = subject.and_then(|words| <[String; 2]>::try_from(words).ok()).map(Into::into);
-                Self::CheckPolicy(admin::CheckPolicy { file, subject })
-            }
-            Command::Reap => Self::Reap,
-            Command::Revoke(Revoke { ifname, queue, user }) => {
-                Self::Revoke(admin::Revoke { ifname, queue, user })
-            }
-        }
+impl From<Listen> for admin::Command {
+    fn from(Listen { socket, policy, socket_mode, socket_group }: Listen) -> Self {
+        Self::Listen(admin::Listen { socket, policy, socket_mode, socket_group })
+    }
+}
+
+impl From<CheckPolicy> for admin::Command {
+    fn from(CheckPolicy { file, subject }: CheckPolicy) -> Self {
+        let subject = subject.and_then(|words| <[String; 2]>::try_from(words).ok()).map(Into::into);
+        Self::CheckPolicy(admin::CheckPolicy { file, subject })
+    }
+}
+
+impl From<Revoke> for admin::Command {
+    fn from(Revoke { ifname, queue, user }: Revoke) -> Self {
+        Self::Revoke(admin::Revoke { ifname, queue, user })
     }
 }
 

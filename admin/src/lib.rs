@@ -5,16 +5,26 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+mod edit;
 
 use std::process::ExitCode;
 
+use cli::Command;
+use edit::Environment;
 use xsk_helper::admin;
 
 /// Runs the program.
 #[must_use]
 pub fn start() -> ExitCode {
-    match admin::enter() {
-        Ok(()) => admin::run(&cli::parse().into()),
-        Err(status) => status,
+    let environment = Environment::of_process();
+    if let Err(status) = admin::enter() {
+        return status;
+    }
+    match cli::parse() {
+        Command::EditPolicy(given) => admin::finish(edit::edit(given.file.as_deref(), &environment)),
+        Command::Listen(given) => admin::run(&given.into()),
+        Command::CheckPolicy(given) => admin::run(&given.into()),
+        Command::Reap => admin::run(&admin::Command::Reap),
+        Command::Revoke(given) => admin::run(&given.into()),
     }
 }

@@ -20,7 +20,7 @@ use crate::isolation::service::ServiceUser;
 use crate::paths::ADMIN;
 
 /// What an editor wants to know of the terminal and the language, and how root has it chosen.
-const KEPT: [&str; 11] = [
+const KEPT: [&str; 10] = [
     "TERM",
     "COLORTERM",
     "LANG",
@@ -31,7 +31,6 @@ const KEPT: [&str; 11] = [
     "SUDO_EDITOR",
     "VISUAL",
     "EDITOR",
-    "SUDO_USER",
 ];
 
 /// The variables of root's that go along; nobody else's do. Asked before the environment is emptied.

@@ -8,11 +8,11 @@ use xsk_proto::{Code, Refused};
 
 /// What went wrong, with which object, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure(Box<Refused>);
+pub struct Failure(Box<Refused>);
 
 impl Failure {
     /// A failure about `object`.
-    pub(crate) fn new(code: Code, object: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(code: Code, object: impl Into<String>, message: impl Into<String>) -> Self {
         let (object, message) = (object.into(), message.into());
         Self(Box::new(Refused { code, object, message, hint: String::new() }))
     }
@@ -40,7 +40,7 @@ impl Failure {
     }
 
     /// What to do next.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = hint.into();
         self
     }

@@ -36,4 +36,6 @@ mod start;
 mod stops;
 mod sys;
 
+pub use error::Failure;
 pub use start::start;
+pub use xsk_proto::Code;

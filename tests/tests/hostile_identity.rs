@@ -5,7 +5,7 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use xsk_tests::lab;
@@ -125,7 +125,7 @@ fn h16_the_setuid_bit_gives_nothing_to_a_command() {
     let service = nix::unistd::User::from_name(SERVICE).unwrap().unwrap();
     let as_service = |program: &str| lab.cmd(program).ids(service.uid.as_raw(), service.gid.as_raw(), &[]);
     as_service(HELPER).arg("--help").run(SOON).ok();
-    as_service(HELPER).arg("reap").run(SOON).exits(77).err_has("the helper has no privileges");
+    as_service(HELPER).arg("reap").run(SOON).exits(78).err_has("the helper has no privileges");
     lab.cmd(HELPER).arg("reap").run(SOON).ok();
 }
 
@@ -316,6 +316,30 @@ fn h19_a_name_that_nobody_has_is_for_the_log_and_not_for_users() {
         assert!(log.lines().any(|line| line.contains(&place) && line.contains(&name)), "{log}");
     }
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
+}
+
+/// An allow rule is written, and the deny rule that belongs to it a moment later. A time in the future is no reason to wait.
+#[test]
+fn h19_a_policy_that_is_being_written_is_read_again() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    let all = format!("{}[[deny]]\nusers = [{}]\ninterfaces = [\"*\"]\n", rule(&lab), lab.user.uid);
+    for _ in 0..3 {
+        lab.policy("");
+        fs::write(POLICY, rule(&lab)).unwrap();
+        let (wire, _run) = lab.exec(&lab.user);
+        std::thread::sleep(Duration::from_millis(50));
+        fs::write(POLICY, &all).unwrap();
+        wire.is_refused(&veth.ifname, 0, 1, Code::NotAllowed);
+    }
+    let (begin, future) = (Instant::now(), SystemTime::now() + Duration::from_secs(1 << 20));
+    lab.policy(&rule(&lab));
+    fs::File::open(POLICY).unwrap().set_modified(future).unwrap();
+    let (wire, _run) = lab.exec(&lab.user);
+    drop(wire.get(&veth.ifname, 0, 1).unwrap());
+    assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+    drop(wire);
+    lab.nothing_left(&veth.ifname, &[]);
 }
 
 #[test]

@@ -255,6 +255,7 @@ fn real_paths() -> BTreeSet<String> {
     ));
     real.insert("/etc/xsk-helper".to_owned());
     real.insert("/etc/xsk-helper/policy.d/*.toml".to_owned());
+    real.insert("/etc/xsk-helper/editor".to_owned());
     real
 }
 

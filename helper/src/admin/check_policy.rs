@@ -29,6 +29,19 @@ pub(crate) fn check(arguments: &CheckPolicy) -> Result<(), Failure> {
     }
 }
 
+/// Whether the service can use this text in a file of the policy, whatever the other files say.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_draft(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut policy = Policy::default();
+    let place = path.display().to_string();
+    policy
+        .add(&place, text)
+        .map_err(|error| Failure::new(Code::Policy, &error.place, error.to_string()).hint(UNUSABLE))?;
+    summary(&policy, path)
+}
+
 fn summary(policy: &Policy, path: &Path) -> Result<(), Failure> {
     println!("{}: {} allow rules, {} deny rules", path.display(), policy.allow.len(), policy.deny.len());
     for rule in policy.deny.iter().chain(&policy.allow) {

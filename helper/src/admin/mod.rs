@@ -17,6 +17,7 @@ use crate::isolation::{self, entry};
 use crate::listen;
 use crate::start::{CONFIGURATION, DENIED, NOT_FOR_YOU, fail};
 pub use arguments::{CheckPolicy, Command, Listen, Revoke};
+pub use check_policy::check_draft;
 use xsk_proto::exit;
 
 /// The first stage of a program that takes arguments.
@@ -40,6 +41,11 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Revoke(arguments) => revoke::by_command(arguments),
     };
     audit::finish();
+    finish(result)
+}
+
+/// Says how a command went.
+pub fn finish(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -24,6 +25,10 @@ const LARGEST: u64 = 1 << 20;
 /// The most files in policy.d.
 const MOST_FILES: usize = 256;
 
+/// How old a file has to be, so that whoever writes it is done: an editor that writes in place, or a script that appends
+/// a deny rule after an allow rule, takes less.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// The text of each file, with its name, as they were read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Texts(Vec<(String, String)>);
@@ -31,17 +36,39 @@ pub(crate) struct Texts(Vec<(String, String)>);
 impl Texts {
     /// Reads a policy file and the `policy.d` beside it.
     pub(crate) fn read(path: &Path) -> Result<Self, PolicyError> {
+        Self::read_with_time(path).map(|(texts, _)| texts)
+    }
+
+    /// The same; where one of them was changed within the last second, it waits until that is over and reads them again,
+    /// once. `edit-policy`, or a rename of what was written elsewhere, is whole at any time.
+    pub(crate) fn read_settled(path: &Path) -> Result<Self, PolicyError> {
+        let (texts, changed) = Self::read_with_time(path)?;
+        match unsettled(changed, SystemTime::now()) {
+            None => Ok(texts),
+            Some(rest) => {
+                std::thread::sleep(rest);
+                Self::read(path)
+            }
+        }
+    }
+
+    /// With the time of the last change.
+    fn read_with_time(path: &Path) -> Result<(Self, SystemTime), PolicyError> {
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = Folder::open(AT_FDCWD, parent.as_os_str(), parent.to_owned())?
             .ok_or_else(|| failed(parent, io::Error::from(Errno::ENOENT)))?;
-        let mut texts = vec![folder.read(path.file_name().unwrap_or_default())?];
+        let (text, mut changed) = folder.read(path.file_name().unwrap_or_default())?;
+        let mut texts = vec![text];
         let more = OsStr::new(paths::POLICY_FOLDER);
         if let Some(more) = Folder::open(&folder.file, more, parent.join(more))? {
+            changed = changed.max(more.changed);
             for name in more.names()? {
-                texts.push(more.read(&name)?);
+                let (text, time) = more.read(&name)?;
+                texts.push(text);
+                changed = changed.max(time);
             }
         }
-        Ok(Self(texts))
+        Ok((Self(texts), changed))
     }
 
     /// What they say.
@@ -56,6 +83,16 @@ impl Policy {
     pub(crate) fn load_from(path: &Path) -> Result<Self, PolicyError> {
         Texts::read(path)?.parse()
     }
+}
+
+/// How long until a change is a second old. One in the future, by a clock that was set back, is as good as old.
+fn unsettled(changed: SystemTime, now: SystemTime) -> Option<Duration> {
+    let age = now.duration_since(changed).ok()?;
+    SETTLED.checked_sub(age).filter(|rest| !rest.is_zero())
+}
+
+fn changed(path: &Path, found: &std::fs::Metadata) -> Result<SystemTime, PolicyError> {
+    found.modified().map_err(|error| failed(path, error))
 }
 
 fn failed(path: &Path, message: impl ToString) -> PolicyError {
@@ -83,6 +120,8 @@ fn check_owner(path: &Path, file: &File) -> Result<std::fs::Metadata, PolicyErro
 struct Folder {
     file: File,
     path: PathBuf,
+    /// When a file was last put into it or taken away.
+    changed: SystemTime,
 }
 
 impl Folder {
@@ -93,7 +132,8 @@ impl Folder {
             Err(Errno::ENOENT) => return Ok(None),
             Err(error) => return Err(failed(&path, io::Error::from(error))),
         };
-        check_owner(&path, &file).map(|_| Some(Self { file, path }))
+        let changed = changed(&path, &check_owner(&path, &file)?)?;
+        Ok(Some(Self { file, path, changed }))
     }
 
     /// The policies in it, in the order of their names.
@@ -118,8 +158,8 @@ impl Folder {
         Ok(names)
     }
 
-    /// The place and the text of a file.
-    fn read(&self, name: &OsStr) -> Result<(String, String), PolicyError> {
+    /// The place and the text of a file, and when it was changed.
+    fn read(&self, name: &OsStr) -> Result<((String, String), SystemTime), PolicyError> {
         let path = self.path.join(name);
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let file = File::from(open_at(&self.file, name, flags).map_err(|error| match error {
@@ -139,8 +179,24 @@ impl Folder {
         // With room for what is there, and for nothing behind it: so it takes two reads.
         let mut text = String::with_capacity(found.len() as usize + 64);
         match file.take(LARGEST).read_to_string(&mut text) {
-            Ok(_) => Ok((path.display().to_string(), text)),
+            Ok(_) => Ok(((path.display().to_string(), text), changed(&path, &found)?)),
             Err(error) => Err(failed(&path, error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_settles_within_a_second_and_one_in_the_future_has() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let ago = |milliseconds| now - Duration::from_millis(milliseconds);
+        assert_eq!(unsettled(ago(0), now), Some(SETTLED));
+        assert_eq!(unsettled(ago(400), now), Some(Duration::from_millis(600)));
+        assert_eq!(unsettled(ago(1000), now), None);
+        assert_eq!(unsettled(ago(100_000), now), None);
+        assert_eq!(unsettled(now + Duration::from_nanos(1), now), None);
     }
 }

@@ -41,7 +41,7 @@ impl<'t> Ready<'t> {
     /// Everything that no client has a part in.
     pub(crate) fn rehearsed(terms: &'t Terms) -> Self {
         let kernel = Kernel::open().inspect(rehearsal::rehearse).ok();
-        let texts = terms.texts().ok();
+        let texts = Texts::read(terms.path()).ok();
         let policy = texts.and_then(|texts| texts.parse().ok().map(|policy| (texts, policy)));
         Self { terms, policy, kernel, _busy: None }
     }
@@ -54,7 +54,7 @@ impl<'t> Ready<'t> {
     /// The policy as its files have it at this moment. They are read in any case, and parsed only where they differ
     /// from what was parsed before.
     pub(super) fn policy(&mut self) -> Result<Policy, PolicyError> {
-        let texts = self.terms.texts()?;
+        let texts = Texts::read_settled(self.terms.path())?;
         match self.policy.take() {
             Some((known, policy)) if known == texts => Ok(policy),
             _ => texts.parse(),
@@ -67,7 +67,7 @@ impl<'t> Ready<'t> {
 }
 
 impl Terms {
-    fn texts(&self) -> Result<Texts, PolicyError> {
-        Texts::read(self.policy.as_deref().unwrap_or(Path::new(paths::POLICY)))
+    fn path(&self) -> &Path {
+        self.policy.as_deref().unwrap_or(Path::new(paths::POLICY))
     }
 }

@@ -49,6 +49,10 @@ pub fn programs() -> [Program; 3] {
 const HELPER_FILES: &[(&str, &str)] = &[
     ("/etc/xsk-helper/policy.toml", "the policy; see xsk-policy.toml(5)"),
     ("/etc/xsk-helper/policy.d/*.toml", "more of it, read in the order of the names"),
+    (
+        "/etc/xsk-helper/editor",
+        "the editor of edit-policy, instead of /usr/bin/editor: a path, or the word environment",
+    ),
     ("/run/xsk-helper/socket", "the system's socket, for the group xsk (xsk-helper.socket)"),
     ("/run/xsk-helper/instances", "where connections are passed on to a unit each, for the service user"),
     ("/run/xsk-helper/leases", "the locks of leases, and a text about each"),

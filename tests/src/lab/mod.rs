@@ -92,10 +92,17 @@ impl Lab {
         User::claim().unwrap()
     }
 
-    /// Writes the policy, owned by root with mode 0644.
+    /// Writes the policy, owned by root with mode 0644, and so old that no helper waits for more.
     pub fn policy(&self, text: &str) {
         std::fs::write(POLICY, text).unwrap();
         sys::chmod(Path::new(POLICY), 0o644);
+        self.ages(POLICY);
+    }
+
+    /// Makes a file or a folder an old one.
+    pub fn ages(&self, path: &str) {
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 30);
+        std::fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
     }
 
     /// The policy of most tests: the lab's user may have `ifname`.
