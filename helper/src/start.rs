@@ -5,7 +5,6 @@ use std::ffi::CString;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt::AcceptConn, sockopt::PeerCredentials};
 use nix::unistd::getuid;
@@ -16,6 +15,7 @@ use crate::isolation::entry::{self, Origin};
 use crate::isolation::service::{self, ServiceUser};
 use crate::serve::caller::Entry;
 use crate::serve::connection::Connection;
+use crate::serve::patience::Patience;
 use crate::serve::{self, Ready, Terms};
 use crate::stops::stop_at;
 use crate::sys::{process, sockets};
@@ -28,7 +28,7 @@ pub(crate) const DENIED: u8 = 77;
 /// The answer to arguments of an ordinary user.
 pub(crate) const NOT_FOR_YOU: &str =
     "only root and the service user may give it arguments, and not by pkexec";
-/// How long standard error, or a client, may take a sentence.
+/// How long standard error may take a sentence.
 const PATIENCE_SECONDS: u32 = 5;
 /// The exit code for wrong usage (EX_USAGE).
 const USAGE: u8 = 64;
@@ -58,7 +58,7 @@ fn turn_away(failure: &Failure) -> ExitCode {
     if std::env::args_os().len() <= 1 && connected() {
         let service = ServiceUser::find().is_ok_and(|user| user.uid == getuid());
         if let Ok((connection, _)) = client(process::take_standard_input(), service) {
-            serve::refuse(&connection, failure);
+            serve::refuse(&connection, failure, Patience::of(serve::REFUSAL));
         }
     }
     fail(CONFIGURATION, &failure.to_string())
@@ -109,12 +109,7 @@ fn client(input: OwnedFd, service: bool) -> Result<(Connection, Option<OwnedFd>)
     if service && own() {
         return gate::receive(input).map(|(connection, link)| (connection, Some(link)));
     }
-    let connection = Connection::new(input);
-    // Who filled the connection himself, and reads nothing, does not hold up a refusal.
-    connection
-        .set_patience(Duration::from_secs(PATIENCE_SECONDS.into()))
-        .map_err(|error| Failure::internal("setting a time-out", error))?;
-    Ok((connection, None))
+    Ok((Connection::new(input), None))
 }
 
 /// Isolates the process, which is up by then, as the gate is told by the end of its link.
@@ -132,7 +127,7 @@ fn serve_client(
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            serve::refuse(&connection, &failure);
+            serve::refuse(&connection, &failure, Patience::of(serve::REFUSAL));
             fail(CONFIGURATION, &failure.to_string())
         }
     }

@@ -28,6 +28,7 @@ use xsk_proto::Code;
 use crate::error::Failure;
 use crate::isolation::service::ServiceUser;
 use crate::serve::connection::Connection;
+use crate::serve::patience::Patience;
 use crate::serve::refuse;
 use crate::sys::sockets;
 use crate::{isolation, paths};
@@ -91,16 +92,13 @@ fn admit(listener: &OwnedFd, waiting: &mut Turns<Connection>) {
         return;
     };
     let Ok(credentials) = getsockopt(&socket, PeerCredentials) else { return };
-    let connection = Connection::new(socket);
-    if connection.set_nonblocking().is_err() {
-        return;
-    }
-    if let Err((connection, full)) = waiting.add(credentials.uid(), connection, is_gone) {
+    if let Err((connection, full)) = waiting.add(credentials.uid(), Connection::new(socket), is_gone) {
         let message = match full {
             Full::User => format!("{OF_A_USER} connections of uid {} are waiting already", credentials.uid()),
             Full::All => format!("{OF_ALL} connections of all users are waiting already"),
         };
-        refuse(&connection, &Failure::new(Code::Limit, "connections", message).hint("try again later"));
+        let failure = Failure::new(Code::Limit, "connections", message).hint("try again later");
+        refuse(&connection, &failure, Patience::NONE);
     }
 }
 
@@ -122,7 +120,8 @@ fn pass_on(waiting: &mut Turns<Connection>, starting: &mut Vec<Starting>) -> io:
             Err(error) => {
                 waiting.done(uid);
                 let message = format!("no process can be started for the connection: {error}");
-                refuse(&client, &Failure::new(Code::Busy, paths::INSTANCES, message).hint("try again"));
+                let failure = Failure::new(Code::Busy, paths::INSTANCES, message).hint("try again");
+                refuse(&client, &failure, Patience::NONE);
                 return Err(error);
             }
         }
@@ -147,14 +146,12 @@ fn send_to_manager(client: &Connection) -> io::Result<UnixDatagram> {
 /// connection comes. The link is to be dropped when the process is up.
 pub(crate) fn receive(link: OwnedFd) -> Result<(Connection, OwnedFd), Failure> {
     let failed = |error: io::Error| Failure::internal("receiving the connection from the gate", error);
-    let link = UnixDatagram::from(link);
-    link.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    if !Patience::of(PATIENCE).wait(link.as_fd(), PollFlags::POLLIN).map_err(failed)? {
+        return Err(failed(io::ErrorKind::TimedOut.into()));
+    }
     let client = sockets::receive_descriptor(link.as_fd()).map_err(failed)?;
     if !sockets::is_socket(client.as_fd(), libc::AF_UNIX, libc::SOCK_SEQPACKET) {
         return Err(failed(io::Error::other("it is not a connection")));
     }
-    // The gate never waits for a client; a process of the client's own does.
-    let connection = Connection::new(client);
-    connection.set_blocking().map_err(failed)?;
-    Ok((connection, link.into()))
+    Ok((Connection::new(client), link))
 }

@@ -31,6 +31,9 @@ use watch::{News, Watch};
 /// A client has nothing to say on a lease's connection; one that says more than this ends the lease.
 const MESSAGES: u32 = 8;
 
+/// How often a lease that is over looks whether its sockets were received, in milliseconds.
+const PAUSE: u16 = 1000;
+
 /// What a client is told of a revoke.
 const REVOKED: &str = "the lease was revoked; the queues receive nothing more";
 /// The same where this process may not empty a slot.
@@ -80,16 +83,16 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
     let since = Instant::now();
     let Grant { lease, granted, sockets, link, extras, .. } = grant;
     drop(sockets);
-    let watch = set_up(&connection, kernel, &lease, &link, &granted);
+    let watch = set_up(kernel, &lease, &link, &granted);
     drop(link);
     drop(granted);
     process::trim_memory();
     let talk = Talk::new(connection);
-    let (end, mut lease, talk) = match watch {
+    let (end, mut lease, talk, revokes) = match watch {
         Ok(watch) => Keeper { talk, lease, watch, revokes, messages: 0 }.wait(),
         Err(failure) => {
             log_failure(&failure);
-            (End::Closed, lease, talk)
+            (End::Closed, lease, talk, revokes)
         }
     };
     let ended = lease.end();
@@ -99,25 +102,24 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
         log_failure(&failure);
     }
     audit::finish();
-    talk.until_taken();
+    until_taken(talk, &revokes);
     drop(limits);
     process::exit_now(0);
 }
 
+/// Stays until the sockets are received, or nobody is there to receive them, or SIGTERM comes. The connection is not
+/// waited for: one that is shut down would be ready at once, for ever.
+fn until_taken(mut talk: Talk, revokes: &Revokes) {
+    while !talk.is_taken() && !revokes.within(PollTimeout::from(PAUSE)) {
+        talk.discard();
+    }
+}
+
 /// Everything that has to be opened, and then the fifth stage of isolation.
-fn set_up(
-    connection: &Connection,
-    kernel: Kernel,
-    lease: &Lease,
-    link: &Link,
-    granted: &Granted,
-) -> Result<Watch, Failure> {
+fn set_up(kernel: Kernel, lease: &Lease, link: &Link, granted: &Granted) -> Result<Watch, Failure> {
     stop_at!("keeper");
     let watch = Watch::open(kernel, lease.key, link, granted)
         .map_err(|error| Failure::internal("listening to rtnetlink", error))?;
-    connection
-        .set_nonblocking()
-        .map_err(|error| Failure::internal("making the connection non-blocking", error))?;
     isolation::renounce()?;
     isolation::landlock::confine(&lease.folders());
     stop_at!("renounced");
@@ -128,9 +130,9 @@ fn set_up(
 
 impl Keeper {
     /// Until the lease is over; gives back what is needed for its end.
-    fn wait(mut self) -> (End, Lease, Talk) {
+    fn wait(mut self) -> (End, Lease, Talk, Revokes) {
         let end = self.until_over();
-        (end, self.lease, self.talk)
+        (end, self.lease, self.talk, self.revokes)
     }
 
     fn until_over(&mut self) -> End {
@@ -143,6 +145,7 @@ impl Keeper {
             audit::resend();
             self.lease.fill_late();
             if signal {
+                self.revokes.take();
                 self.tell(EventKind::Revoked, if self.lease.can_end() { REVOKED } else { REVOKED_IN_PART });
                 return End::Revoked;
             }

@@ -5,6 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -27,6 +28,17 @@ impl Revokes {
         let held =
             SignalFd::with_flags(&mask(), flags).and_then(|fd| mask().thread_block().map(|()| Self(fd)));
         held.map_err(|error| Failure::internal("holding SIGTERM back", error))
+    }
+
+    /// Takes the one that arrived: another one is seen after that.
+    pub(super) fn take(&self) {
+        let _ = self.0.read_signal();
+    }
+
+    /// Whether one arrives within this time.
+    pub(super) fn within(&self, time: PollTimeout) -> bool {
+        let mut set = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        poll(&mut set, time).is_ok_and(|ready| ready > 0)
     }
 
     /// There is no lease: it ends the process again, at once if it came meanwhile.

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The connection of a lease. Nothing on it ever blocks, but for one thing: who has not received his sockets yet holds
-//! the process up. Descriptors under way count against whoever sent them, and that is the service user for everybody
-//! (net/unix/scm.c, `too_many_unix_fds`); so the user whose they are keeps his place in the limits as long as they are.
+//! The connection of a lease. Nothing on it ever waits, but for one thing: a client that has not received its sockets
+//! yet holds the process up. Descriptors under way count against their sender, and that is the service user for
+//! everybody (net/unix/scm.c, `too_many_unix_fds`); so the user whose they are keeps a place in the limits as long as
+//! they are.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use xsk_proto::Reply;
 
 use crate::serve::connection::{Connection, Incoming};
+use crate::serve::patience::Patience;
 use crate::sys::sockets;
 
-/// How often is looked whether they were received; a hang-up is seen at once.
-const PAUSE: u16 = 1000;
 /// How many messages are taken off at a time.
 const AT_A_TIME: u32 = 64;
 
@@ -31,32 +30,30 @@ impl Talk {
 
     /// What came.
     pub(super) fn receive(&self) -> io::Result<Incoming> {
-        self.connection.receive()
+        self.connection.receive(Patience::NONE)
     }
 
-    /// A client that does not read misses it: the connection never blocks.
+    /// A client that does not read misses it.
     pub(super) fn say(&mut self, reply: &Reply) {
         // What is said now would hide whether the sockets were received before.
         self.is_taken();
-        let _ = self.connection.send(reply);
+        let _ = self.connection.send(reply, Patience::NONE);
     }
 
-    /// Stays until the sockets are received, or nobody is there to receive them.
-    pub(super) fn until_taken(mut self) {
-        while !self.is_taken() && !self.is_over() {
-            let mut set = [PollFd::new(self.connection.as_fd(), PollFlags::empty())];
-            let _ = poll(&mut set, PollTimeout::from(PAUSE));
-        }
-    }
-
-    fn is_taken(&mut self) -> bool {
+    /// Whether the sockets are received, or thrown away with a connection that is gone. One that is shut down may
+    /// have them yet, and says nothing any more.
+    pub(super) fn is_taken(&mut self) -> bool {
         self.taken |= sockets::is_all_received(self.connection.as_fd());
         self.taken
     }
 
-    /// Takes off what the client says, his own end of the connection perhaps, which has to be closed to be seen.
-    fn is_over(&self) -> bool {
-        (0..AT_A_TIME).any(|_| matches!(self.receive(), Ok(Incoming::Closed) | Err(_)))
+    /// Takes off what the client says: its own end of the connection perhaps, which has to be closed to be gone.
+    pub(super) fn discard(&self) {
+        for _ in 0..AT_A_TIME {
+            if !matches!(self.receive(), Ok(Incoming::Message(_))) {
+                return;
+            }
+        }
     }
 }
 

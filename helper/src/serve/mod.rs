@@ -4,10 +4,11 @@
 pub(crate) mod caller;
 pub(crate) mod connection;
 pub mod conversation;
+pub(crate) mod patience;
 mod ready;
 mod rehearsal;
 mod session;
 pub(crate) mod status;
 
 pub(crate) use ready::{Ready, Terms};
-pub(crate) use session::{refuse, serve};
+pub(crate) use session::{REFUSAL, refuse, serve};

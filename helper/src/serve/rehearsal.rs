@@ -12,6 +12,7 @@ use xsk_proto::{Hello, MAGIC, Request, VERSION_MAX, VERSION_MIN, codec};
 
 use super::connection::{Connection, Incoming};
 use super::conversation::{Action, Conversation};
+use super::patience::Patience;
 use crate::grant;
 use crate::keeper::Revokes;
 use crate::kernel::Kernel;
@@ -45,11 +46,11 @@ fn greet() -> io::Result<()> {
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
     let helper = Connection::new(helper);
     send(client.as_raw_fd(), &hello, MsgFlags::empty())?;
-    if let Incoming::Message(packet) = helper.receive()? {
+    if let Incoming::Message(packet) = helper.receive(Patience::NONE)? {
         if let Action::Greet(welcome) = Conversation::new(1).next(packet) {
-            helper.hold(&welcome)?;
+            helper.hold(&welcome, Patience::NONE)?;
         }
     }
     drop(client);
-    helper.receive().map(drop)
+    helper.receive(Patience::NONE).map(drop)
 }

@@ -3,7 +3,8 @@
 //! keeper begins.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use caps::Capability;
 use xsk_proto::{Acquire, Code, Refused, Reply};
@@ -11,6 +12,7 @@ use xsk_proto::{Acquire, Code, Refused, Reply};
 use super::caller::Caller;
 use super::connection::{Connection, Incoming};
 use super::conversation::{Action, Conversation};
+use super::patience::Patience;
 use super::ready::Ready;
 use super::status;
 use crate::admin::revoke;
@@ -25,8 +27,11 @@ use crate::manager;
 use crate::policy::{Policy, PolicyError, UNUSABLE};
 use crate::stops::stop_at;
 
-/// How long a client may take with its side of things before the policy has a word in it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a refusal at the end of everything may take: a client that has filled the connection and reads nothing is
+/// told nothing.
+pub(crate) const REFUSAL: Duration = Duration::from_secs(1);
+/// How many times longer than the silence that is allowed everything before a lease may take.
+const WHOLE: u32 = 6;
 
 /// How many refusals of one connection are logged; the others are counted.
 const LOGGED: u32 = 8;
@@ -39,14 +44,12 @@ struct Session<'a> {
     policy: Policy,
     limits: Limits,
     refusals: Cell<u32>,
+    /// When everything before a lease has to be over.
+    end: Instant,
 }
 
 /// Serves the connection to its end, the lease included.
 pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
-    // Without it a client that never reads would hold the process; it is set again from the policy.
-    if connection.set_patience(PATIENCE).is_err() {
-        return;
-    }
     let unit = ready.terms.unit;
     match converse(&connection, ready) {
         Ok(Some(kept)) => {
@@ -58,7 +61,7 @@ pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
         Ok(None) => {}
         Err(failure) => {
             log_refusal(None, failure.refused());
-            refuse(&connection, &failure);
+            refuse(&connection, &failure, Patience::of(REFUSAL));
         }
     }
     drop(connection);
@@ -66,8 +69,8 @@ pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
 }
 
 /// Tells the client; one that is gone already is told nothing.
-pub(crate) fn refuse(connection: &Connection, failure: &Failure) {
-    let _ = connection.send(&Reply::Refused(failure.refused().clone()));
+pub(crate) fn refuse(connection: &Connection, failure: &Failure, patience: Patience<'_>) {
+    let _ = connection.send(&Reply::Refused(failure.refused().clone()), patience);
 }
 
 fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept>, Failure> {
@@ -79,12 +82,8 @@ fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept
     }
     let limits = take_connection(&caller, policy.limits.connections)?;
     stop_at!("counted");
-    if policy.limits.idle != PATIENCE {
-        connection
-            .set_patience(policy.limits.idle)
-            .map_err(|error| Failure::internal("setting a time-out", error))?;
-    }
-    let session = Session { connection, kernel, caller, policy, limits, refusals: Cell::new(0) };
+    let end = Instant::now() + policy.limits.idle * WHOLE;
+    let session = Session { connection, kernel, caller, policy, limits, refusals: Cell::new(0), end };
     let lease = session.run();
     session.log_others();
     let lease = lease?;
@@ -111,13 +110,16 @@ impl Session<'_> {
     fn run(&self) -> Result<Option<(Grant, Revokes)>, Failure> {
         let mut conversation = Conversation::new(self.policy.limits.messages);
         loop {
-            let packet = match self.connection.receive() {
+            if Instant::now() >= self.end {
+                return Err(self.too_long());
+            }
+            let packet = match self.connection.receive(self.patience()) {
                 Ok(Incoming::Message(packet)) => packet,
                 Ok(Incoming::Closed) | Err(_) => return Ok(None),
                 Ok(Incoming::Silence) => return Err(self.too_slow()),
             };
             let going_on = match conversation.next(packet) {
-                Action::Greet(welcome) => self.connection.hold(&welcome).is_ok(),
+                Action::Greet(welcome) => self.connection.hold(&welcome, self.patience()).is_ok(),
                 Action::Status => self.status(),
                 Action::Check(acquire) => {
                     let verdict = grant::check(acquire, &self.kernel, &self.caller, &self.policy);
@@ -138,9 +140,14 @@ impl Session<'_> {
         }
     }
 
+    /// How long the client may take with its side of the next thing.
+    fn patience(&self) -> Patience<'static> {
+        Patience::until(self.end.min(Instant::now() + self.policy.limits.idle))
+    }
+
     /// Whether the reply went off.
     fn say(&self, reply: &Reply) -> bool {
-        self.connection.send(reply).is_ok()
+        self.connection.send(reply, self.patience()).is_ok()
     }
 
     fn answer<T>(&self, result: Result<T, Failure>, reply: impl Fn(T) -> Reply) -> bool {
@@ -184,14 +191,18 @@ impl Session<'_> {
 
     fn too_slow(&self) -> Failure {
         let seconds = self.policy.limits.idle.as_secs();
-        Failure::new(Code::Timeout, "connection", format!("nothing was said for {seconds} s"))
-            .hint("open another connection")
+        timed_out(format!("nothing was said for {seconds} s"))
+    }
+
+    fn too_long(&self) -> Failure {
+        let seconds = (self.policy.limits.idle * WHOLE).as_secs();
+        timed_out(format!("the conversation took {seconds} s without coming to a lease"))
     }
 
     /// Grants, with SIGTERM held back from before the first lock on.
     fn lease(&self, acquire: Acquire) -> Result<Option<(Grant, Revokes)>, Failure> {
         let revokes = Revokes::hold()?;
-        match self.grant(acquire) {
+        match self.grant(acquire, &revokes) {
             Ok(Some(grant)) => Ok(Some((grant, revokes))),
             nothing => {
                 revokes.release();
@@ -200,14 +211,16 @@ impl Session<'_> {
         }
     }
 
-    /// Grants and hands over. A client that is gone by then gets nothing, and nothing is left of it.
-    fn grant(&self, acquire: Acquire) -> Result<Option<Grant>, Failure> {
+    /// Grants and hands over. A client that is gone by then, or takes nothing, gets nothing, and nothing is left of
+    /// it. What becomes of the interface meanwhile is asked when the keeper begins to watch it.
+    fn grant(&self, acquire: Acquire, revokes: &Revokes) -> Result<Option<Grant>, Failure> {
         let mut grant =
             grant::grant(acquire, &self.kernel, self.connection, &self.caller, &self.policy, &self.limits)?;
         let sockets = std::mem::take(&mut grant.sockets);
         stop_at!("granted");
         let reply = Reply::Granted(grant.granted.clone());
-        if let Err(error) = self.connection.send_with(&reply, &sockets) {
+        let patience = self.patience().unless(revokes.as_fd());
+        if let Err(error) = self.connection.send_with(&reply, &sockets, patience) {
             drop(sockets);
             grant.lease.end()?;
             return if error.raw_os_error() == Some(libc::ETOOMANYREFS) { Err(crowded()) } else { Ok(None) };
@@ -217,6 +230,10 @@ impl Session<'_> {
         log_grant(&self.caller, &grant);
         Ok(Some(grant))
     }
+}
+
+fn timed_out(message: String) -> Failure {
+    Failure::new(Code::Timeout, "connection", message).hint("open another connection")
 }
 
 /// The kernel takes no more descriptors of the service user's into connections (unix(7), ETOOMANYREFS).

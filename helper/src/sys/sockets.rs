@@ -194,12 +194,12 @@ pub(crate) fn is_all_received(connection: BorrowedFd<'_>) -> bool {
     unsafe { libc::ioctl(connection.as_raw_fd(), libc::TIOCOUTQ, &mut left) == 0 && left == 0 }
 }
 
-/// Receives the one descriptor of the next packet.
+/// Receives the one descriptor of the packet that is there.
 pub(crate) fn receive_descriptor(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut byte = [0];
     let mut data = [io::IoSliceMut::new(&mut byte)];
     let mut room = nix::cmsg_space!(RawFd);
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut data, Some(&mut room), flags)?;
     let all = message.cmsgs()?.flat_map(|control| match control {
         ControlMessageOwned::ScmRights(descriptors) => descriptors,

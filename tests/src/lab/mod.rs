@@ -18,6 +18,7 @@ pub mod nic;
 mod nss;
 pub mod packet;
 pub mod proc;
+pub mod shared_end;
 mod skip;
 mod space;
 mod sys;

@@ -370,6 +370,17 @@ pub(super) fn program_exists(id: u32) -> bool {
     owned(fd).is_ok()
 }
 
+/// Has the kernel send a signal to a process when something happens on a descriptor with O_ASYNC.
+pub(super) fn send_signals_to(fd: BorrowedFd<'_>, pid: u32, signal: libc::c_int) -> io::Result<()> {
+    // From the kernel's uapi (asm-generic/fcntl.h); the libc crate lacks it.
+    const F_SETSIG: libc::c_int = 10;
+    let (fd, pid) = (fd.as_raw_fd(), pid as libc::c_int);
+    // SAFETY: takes numbers only.
+    cvt(unsafe { libc::fcntl(fd, libc::F_SETOWN, pid) })?;
+    // SAFETY: takes numbers only.
+    cvt(unsafe { libc::fcntl(fd, F_SETSIG, signal) })
+}
+
 /// A number that a socket option has.
 pub(super) fn option(fd: BorrowedFd<'_>, name: libc::c_int) -> io::Result<i32> {
     let (mut value, mut length) = (0i32, size_of::<i32>() as libc::socklen_t);
