@@ -3,8 +3,11 @@
 
 mod arguments;
 mod check_policy;
+mod clearing;
+mod ending;
 mod reap;
 pub(crate) mod revoke;
+mod revoke_words;
 mod stale;
 
 use std::process::ExitCode;

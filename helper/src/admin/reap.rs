@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Removes what killed keepers left: programs on interfaces where nobody holds a queue and every slot is
-//! empty, and pins without a program. Under the interface's lock, so beside running leases it is safe.
+//! Removes what killed keepers left: programs on interfaces where nobody holds a queue and every
+//! slot is empty, and pins without a program. Under the interface's lock, so beside running leases
+//! it is safe. A slot that is filled without a lease has a socket that works: it is named, and not
+//! emptied.
 //!
 //! A process that was killed just now still has its locks and sockets for a moment. So what is in use is looked at
 //! again, all of it within the time that a request waits for a queue.
@@ -10,14 +12,16 @@ use std::time::Duration;
 
 use xsk_bpf::{Error, Redirect, Step};
 
-use super::stale;
+use super::{clearing, stale};
 use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::grant::guard::Guard;
 use crate::grant::program::{self, privileged};
 use crate::grant::remove_program;
 use crate::leases::key::Key;
-use crate::leases::table::Table;
+use crate::leases::table::{self, Table};
+use crate::netlink;
+use crate::netns;
 
 /// The pauses between the looks, in milliseconds.
 const PAUSES: [u64; 4] = [50, 50, 100, 200];
@@ -45,7 +49,37 @@ pub(crate) fn reap() -> Result<(), Failure> {
     } else if used.len() == found {
         println!("nothing to remove");
     }
+    used.into_iter().try_for_each(report)
+}
+
+/// Names the slots that no lease accounts for. Their sockets work, and a program may be at work
+/// with them, so they are left to a person.
+fn report(key: Key) -> Result<(), Failure> {
+    let failed = |error| Failure::internal("reading the lease table", error);
+    let holders = table::holders(key).map_err(failed)?;
+    for queue in clearing::orphans(key, &holders)? {
+        let (place, command) = names(key, queue);
+        println!(
+            "queue {queue} of {place}: a socket that no lease accounts for receives until it is closed; to end that: {command}"
+        );
+    }
     Ok(())
+}
+
+/// An interface in words, and the command that ends what is on one of its queues.
+fn names(key: Key, queue: u32) -> (String, String) {
+    let here = netns::own().is_ok_and(|own| own == key.netns);
+    let link = || netlink::route().ok()?.link_by_index(key.ifindex).ok().flatten();
+    match link().filter(|_| here) {
+        Some(link) => {
+            let command = format!("xsk-helper revoke {} --queue {queue}", link.name);
+            (link.name, command)
+        }
+        None => {
+            let place = format!("interface {} of another network namespace", key.ifindex);
+            (place, format!("xsk-helper revoke IFNAME --queue {queue}, in that namespace"))
+        }
+    }
 }
 
 /// Returns those that are in use.

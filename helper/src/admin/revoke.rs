@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ends leases before their holders do: SIGTERM to their keepers, by a descriptor of the process, which after
-//! it was opened is proven to hold the lock.
-
-use std::collections::BTreeSet;
-use std::io;
+//! Ends leases before their holders do. What is said to be revoked is: its keeper holds nothing any
+//! more, and its slots are empty.
 
 use nix::unistd::User;
-use xsk_bpf::Redirect;
 use xsk_proto::{Code, IfName, Revoke};
 
-use super::as_service;
+use super::clearing::{self, Cleared};
+use super::ending::{self, End, Ended};
+use super::{as_service, revoke_words as words};
 use crate::audit::{Line, What};
 use crate::error::Failure;
-use crate::grant::program::{folder, privileged};
 use crate::leases::key::{Key, Netns};
 use crate::leases::table::{Holder, Table};
 use crate::netlink;
 use crate::netns;
 use crate::serve::caller::Caller;
 use crate::serve::status::keys;
-use crate::sys::pidfd;
 
 /// Which leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +33,23 @@ impl Choice {
     }
 }
 
+/// What came of a revoke.
+pub(super) struct Revoked {
+    pub(super) leases: Vec<Ended>,
+    /// What was there without a lease.
+    pub(super) orphans: Cleared,
+}
+
+impl Revoked {
+    /// How many leases have ended; or the keeper that holds its queues all the same.
+    fn proven(&self) -> Result<u32, Failure> {
+        match self.leases.iter().find(|lease| lease.end == End::Holding) {
+            Some(lease) => Err(words::holding(lease)),
+            None => Ok(self.leases.len() as u32),
+        }
+    }
+}
+
 /// For a client: his own leases, or anybody's where he is root. Whether there is such an interface, or whether
 /// somebody else has a lease on it, is none of another user's business: he gets the same answer.
 pub(crate) fn by_client(request: &Revoke, caller: &Caller) -> Result<u32, Failure> {
@@ -48,7 +61,8 @@ pub(crate) fn by_client(request: &Revoke, caller: &Caller) -> Result<u32, Failur
         Err(failure) if !root && failure.code() == Code::NoSuchInterface => return Err(not_his(caller.uid)),
         found => found?,
     };
-    let ended = if of_another { 0 } else { end(Choice { interface, queue: given(request.queue), uid })? };
+    let choice = Choice { interface, queue: given(request.queue), uid };
+    let ended = if of_another { 0 } else { end(choice)?.proven()? };
     if ended == 0 && !root { Err(not_his(caller.uid)) } else { Ok(ended) }
 }
 
@@ -62,21 +76,9 @@ pub(crate) fn by_command(arguments: &super::Revoke) -> Result<(), Failure> {
     let uid = arguments.user.as_deref().map(user).transpose()?;
     as_service()?;
     let interface = interface(arguments.ifname.as_deref().unwrap_or_default(), netns::own()?)?;
-    let choice = Choice { interface, queue: arguments.queue, uid };
-    let in_part = chosen(choice)?.iter().any(|(key, _)| !can_end(*key));
-    let ended = end(choice)?;
-    println!("{ended} leases revoked; their holders can still send until they close their sockets");
-    if in_part {
-        println!(
-            "before Linux 5.19 they can receive until then as well, as long as the interface has other leases"
-        );
-    }
-    Ok(())
-}
-
-/// Whether a keeper may empty the slots of this interface, as a process without a capability in effect is told.
-fn can_end(key: Key) -> bool {
-    privileged(|| Redirect::open(&folder(key))).is_ok_and(|redirect| redirect.map.is_changeable())
+    let revoked = end(Choice { interface, queue: arguments.queue, uid })?;
+    words::of(&revoked).iter().for_each(|line| println!("{line}"));
+    revoked.proven().map(drop)
 }
 
 fn user(name: &str) -> Result<u32, Failure> {
@@ -119,37 +121,33 @@ fn chosen(choice: Choice) -> Result<Vec<(Key, Holder)>, Failure> {
     Ok(found)
 }
 
-/// Signals each keeper once.
-fn end(choice: Choice) -> Result<u32, Failure> {
-    let mut signalled = BTreeSet::new();
-    for (key, holder) in chosen(choice)? {
-        if signalled.contains(&holder.pid) {
-            continue;
+/// Ends what was chosen, and clears the slots that no lease accounts for where nobody's leases
+/// alone were meant.
+fn end(choice: Choice) -> Result<Revoked, Failure> {
+    let leases = ending::end(&chosen(choice)?)?;
+    leases.iter().for_each(log);
+    let orphans = match choice {
+        Choice { interface: Some(key), uid: None, queue } => {
+            clearing::clear(key, None, |other| queue.is_none_or(|queue| queue == other))?
         }
-        if terminate(key, holder).map_err(|error| Failure::internal("signalling a keeper", error))? {
-            signalled.insert(holder.pid);
-            Line::new(What::Revoke)
-                .with("uid", holder.uid)
-                .with("keeper", holder.pid)
-                .with("queue", holder.queue)
-                .log();
-        }
-    }
-    Ok(signalled.len() as u32)
+        _ => Cleared::default(),
+    };
+    Ok(Revoked { leases, orphans })
 }
 
-/// False where the holder was gone before he could be told.
-fn terminate(key: Key, holder: Holder) -> io::Result<bool> {
-    let process = match pidfd::open(holder.pid) {
-        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(false),
-        other => other?,
+fn log(ended: &Ended) {
+    let word = match ended.end {
+        End::Told => "told",
+        End::Killed => "killed",
+        End::Holding => "holding",
     };
-    // The number was read before the descriptor was opened: only a process that holds the lock now is the keeper.
-    if !Table::open(key)?.holders()?.contains(&holder) {
-        return Ok(false);
-    }
-    match pidfd::terminate(&process) {
-        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(false),
-        other => other.map(|()| true),
-    }
+    let first = ended.queues.first().copied().unwrap_or_default();
+    Line::new(What::Revoke)
+        .with("uid", ended.uid)
+        .with("keeper", ended.keeper)
+        .with("ifindex", ended.key.ifindex)
+        .with("queue", first)
+        .with("queues", ended.queues.len())
+        .with("end", word)
+        .log();
 }

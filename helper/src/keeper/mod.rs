@@ -107,8 +107,8 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
     process::exit_now(0);
 }
 
-/// Stays until the sockets are received, or nobody is there to receive them, or SIGTERM comes. The connection is not
-/// waited for: one that is shut down would be ready at once, for ever.
+/// Stays until the sockets are received, or nobody is there to receive them, or SIGTERM comes. The
+/// connection is not waited for: one that is shut down would be ready at once, for ever.
 fn until_taken(mut talk: Talk, revokes: &Revokes) {
     while !talk.is_taken() && !revokes.within(PollTimeout::from(PAUSE)) {
         talk.discard();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The connection of a lease. Nothing on it ever waits, but for one thing: a client that has not received its sockets
-//! yet holds the process up. Descriptors under way count against their sender, and that is the service user for
-//! everybody (net/unix/scm.c, `too_many_unix_fds`); so the user whose they are keeps a place in the limits as long as
-//! they are.
+//! The connection of a lease. Nothing on it ever waits, but for one thing: a client that has not
+//! received its sockets yet holds the process up. Descriptors under way count against their sender,
+//! and that is the service user for everybody (net/unix/scm.c, `too_many_unix_fds`); so the user
+//! whose they are keeps a place in the limits as long as they are.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -40,14 +40,15 @@ impl Talk {
         let _ = self.connection.send(reply, Patience::NONE);
     }
 
-    /// Whether the sockets are received, or thrown away with a connection that is gone. One that is shut down may
-    /// have them yet, and says nothing any more.
+    /// Whether the sockets are received, or thrown away with a connection that is gone. One that is
+    /// shut down may have them yet, and says nothing any more.
     pub(super) fn is_taken(&mut self) -> bool {
         self.taken |= sockets::is_all_received(self.connection.as_fd());
         self.taken
     }
 
-    /// Takes off what the client says: its own end of the connection perhaps, which has to be closed to be gone.
+    /// Takes off what the client says: its own end of the connection perhaps, which has to be
+    /// closed to be gone.
     pub(super) fn discard(&self) {
         for _ in 0..AT_A_TIME {
             if !matches!(self.receive(), Ok(Incoming::Message(_))) {

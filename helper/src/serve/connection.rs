@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Packets on the connection. Descriptors that a client attaches are never received: a plain recv(2) has
-//! the kernel close them. No call waits by itself, whatever the flags of the file: see [`super::patience`].
+//! Packets on the connection. Descriptors that a client attaches are never received: a plain
+//! recv(2) has the kernel close them. No call waits by itself, whatever the flags of the file: see
+//! [`super::patience`].
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};

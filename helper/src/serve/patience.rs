@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How long to wait for a client, and what ends the wait before that.
 //!
-//! Where a user starts the helper, the user keeps a copy of the helper's end of the connection, and may change what
-//! belongs to the file and not to the descriptor: O_NONBLOCK, time-outs, buffer sizes, the receiver of signals. So a
-//! call on a connection never waits by itself. All waiting is done here, by a clock of our own.
+//! Where a user starts the helper, the user keeps a copy of the helper's end of the connection, and
+//! may change what belongs to the file and not to the descriptor: O_NONBLOCK, time-outs, buffer
+//! sizes, the receiver of signals. So a call on a connection never waits by itself. All waiting is
+//! done here, by a clock of our own.
 #![forbid(unsafe_code)]
 
 use std::io;

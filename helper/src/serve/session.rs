@@ -27,8 +27,8 @@ use crate::manager;
 use crate::policy::{Policy, PolicyError, UNUSABLE};
 use crate::stops::stop_at;
 
-/// How long a refusal at the end of everything may take: a client that has filled the connection and reads nothing is
-/// told nothing.
+/// How long a refusal at the end of everything may take: a client that has filled the connection
+/// and reads nothing is told nothing.
 pub(crate) const REFUSAL: Duration = Duration::from_secs(1);
 /// How many times longer than the silence that is allowed everything before a lease may take.
 const WHOLE: u32 = 6;
@@ -211,8 +211,9 @@ impl Session<'_> {
         }
     }
 
-    /// Grants and hands over. A client that is gone by then, or takes nothing, gets nothing, and nothing is left of
-    /// it. What becomes of the interface meanwhile is asked when the keeper begins to watch it.
+    /// Grants and hands over. A client that is gone by then, or takes nothing, gets nothing, and
+    /// nothing is left of it. What becomes of the interface meanwhile is asked when the keeper
+    /// begins to watch it.
     fn grant(&self, acquire: Acquire, revokes: &Revokes) -> Result<Option<Grant>, Failure> {
         let mut grant =
             grant::grant(acquire, &self.kernel, self.connection, &self.caller, &self.policy, &self.limits)?;

@@ -4,6 +4,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use nix::sys::signal::Signal;
+
 use super::check;
 
 /// Opens a process.
@@ -14,12 +16,12 @@ pub(crate) fn open(pid: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Sends SIGTERM.
-pub(crate) fn terminate(process: &OwnedFd) -> io::Result<()> {
+/// Sends a signal.
+pub(crate) fn signal(process: &OwnedFd, signal: Signal) -> io::Result<()> {
     let none = std::ptr::null::<libc::siginfo_t>();
+    let (fd, number) = (process.as_raw_fd(), signal as libc::c_int);
     // SAFETY: no siginfo is given, as the call allows.
-    let ret =
-        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGTERM, none, 0u32) };
+    let ret = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, number, none, 0u32) };
     check(ret as libc::c_int).map(drop)
 }
 

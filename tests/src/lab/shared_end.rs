@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a user does to the helper's end of a connection, of which a user who starts the helper keeps a copy: the
-//! flags, the time-outs, the buffers and the receiver of signals belong to the file, and the file is the user's too.
+//! What a user does to the helper's end of a connection, of which a user who starts the helper
+//! keeps a copy: the flags, the time-outs, the buffers and the receiver of signals belong to the
+//! file, and the file is the user's too.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -26,7 +27,8 @@ pub enum Change {
     Blocking,
     /// There is next to no room to send, and what there is is taken.
     Filled,
-    /// What comes is received before the helper receives it, and it is told at once that something is there.
+    /// What comes is received before the helper receives it, and it is told at once that something
+    /// is there.
     Robbed,
     /// Each packet sends the helper a signal that ends a process.
     Signals,
