@@ -6,12 +6,12 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
-use xsk_proto::codec::{decode_reply, encode_request};
+use xsk_proto::codec::encode_request;
 use xsk_proto::{Granted, Hello, MAX_REPLY, Reply, Request};
 
 use crate::endpoint::Link;
 use crate::sys::{descriptors, packet};
-use crate::{Endpoint, Error, Kind, TABLE_HINT};
+use crate::{Endpoint, Error, Kind, TABLE_HINT, plain};
 
 /// A conversation whose greeting and request were sent.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Conversation {
             Err(errno) => return Err(failed(&self.link.name, errno)),
         };
         let name = &self.link.name;
-        match decode_reply(&packet.bytes) {
+        match plain::decode(&packet.bytes) {
             Ok(Reply::Refused(refused)) => {
                 self.link.part();
                 Err(refused.into())

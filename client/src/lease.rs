@@ -6,12 +6,11 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use xsk_proto::codec::decode_reply;
 use xsk_proto::{Event, Granted, MAX_REPLY, Reply, Revoke, StatusPart, Verdict};
 
 use crate::conversation::Conversation;
 use crate::sys::{descriptors, packet};
-use crate::{Endpoint, Error, Kind, Request};
+use crate::{Endpoint, Error, Kind, Request, plain};
 
 /// Sockets in queue order, unbound, in the XSKMAP, close-on-exec.
 ///
@@ -51,7 +50,7 @@ impl Lease {
             Err(Errno::CONNRESET | Errno::PIPE) => return Ok(News::Ended),
             Err(errno) => return Err(Error::system("the lease's connection", errno)),
         };
-        match decode_reply(&packet.bytes) {
+        match plain::decode(&packet.bytes) {
             Ok(Reply::Event(event)) => Ok(News::Event(event)),
             _ => Err(Error::new(Kind::Protocol, "lease", "the lease's keeper said something unintelligible")),
         }

@@ -18,6 +18,7 @@ mod error;
 mod lease;
 mod mends;
 pub mod netdev;
+mod plain;
 mod request;
 mod sys;
 
