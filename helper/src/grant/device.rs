@@ -21,6 +21,12 @@ fn failed(name: &str) -> impl Fn(io::Error) -> Failure + '_ {
     move |error| Failure::internal("asking the kernel about the interface", error).object(name)
 }
 
+/// It was there when the request began.
+pub(super) fn removed(name: &str) -> Failure {
+    Failure::new(Code::NoSuchInterface, name, format!("the interface '{name}' was removed meanwhile"))
+        .hint("list the interfaces of this network namespace: ip link")
+}
+
 impl<'k> Device<'k> {
     /// Looks the name up; it has to be the primary one, since the policy's patterns are about those.
     pub(crate) fn find(kernel: &'k Kernel, name: &IfName) -> Result<Self, Failure> {
@@ -70,12 +76,22 @@ impl<'k> Device<'k> {
                 self.link = link;
                 Ok(())
             }
-            _ => Err(Failure::new(
+            None => Err(removed(&name)),
+            Some(_) => Err(Failure::new(
                 Code::Busy,
                 &name,
                 format!("the interface '{name}' has just changed its name"),
             )
             .hint("try again")),
+        }
+    }
+
+    /// A failure by what is behind it, where that is the end of the interface: the kernel then says of an attach or of a
+    /// socket that an argument is invalid.
+    pub(crate) fn explain(&self, failure: Failure) -> Failure {
+        match self.kernel.netlink.link_by_index(self.link.ifindex) {
+            Ok(None) => removed(&self.link.name),
+            _ => failure,
         }
     }
 

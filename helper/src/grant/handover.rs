@@ -12,6 +12,7 @@ use caps::Capability::CAP_NET_RAW;
 use xsk_netlink::Link;
 use xsk_proto::Code;
 
+use super::device::removed;
 use crate::error::Failure;
 use crate::netlink::Netdev;
 use crate::sys::{privilege, sockets};
@@ -64,11 +65,6 @@ fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Option<bool
         .map_err(|error| Failure::internal("raising CAP_NET_RAW", error))?
         .map_err(|error| Failure::internal("making a scratch socket", error))?;
     Ok(Some(errno == libc::EBUSY))
-}
-
-fn removed(name: &str) -> Failure {
-    Failure::new(Code::NoSuchInterface, name, format!("the interface '{name}' was removed meanwhile"))
-        .hint("list the interfaces of this network namespace: ip link")
 }
 
 fn still_bound(name: &str, queue: u32) -> Failure {

@@ -194,7 +194,8 @@ fn claim(
     device.check_kind()?;
     device.check_queues(&request.name, first_queue, queues)?;
     device.check_mtu(request.options.frags)?;
-    let sockets = sockets::make(device.link.ifindex, queues, &request.options)?;
+    let sockets = sockets::make(device.link.ifindex, queues, &request.options)
+        .map_err(|failure| device.explain(failure))?;
     let mut guard = Guard::open();
     let confinement = confinement(&sockets, guard.as_ref());
     check_confinement(confinement, allowed.rule.confine, caller, request.name.as_str())?;
@@ -204,7 +205,8 @@ fn claim(
     let (attachment, promiscuity) =
         lease.claim(request.name.as_str(), allowed.rule.shared, |lease, idle| {
             device.refresh()?;
-            let occupied = occupy(lease, idle, request, allowed, &device, &sockets)?;
+            let occupied = occupy(lease, idle, request, allowed, &device, &sockets)
+                .map_err(|failure| device.explain(failure))?;
             match guard.take().filter(|_| confinement.queue) {
                 Some(guard) => lease.guard(guard, &sockets, occupied.0.fresh).map(|()| occupied),
                 None => Ok(occupied),

@@ -5,7 +5,7 @@
 use nix::sys::signal::Signal;
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::{Lab, SOON};
-use xsk_tests::proto::EventKind;
+use xsk_tests::proto::{Code, EventKind};
 
 use crate::stops::{asked, stands, stop_at};
 
@@ -75,5 +75,32 @@ fn what_happens_before_the_keeper_watches_is_told() {
         assert!(!over || wire.ends(SOON), "the lease goes on when the interface {what}");
         drop((wire, sockets, running));
         lab.no_helpers_but(&[]);
+    }
+}
+
+/// The kernel says of an attach to an interface that is gone that an argument is invalid.
+#[test]
+fn an_interface_that_goes_before_the_attach_is_said_to_be_gone() {
+    let lab = xsk_tests::lab!();
+    let helper = match lab.install_stopping_helper() {
+        Ok(helper) => helper,
+        Err(why) => xsk_tests::skip!("{why}"),
+    };
+    for step in ["claimed", "loaded"] {
+        make();
+        lab.allow(NAME);
+        stop_at(step);
+        let (wire, running) = asked(&lab, &helper, &lab.user, NAME, 0);
+        let stopped = stands(&lab, step, &running);
+        stop_at("");
+        is_deleted(&lab);
+        stopped.signal(Signal::SIGCONT);
+        wire.reply();
+        let refused = wire.refusal();
+        assert_eq!((refused.code, refused.object.as_str()), (Code::NoSuchInterface, NAME), "{refused:?}");
+        assert!(refused.message.contains("removed"), "{refused:?}");
+        drop(wire);
+        running.finish(SOON).ok();
+        lab.nothing_left(NAME, &[]);
     }
 }
