@@ -35,19 +35,16 @@ pub(crate) fn parts(caller: &Caller, kernel: &Kernel) -> Vec<StatusPart> {
     let pinned: HashSet<Key> = program::pinned().into_iter().collect();
     let present = indexes();
     for key in keys() {
-        let here = key.netns == caller.netns;
-        let gone = here && present.as_ref().is_some_and(|present| !present.contains(&key.ifindex));
-        // Lock files stay for a while when an interface goes; they are many where interfaces come and go.
-        if gone && !pinned.contains(&key) {
+        // Lock files stay for a while when an interface goes; they are many where interfaces come and go. A lease
+        // without pins is one whose pins somebody has removed: it is looked for on this namespace's interfaces.
+        let here = key.netns == caller.netns && present.contains(&key.ifindex);
+        if !here && !pinned.contains(&key) {
             continue;
         }
-        // An index of another namespace says nothing here.
-        let here = (key.netns == caller.netns).then_some(&kernel.netlink);
         let holders = table::holders(key).unwrap_or_default();
-        if holders.is_empty() && !pinned.contains(&key) {
-            continue;
-        }
-        let link = here.and_then(|netlink| netlink.link_by_index(key.ifindex).ok().flatten());
+        // An index of another namespace says nothing here.
+        let netlink = here.then_some(&kernel.netlink);
+        let link = netlink.and_then(|netlink| netlink.link_by_index(key.ifindex).ok().flatten());
         let occupied = interface(key, link.as_ref(), &holders);
         let slots = occupied.as_ref().map(|(_, slots)| slots.clone());
         let mut own = leases_of(key, link.as_ref(), &holders, slots.as_deref(), deadline);
@@ -78,9 +75,9 @@ fn packets(interfaces: &[InterfaceStatus], leases: &[LeaseStatus]) -> Vec<Status
 }
 
 /// The indexes of this namespace's interfaces.
-fn indexes() -> Option<HashSet<u32>> {
-    let found = if_nameindex().ok()?;
-    Some(found.iter().map(|interface| interface.index()).collect())
+fn indexes() -> HashSet<u32> {
+    let found = if_nameindex();
+    found.iter().flat_map(|found| found.iter().map(|interface| interface.index())).collect()
 }
 
 /// Every interface that has lock files or pins.

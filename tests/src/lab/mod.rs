@@ -11,6 +11,8 @@ mod far;
 pub mod foreign;
 mod freezer;
 mod host;
+#[cfg(target_arch = "x86_64")]
+pub mod inject;
 pub mod kernel;
 pub mod link;
 pub mod netdev;

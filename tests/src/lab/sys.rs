@@ -3,6 +3,9 @@
 //! packet sockets.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+pub(super) mod trace;
+
 use std::ffi::CString;
 use std::fs::{File, Permissions};
 use std::io;
