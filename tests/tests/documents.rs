@@ -2,6 +2,7 @@
 //! The documents against the code: names of tests, links, options, and the policy that is installed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
@@ -30,13 +31,62 @@ fn documents() -> Vec<PathBuf> {
 
 #[test]
 fn every_test_that_a_document_names_exists() {
-    let tests: String = files("tests/tests", "rs").iter().map(|path| read(path)).collect();
+    let tests = tests_below(&["tests/tests"]);
     let text = read(&root().join("docs/cves.md"));
     let names: Vec<&str> =
         text.split('`').filter(|word| word.starts_with('h') && word.contains('_')).collect();
     assert!(names.len() > 20, "{names:?}");
     for name in names.into_iter().filter(|name| !name.contains(['/', '.', '*'])) {
-        assert!(tests.contains(&format!("fn {name}(")), "docs/cves.md names the test {name}");
+        assert!(tests.contains(name), "docs/cves.md names the test {name}");
+    }
+}
+
+/// Every file of Rust below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    files.chain(folders.iter().flat_map(|folder| sources(folder))).collect()
+}
+
+/// The names of all functions below these folders that are marked as tests.
+fn tests_below(folders: &[&str]) -> BTreeSet<String> {
+    let all = folders.iter().flat_map(|folder| sources(&root().join(folder)));
+    let mut names = BTreeSet::new();
+    for text in all.map(|path| read(&path)) {
+        for marked in text.split("#[test]").skip(1) {
+            let name = marked.split("fn ").nth(1).and_then(|rest| rest.split('(').next());
+            names.extend(name.map(str::to_owned));
+        }
+    }
+    names
+}
+
+/// The lines of docs/hostile.md: the number, and the tests.
+fn hostile_lines() -> Vec<(u32, Vec<String>)> {
+    let text = read(&root().join("docs/hostile.md"));
+    let rows = text.lines().filter(|line| line.starts_with("| ") && line.ends_with(" |"));
+    let cells = rows.map(|row| row.trim_matches(['|', ' ']).split(" | ").collect::<Vec<_>>());
+    let numbered = cells.filter_map(|cells| Some((cells[0].parse().ok()?, cells)));
+    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    numbered.map(|(number, cells)| (number, names(cells.last().unwrap()))).collect()
+}
+
+#[test]
+fn every_line_of_the_hostile_list_has_its_tests_and_every_such_test_its_line() {
+    let lines = hostile_lines();
+    assert!(lines.len() > 30 && lines.is_sorted_by_key(|(number, _)| *number), "{lines:?}");
+    let there = tests_below(&["tests/tests", "helper/src", "cli/tests", "client/tests", "backend/src"]);
+    for (number, names) in &lines {
+        assert!(!names.is_empty(), "docs/hostile.md: line {number} has no test");
+        let missing: Vec<_> = names.iter().filter(|name| !there.contains(*name)).collect();
+        assert!(missing.is_empty(), "docs/hostile.md: line {number} names {missing:?}");
+    }
+    let number = |name: &str| name.strip_prefix('h')?.split_once('_')?.0.parse::<u32>().ok();
+    for test in &there {
+        let Some(number) = number(test) else { continue };
+        let listed = lines.iter().any(|(line, names)| *line == number && names.contains(test));
+        assert!(listed, "docs/hostile.md: line {number} lacks the test {test}");
     }
 }
 
