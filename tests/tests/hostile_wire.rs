@@ -445,3 +445,25 @@ fn an_unknown_option_is_refused_by_its_name() {
     assert_eq!(not_granted.code, Code::NotAllowed, "{not_granted:?}");
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
+
+/// A client that has said more than was read sees the refusal, not a reset.
+#[test]
+fn h09_a_refusal_comes_before_the_end_of_the_connection() {
+    let lab = lab!();
+    let (veth, listener) = listening(&lab);
+    lab.policy("[limits]\nconnections = 1\n");
+    let first = lab.wire();
+    first.greet();
+    for _ in 0..50 {
+        let wire = lab.wire();
+        for _ in 0..3 {
+            let _ = wire.send(&hello());
+        }
+        let packet = wire.receive_plainly().expect("a reset instead of a refusal");
+        let reply = codec::decode_reply(&packet.bytes).unwrap();
+        assert!(matches!(&reply, Reply::Refused(refused) if refused.code == Code::Limit), "{reply:?}");
+        assert!(wire.receive_plainly().expect("a reset after a refusal").bytes.is_empty());
+    }
+    drop(first);
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
+}

@@ -3,7 +3,7 @@
 //! sandbox, a process, and takes them down again, some hundredths of a second each, one after the other. Whoever
 //! connected faster than that would keep everybody else out. So what listens on the system's socket is this process,
 //! without a privilege: it passes connections on to the manager's socket, a few of each user at a time, and users
-//! by turns. It reads nothing of what a client says.
+//! by turns. It looks at nothing that a client says.
 //!
 //! Passing on: it connects to the manager's socket and sends the client's connection as a descriptor. It knows
 //! that the process for it is up when that closes its end.

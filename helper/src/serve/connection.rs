@@ -9,11 +9,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
-use nix::sys::socket::{ControlMessage, MsgFlags, recv, send, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, recv, send, sendmsg, shutdown};
 use xsk_proto::codec::{self, DecodeError};
 use xsk_proto::{MAX_REQUEST, Reply, Request};
 
 use super::patience::Patience;
+
+/// More packets than fit into a connection of the usual size.
+const MOST: u32 = 4096;
 
 /// A connected `SOCK_SEQPACKET` socket.
 #[derive(Debug)]
@@ -107,6 +110,15 @@ impl Connection {
         }
         let rights = [ControlMessage::ScmRights(descriptors)];
         sendmsg::<()>(socket, &[IoSlice::new(packet)], &rights, flags, None).map(drop)
+    }
+
+    /// Takes nothing more, and throws away what was not read. A close would otherwise have the other
+    /// end see a reset before the last reply (net/unix/af_unix.c, `unix_release_sock`).
+    pub(crate) fn hear_no_more(&self) {
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Read);
+        let mut packet = [0; 1];
+        let mut next = || recv(self.socket.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT);
+        (0..MOST).any(|_| matches!(next(), Ok(0) | Err(_)));
     }
 }
 

@@ -71,6 +71,7 @@ pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
 /// Tells the client; one that is gone already is told nothing.
 pub(crate) fn refuse(connection: &Connection, failure: &Failure, patience: Patience<'_>) {
     let _ = connection.send(&Reply::Refused(failure.refused().clone()), patience);
+    connection.hear_no_more();
 }
 
 fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept>, Failure> {
@@ -170,6 +171,7 @@ impl Session<'_> {
     fn close(&self, refused: Refused) -> Result<Option<(Grant, Revokes)>, Failure> {
         self.log_refusal(&refused);
         self.say(&Reply::Refused(refused));
+        self.connection.hear_no_more();
         Ok(None)
     }
 

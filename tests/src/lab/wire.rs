@@ -154,6 +154,14 @@ impl Wire {
         self.take(xsk_proto::MAX_REPLY + 1)
     }
 
+    /// Receives a packet as it comes, a reset included.
+    ///
+    /// # Errors
+    /// Those of recvmsg(2), and a time-out.
+    pub fn receive_plainly(&self) -> io::Result<Packet> {
+        self.receive_once()
+    }
+
     /// The descriptors of a short packet that is there already.
     pub fn receive_now(&self) -> Vec<OwnedFd> {
         self.take(64).unwrap().fds
