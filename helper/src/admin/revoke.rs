@@ -11,7 +11,7 @@ use super::{as_service, revoke_words as words};
 use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::leases::key::{Key, Netns};
-use crate::leases::table::{Holder, Table};
+use crate::leases::table::{self, Holder};
 use crate::netlink;
 use crate::netns;
 use crate::serve::caller::Caller;
@@ -113,7 +113,7 @@ fn chosen(choice: Choice) -> Result<Vec<(Key, Holder)>, Failure> {
     let failed = |error| Failure::internal("reading the lease table", error);
     let mut found = Vec::new();
     for key in keys() {
-        let holders = Table::open(key).and_then(|table| table.holders()).map_err(failed)?;
+        let holders = table::holders(key).map_err(failed)?;
         found.extend(
             holders.into_iter().filter(|holder| choice.covers(key, *holder)).map(|holder| (key, holder)),
         );
