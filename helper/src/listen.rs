@@ -106,7 +106,7 @@ fn serve_next(
     if nix::unistd::getppid() != listening {
         return Ok(());
     }
-    let ready = if somebody_waits(listener) { Ready::new(terms) } else { Ready::rehearsed(terms) };
+    let ready = if somebody_waits(listener) { Ready::new(terms) } else { Ready::prepared(terms) };
     let connection = accept(listener);
     let busy = if somebody_waits(listener) {
         drop(busy);

@@ -303,16 +303,6 @@ fn warnings(device: &Device<'_>, confinement: Confinement) -> Vec<Warning> {
     warnings
 }
 
-/// Asks of the loopback interface, which grants nobody anything, what a grant asks.
-pub(crate) fn rehearse(kernel: &Kernel) {
-    let Ok(name) = IfName::parse("lo") else { return };
-    if let Ok(mut device) = Device::find(kernel, &name) {
-        let _ = device.check_queues(&name, 0, 1).and_then(|()| device.refresh());
-        drop(device.warnings());
-    }
-    drop(Guard::open());
-}
-
 /// What would be granted, without touching anything.
 pub(crate) fn check(
     acquire: Acquire,

@@ -6,7 +6,6 @@ pub(crate) mod connection;
 pub mod conversation;
 pub(crate) mod patience;
 mod ready;
-mod rehearsal;
 mod session;
 pub(crate) mod status;
 

@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::caller::Entry;
-use super::rehearsal;
 use crate::error::Failure;
 use crate::kernel::Kernel;
 use crate::paths;
@@ -39,8 +38,8 @@ impl<'t> Ready<'t> {
     }
 
     /// Everything that no client has a part in.
-    pub(crate) fn rehearsed(terms: &'t Terms) -> Self {
-        let kernel = Kernel::open().inspect(rehearsal::rehearse).ok();
+    pub(crate) fn prepared(terms: &'t Terms) -> Self {
+        let kernel = Kernel::open().ok();
         let texts = Texts::read(terms.path()).ok();
         let policy = texts.and_then(|texts| texts.parse().ok().map(|policy| (texts, policy)));
         Self { terms, policy, kernel, _busy: None }
