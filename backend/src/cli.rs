@@ -20,7 +20,7 @@ One line beginning with \"ready:\" is printed when all queues are bound.";
 #[command(name = "xsk-backend", version, after_help = AFTER, after_long_help = format!("{}\n\n{AFTER}", peer_spec::help()))]
 pub struct Cli {
     /// The interface, as QEMU's -netdev takes it: af-xdp,id=ID,ifname=NAME[,mode=native|skb][,force-copy=on|off]
-    /// [,queues=N][,start-queue=N][,inhibit=on,sock-fds=A:B:…]. Without sock-fds the sockets are acquired from
+    /// [,queues=N|all][,start-queue=N][,inhibit=on,sock-fds=A:B:…]. Without sock-fds the sockets are acquired from
     /// xsk-helper. A second one is for --peer forward
     #[arg(long, value_name = "NETDEV", required = true)]
     pub netdev: Vec<String>,

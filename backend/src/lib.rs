@@ -12,7 +12,6 @@ mod counters;
 mod error;
 mod length;
 mod lost;
-mod netlink;
 pub mod peer_spec;
 pub mod peers;
 mod queue;

@@ -37,14 +37,20 @@ type Worker = JoinHandle<Result<(), Error>>;
 /// Why it could not begin, or ended other than by request.
 pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
     let Taken { netdevs, peer } = source::read(&cli.netdev, cli.peer.inherited())?;
-    let counts: Vec<_> = netdevs.iter().map(|(options, _)| options.queues).collect();
+    let patience = cli.helper.wait.begin(PROGRAM);
+    let mut settled = vec![];
+    for (netdev, inherited) in netdevs {
+        settled.push((patience.settle(netdev)?.options().clone(), inherited));
+    }
+    let counts: Vec<_> = settled.iter().map(|(options, _)| options.queues).collect();
     setup::check(cli, &counts)?;
+    let mut ports = vec![];
+    for (options, inherited) in settled {
+        ports.push(source::open(&options, inherited, cli, &patience)?);
+    }
+    // A signal that comes while something is waited for ends the process as any other.
     let signals = Signals::listen()?;
     let control = Arc::new(Control::new(cli.count)?);
-    let mut ports = vec![];
-    for (options, inherited) in netdevs {
-        ports.push(source::open(&options, inherited, cli)?);
-    }
     let Parts { queues, rows, service } = setup::queues(cli, &mut ports, peer, &control)?;
     let report = Report::new(rows, cli.json);
     let leases = ports.into_iter().filter_map(|port| port.lease).collect();

@@ -9,13 +9,13 @@ use std::os::fd::{OwnedFd, RawFd};
 use xsk_client::netdev::{Netdev, Options, Place};
 use xsk_client::proto::exit;
 use xsk_client::{Lease, Request};
-use xsk_command::{acquire, warnings};
+use xsk_command::{Patience, link, warnings};
 use xsk_netlink::Link;
 use xsk_socket::Unbound;
 
 use crate::cli::Cli;
 use crate::error::{self, Error, PROGRAM};
-use crate::{length, netlink, sys};
+use crate::{length, sys};
 
 /// A netdev with its sockets, in queue order.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(crate) struct Port {
 /// The descriptors of a command line.
 pub(crate) struct Taken {
     /// Each netdev with its sockets, where it names them.
-    pub(crate) netdevs: Vec<(Options, Vec<OwnedFd>)>,
+    pub(crate) netdevs: Vec<(Netdev, Vec<OwnedFd>)>,
     /// The peer's.
     pub(crate) peer: Option<OwnedFd>,
 }
@@ -54,9 +54,10 @@ pub(crate) struct Taken {
 /// # Errors
 /// QEMU's sentences for what QEMU refuses.
 pub(crate) fn read(texts: &[String], peer: Option<RawFd>) -> Result<Taken, Error> {
-    let options = texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let read = texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
     let mut numbers = Vec::new();
-    for options in &options {
+    for netdev in &read {
+        let options = netdev.options();
         let sockets = options.sockets().map_err(|error| usage(&options.ifname, error.to_string()))?;
         numbers.push(sockets.unwrap_or_default());
     }
@@ -67,9 +68,9 @@ pub(crate) fn read(texts: &[String], peer: Option<RawFd>) -> Result<Taken, Error
         })?;
     let peer = peer.and_then(|_| inherited.pop());
     let mut netdevs = Vec::new();
-    for (options, numbers) in options.into_iter().zip(numbers) {
+    for (netdev, numbers) in read.into_iter().zip(numbers) {
         let rest = inherited.split_off(numbers.len());
-        netdevs.push((options, std::mem::replace(&mut inherited, rest)));
+        netdevs.push((netdev, std::mem::replace(&mut inherited, rest)));
     }
     Ok(Taken { netdevs, peer })
 }
@@ -78,7 +79,7 @@ fn usage(object: &str, message: String) -> Error {
     error::usage(object, &message)
 }
 
-fn parse(text: &str) -> Result<Options, Error> {
+fn parse(text: &str) -> Result<Netdev, Error> {
     let netdev =
         Netdev::parse(OsStr::new(text), Place::Backend).map_err(|error| usage(text, error.to_string()))?;
     let netdev =
@@ -91,22 +92,29 @@ fn parse(text: &str) -> Result<Options, Error> {
         .hint("leave out map-path and inhibit, and the sockets are acquired from xsk-helper"));
     }
     netdev.check().map_err(|error| usage(text, error.to_string()))?;
-    Ok(netdev.options().clone())
+    Ok(netdev)
 }
 
 /// Makes a port of a netdev: of its inherited sockets, or of acquired ones.
 ///
 /// # Errors
 /// There is no such interface, the helper refuses, a descriptor is not a fresh AF_XDP socket.
-pub(crate) fn open(options: &Options, inherited: Vec<OwnedFd>, cli: &Cli) -> Result<Port, Error> {
-    if options.sock_fds.is_some() { inherit(options, inherited) } else { ask(options, cli) }
+pub(crate) fn open(
+    options: &Options,
+    inherited: Vec<OwnedFd>,
+    cli: &Cli,
+    patience: &Patience,
+) -> Result<Port, Error> {
+    if options.sock_fds.is_some() { inherit(options, inherited) } else { ask(options, cli, patience) }
 }
 
 fn inherit(options: &Options, inherited: Vec<OwnedFd>) -> Result<Port, Error> {
     let ifname = &options.ifname;
-    let Link { ifindex, mac, mtu, .. } = netlink::link(ifname).map_err(|error| {
-        let message = format!("failed to get ifindex for '{ifname}': {error}");
-        Error::new(exit::CONFIGURATION, "no-such-interface", ifname, message).hint("`ip -o link` lists them")
+    let found = link(ifname).map_err(|error| error::io(ifname, "ask for the interface", error))?;
+    let Link { ifindex, mac, mtu, .. } = found.ok_or_else(|| {
+        let message = format!("there is no interface '{ifname}'");
+        Error::new(exit::CONFIGURATION, "no-such-interface", ifname, message)
+            .hint("list the interfaces of this network namespace: ip link")
     })?;
     let mode = options.mode.map(|mode| mode.to_string());
     let sockets = fresh(ifname, inherited)?;
@@ -124,17 +132,18 @@ fn inherit(options: &Options, inherited: Vec<OwnedFd>) -> Result<Port, Error> {
     })
 }
 
-fn ask(options: &Options, cli: &Cli) -> Result<Port, Error> {
+fn ask(options: &Options, cli: &Cli, patience: &Patience) -> Result<Port, Error> {
     let helper = &cli.helper;
     let mut request = Request::from(options);
     if helper.promisc {
         request = request.promisc();
     }
     // An interface that is not to be seen here is the helper's to refuse.
-    if netlink::link(&options.ifname).is_ok_and(|seen| length::takes_several(seen.mtu, cli.frame_size)) {
+    let seen = patience.interface(&options.ifname)?;
+    if seen.is_some_and(|seen| length::takes_several(seen.mtu, cli.frame_size)) {
         request = request.frags();
     }
-    let mut lease = acquire(PROGRAM, &helper.endpoint.endpoint(), &request, helper.wait.wait)?;
+    let mut lease = patience.acquire(&helper.endpoint.endpoint(), &request)?;
     let granted = &lease.granted;
     warnings(PROGRAM, granted);
     let (ifname, mode) = (granted.ifname.clone(), Some(granted.mode.to_string()));

@@ -4,6 +4,8 @@
 
 mod doctor;
 mod hotplug;
+mod kernel;
+mod nic;
 mod outcome;
 mod programs;
 mod qemu;

@@ -60,6 +60,11 @@ impl Request {
         self.param(param::MEMLOCK, Value::Number(bytes))
     }
 
+    /// The interface.
+    pub fn ifname(&self) -> &str {
+        &self.0.ifname
+    }
+
     fn param(mut self, name: &str, value: Value) -> Self {
         self.0.params.retain(|param| param.name != name);
         self.0.params.push(Param { name: name.to_owned(), value });

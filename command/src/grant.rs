@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Getting a lease: how long to wait for one, and what it warns of.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use xsk_client::netdev::Netdev;
 use xsk_client::proto::{Code, Granted, WarningKind};
 use xsk_client::{Endpoint, Error, Kind, Lease, Request};
+use xsk_netlink::Link;
 
+use crate::interface::{find, settle};
+use crate::netlink::{News, link};
 use crate::{say, seconds};
 
 /// Between two attempts at busy queues.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Whether to wait for busy queues.
+/// The longest that only news of interfaces are waited for.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Whether to wait for what is not to be had yet.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct WaitArgs {
-    /// Wait while a queue is busy, for ever or for so many seconds.
+    /// Wait while a queue is busy or the interface is not there yet, for ever or for so many seconds.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
         default_missing_value = FOREVER, value_parser = limit)]
     pub wait: Option<Wait>,
@@ -37,37 +45,99 @@ fn limit(text: &str) -> Result<Wait, String> {
     if text == FOREVER { Ok(Wait::Forever) } else { seconds(text).map(Wait::For) }
 }
 
-impl Wait {
-    fn is_over(self, start: Instant) -> bool {
-        matches!(self, Wait::For(limit) if start.elapsed() >= limit)
+/// A wait that has begun: all that a command has to wait for has one limit.
+#[derive(Debug)]
+pub struct Patience {
+    program: &'static str,
+    wait: Option<Wait>,
+    start: Instant,
+    told: Cell<bool>,
+}
+
+impl WaitArgs {
+    /// Begins to wait, in the name of the program.
+    pub fn begin(self, program: &'static str) -> Patience {
+        Patience { program, wait: self.wait, start: Instant::now(), told: Cell::new(false) }
     }
 }
 
-/// Acquires a lease; what is busy is asked for again until the time is over.
-///
-/// # Errors
-/// As [`xsk_client::acquire`], the last time.
-pub fn acquire(
-    program: &str,
-    endpoint: &Endpoint,
-    request: &Request,
-    wait: Option<Wait>,
-) -> Result<Lease, Error> {
-    let start = Instant::now();
-    let mut told = false;
-    loop {
-        let error = match xsk_client::acquire(endpoint, request) {
-            Err(error) if matches!(error.kind, Kind::Refused(Code::Busy | Code::Limit)) => error,
-            result => return result,
-        };
-        if wait.is_none_or(|wait| wait.is_over(start)) {
-            return Err(error);
-        }
-        if !std::mem::replace(&mut told, true) {
-            say(program, &format!("waiting: {error}"));
-        }
-        std::thread::sleep(RETRY);
+impl Patience {
+    /// Returns the netdev with numbers for what depends on its interface, which may be waited for.
+    ///
+    /// # Errors
+    /// As [`settle`].
+    pub fn settle(&self, netdev: Netdev) -> Result<Netdev, Error> {
+        let ifname = netdev.options().ifname.clone();
+        self.until_it_is_had(&ifname, || settle(netdev.clone()))
     }
+
+    /// Returns the interface, which may be waited for; `None` where it is not there.
+    ///
+    /// # Errors
+    /// The kernel cannot be asked.
+    pub fn interface(&self, ifname: &str) -> Result<Option<Link>, Error> {
+        let found = self.until_it_is_had(ifname, || find(ifname));
+        match found {
+            Err(error) if error.kind == Kind::Refused(Code::NoSuchInterface) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Acquires a lease; what is busy, or not there yet, is asked for again until the time is over.
+    ///
+    /// # Errors
+    /// As [`xsk_client::acquire`], the last time.
+    pub fn acquire(&self, endpoint: &Endpoint, request: &Request) -> Result<Lease, Error> {
+        self.until_it_is_had(request.ifname(), || xsk_client::acquire(endpoint, request))
+    }
+
+    fn until_it_is_had<T>(
+        &self,
+        ifname: &str,
+        mut get: impl FnMut() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        loop {
+            let error = match get() {
+                Err(error) if comes_later(&error) => error,
+                result => return result,
+            };
+            let left = self.left();
+            if left.is_zero() {
+                return Err(error);
+            }
+            if !self.told.replace(true) {
+                say(self.program, &format!("waiting: {error}"));
+            }
+            if error.kind == Kind::Refused(Code::NoSuchInterface) {
+                self.wait_for(ifname)?;
+            }
+            std::thread::sleep(RETRY.min(left));
+        }
+    }
+
+    /// What is left of the time.
+    fn left(&self) -> Duration {
+        match self.wait {
+            None => Duration::ZERO,
+            Some(Wait::Forever) => Duration::MAX,
+            Some(Wait::For(limit)) => limit.saturating_sub(self.start.elapsed()),
+        }
+    }
+
+    /// Waits until there is such an interface, or the time is over. No helper is held meanwhile.
+    fn wait_for(&self, ifname: &str) -> Result<(), Error> {
+        let failed = |error| Error::system("rtnetlink", error);
+        let news = News::listen().map_err(failed)?;
+        while link(ifname).map_err(failed)?.is_none() && !self.left().is_zero() {
+            news.wait(self.left().min(LOOK)).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the same may work later.
+fn comes_later(error: &Error) -> bool {
+    matches!(error.kind, Kind::Refused(Code::Busy | Code::Limit | Code::NoSuchInterface))
 }
 
 /// Says what a grant warns of.
@@ -91,7 +161,9 @@ mod tests {
         assert_eq!(limit("forever"), Ok(Wait::Forever));
         assert_eq!(limit("0.5"), Ok(Wait::For(Duration::from_millis(500))));
         assert!(limit("soon").is_err());
-        assert!(!Wait::Forever.is_over(Instant::now()));
-        assert!(Wait::For(Duration::ZERO).is_over(Instant::now()));
+        let left = |wait| WaitArgs { wait }.begin("prog").left();
+        assert_eq!(left(None), Duration::ZERO);
+        assert_eq!(left(Some(Wait::Forever)), Duration::MAX);
+        assert_eq!(left(Some(Wait::For(Duration::ZERO))), Duration::ZERO);
     }
 }

@@ -8,6 +8,10 @@ mod endpoint;
 mod failure;
 #[cfg(feature = "client")]
 mod grant;
+#[cfg(feature = "client")]
+mod interface;
+#[cfg(feature = "client")]
+mod netlink;
 mod notice;
 mod seconds;
 mod usage;
@@ -16,7 +20,11 @@ mod usage;
 pub use endpoint::EndpointArgs;
 pub use failure::{ErrorArgs, ErrorFormat, Failure};
 #[cfg(feature = "client")]
-pub use grant::{Wait, WaitArgs, acquire, warnings};
+pub use grant::{Patience, Wait, WaitArgs, warnings};
+#[cfg(feature = "client")]
+pub use interface::{rx_queues, settle};
+#[cfg(feature = "client")]
+pub use netlink::link;
 pub use notice::say;
 pub use seconds::seconds;
 pub use usage::refuse;

@@ -30,6 +30,17 @@ fn option(netdev: &Netdev, place: Place) {
     let options = netdev.options();
     let verdict = netdev.check();
     let sockets = descriptors(netdev);
+    if options.all_queues {
+        let numbered = netdev.with_queues(7);
+        let Ok(numbered) = numbered else { panic!("{netdev:?} became {numbered:?}") };
+        let now = numbered.options();
+        assert_eq!((now.queues, now.all_queues), (7, false), "{netdev:?} became {numbered:?}");
+        assert_eq!(
+            (&now.id, &now.ifname, now.start_queue),
+            (&options.id, &options.ifname, options.start_queue)
+        );
+        return option(&numbered, place);
+    }
     let text = netdev.with_sockets(Mode::Skb, &sockets);
     let again = Netdev::parse(&text, place);
     let Ok(Some(again)) = &again else { panic!("{netdev:?} became {text:?}: {again:?}") };

@@ -5,7 +5,7 @@
 use xsk_client::{Endpoint, Error, Kind, Request, check, status};
 use xsk_proto::{Code, HELPER_PATH, Verdict};
 
-use super::Finding;
+use super::finding::Finding;
 
 const BPFFS: &str = "/run/xsk-helper/bpf";
 /// include/uapi/linux/magic.h.
@@ -82,7 +82,7 @@ fn answered<T: Send + 'static>(
     if *endpoint == Endpoint::Pkexec {
         return ask();
     }
-    super::in_time(ask).unwrap_or_else(|| {
+    super::patience::in_time(ask).unwrap_or_else(|| {
         let message = "the helper does not answer within two seconds";
         Err(Error::new(Kind::Timeout, "helper", message).hint("systemctl status 'xsk-helper@*'"))
     })

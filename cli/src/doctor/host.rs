@@ -6,7 +6,8 @@ use xsk_client::Kind;
 use xsk_client::descriptors::netns_cookie;
 use xsk_proto::{Code, Verdict};
 
-use super::Finding;
+use super::finding::Finding;
+use crate::kernel;
 use crate::programs;
 use crate::qemu::QEMU_QUEUE;
 use crate::sys::{descriptors, limits, netlink};
@@ -24,25 +25,14 @@ struct Has {
     netdev: bool,
 }
 
-fn release() -> String {
-    rustix::system::uname().release().to_string_lossy().into_owned()
-}
-
-/// Major and minor number.
-pub(super) fn version() -> (u32, u32) {
-    let release = release();
-    let mut numbers = release.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
-}
-
 pub(super) fn kernel() -> Vec<Finding> {
     let has = Has {
         af_xdp: descriptors::has_af_xdp(),
         cookie: netns_cookie().is_some(),
         peer_pidfd: descriptors::has_peer_pidfd(),
-        netdev: matches!(netlink::netdev(version()), Ok(Some(_))),
+        netdev: matches!(netlink::netdev(kernel::version()), Ok(Some(_))),
     };
-    let mut findings = vec![of_version(&release(), version())];
+    let mut findings = vec![of_version(&kernel::release(), kernel::version())];
     if !has.af_xdp {
         let message = "this kernel has no AF_XDP sockets";
         let mend = "boot a kernel that was built with CONFIG_XDP_SOCKETS=y";
@@ -152,7 +142,7 @@ pub(super) fn memlock(qemu: &str, verdict: Option<&Verdict>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::finding::State;
     use super::*;
 
     #[test]

@@ -6,8 +6,9 @@ use xsk_client::{Error, Kind};
 use xsk_netlink::{Attached, Link, SINGLE_BUFFER, VETH_PEER_MTU, XdpMode};
 use xsk_proto::{Code, IfName};
 
-use super::nic::Nic;
-use super::{Finding, kind, native, offloads, peer, queues, stack};
+use super::finding::Finding;
+use super::{kind, native, offloads, peer, queues, stack};
+use crate::nic::Nic;
 
 /// Looks at `ifname`; `ours` are the programs of the helper.
 pub(super) fn findings(ifname: &str, ours: &[u32]) -> Vec<Finding> {

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use xsk_netlink::VirtualFunction;
 
-use super::nic::Nic;
-use super::{Finding, host, virtio};
+use super::finding::Finding;
+use super::virtio;
+use crate::kernel;
+use crate::nic::Nic;
 use crate::sys::netlink;
 
 pub(super) fn findings(nic: &Nic) -> Vec<Finding> {
@@ -84,7 +86,7 @@ fn number_of(device: &Path, physical: &Path) -> Option<u32> {
 
 /// mlx5 had a second set of queues for AF_XDP, until Linux 6.1.
 fn doubled(nic: &Nic) -> Option<Finding> {
-    if nic.driver != "mlx5_core" || host::version() >= (6, 1) {
+    if nic.driver != "mlx5_core" || kernel::version() >= (6, 1) {
         return None;
     }
     let first = nic.receives()?;

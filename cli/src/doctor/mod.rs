@@ -4,13 +4,14 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod finding;
 mod helper;
 mod host;
 mod interface;
 mod kind;
 mod native;
-mod nic;
 mod offloads;
+mod patience;
 mod peer;
 mod qemu;
 mod queues;
@@ -18,68 +19,16 @@ mod stack;
 mod virtio;
 
 use std::io::Write;
-use std::sync::mpsc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use xsk_client::{Error, Kind};
 
 use crate::outcome::Outcome;
+use finding::{Finding, State};
 use helper::Helper;
+use patience::in_time;
 
 pub use args::DoctorArgs;
-
-/// How long anybody may take to answer one question.
-const PATIENCE: Duration = Duration::from_millis(1900);
-
-/// How a check came out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
-    Ok,
-    /// Works, and is worth knowing.
-    Note,
-    /// Does not work.
-    Fail(Kind),
-}
-
-/// One line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Finding {
-    check: &'static str,
-    state: State,
-    message: String,
-    mend: String,
-}
-
-impl Finding {
-    fn ok(check: &'static str, message: impl Into<String>) -> Self {
-        Self { check, state: State::Ok, message: message.into(), mend: String::new() }
-    }
-
-    fn note(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, state: State::Note, message: message.into(), mend: mend.into() }
-    }
-
-    fn fail(check: &'static str, kind: Kind, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, state: State::Fail(kind), message: message.into(), mend: mend.into() }
-    }
-
-    fn of(check: &'static str, error: Error) -> Self {
-        Self::fail(check, error.kind, error.message, error.hint)
-    }
-
-    fn is_refused_as(&self, other: &Self) -> bool {
-        matches!(self.state, State::Fail(Kind::Refused(_))) && self.state == other.state
-    }
-
-    fn word(&self) -> &'static str {
-        match self.state {
-            State::Ok => "ok",
-            State::Note => "note",
-            State::Fail(_) => "FAIL",
-        }
-    }
-}
 
 /// Looks at everything, and ends with the status of the worst.
 pub(crate) fn run(args: &DoctorArgs) -> Outcome {
@@ -119,13 +68,6 @@ fn of_interface(ifname: String, programs: Vec<u32>) -> Vec<Finding> {
             format!("ip link show {ifname}, and try again"),
         )]
     })
-}
-
-/// The answer, if it comes in time; who waits for longer does so until this process ends.
-fn in_time<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (answer, answered) = mpsc::channel();
-    std::thread::spawn(move || answer.send(ask()));
-    answered.recv_timeout(PATIENCE).ok()
 }
 
 fn lines(findings: &[Finding]) -> String {

@@ -4,8 +4,9 @@
 
 use xsk_netlink::{Features, Undelivered};
 
-use super::nic::Nic;
-use super::{Finding, queues};
+use super::finding::Finding;
+use super::queues;
+use crate::nic::Nic;
 
 /// Drivers that redirect in native mode in Linux 6.1, before kernels told (`ndo_bpf` and `xdp_do_redirect`).
 const NATIVE: [&str; 20] = [

@@ -2,8 +2,8 @@
 //! What the card does to frames before XDP sees them.
 #![forbid(unsafe_code)]
 
-use super::Finding;
-use super::nic::Nic;
+use super::finding::Finding;
+use crate::nic::Nic;
 
 pub(super) fn findings(nic: &Nic, skb: bool) -> Vec<Finding> {
     let joined = [("lro", "rx-lro", "lro"), ("gro-hw", "rx-gro-hw", "rx-gro-hw")];

@@ -4,8 +4,8 @@
 
 use xsk_netlink::Link;
 
-use super::Finding;
-use super::nic::Nic;
+use super::finding::Finding;
+use crate::nic::Nic;
 
 const CHECKSUMS: &str = "tx-checksum-ip-generic";
 const SEGMENTS: [&str; 3] = ["tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-udp-segmentation"];

@@ -2,7 +2,8 @@
 //! The QEMU in PATH: whether it has af-xdp, or goes by xsk-backend, and what its version is known for.
 #![forbid(unsafe_code)]
 
-use super::{Finding, PATIENCE};
+use super::finding::Finding;
+use super::patience::PATIENCE;
 use crate::{programs, qemu};
 
 /// From here on `-netdev stream`, which is what xsk-backend needs.
@@ -63,7 +64,7 @@ fn number(version: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::finding::State;
     use super::*;
 
     #[test]

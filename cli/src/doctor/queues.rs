@@ -2,8 +2,9 @@
 //! How many queues there are, and by which of them a guest's traffic comes in.
 #![forbid(unsafe_code)]
 
-use super::nic::Nic;
-use super::{Finding, host};
+use super::finding::Finding;
+use crate::kernel;
+use crate::nic::Nic;
 
 /// The queues in use and those that there could be.
 pub(super) fn numbers(nic: &Nic) -> Finding {
@@ -50,7 +51,7 @@ pub(super) fn flows(nic: &Nic) -> Finding {
 
 /// The command that changes the queues of a veth, which can be done since Linux 5.15 (commit 4752eeb3d891).
 pub(super) fn of_veth(name: &str, queues: &str) -> String {
-    if host::version() < (5, 15) {
+    if kernel::version() < (5, 15) {
         return format!("make {name} anew, with numrxqueues 1 numtxqueues 1");
     }
     format!("sudo ethtool -L {name} {queues}")
@@ -84,7 +85,7 @@ fn unspread(nic: &Nic, receives: u32) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::finding::State;
     use super::*;
     use xsk_netlink::Channels;
 

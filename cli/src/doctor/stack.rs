@@ -4,8 +4,8 @@
 
 use std::net::IpAddr;
 
-use super::Finding;
-use super::nic::Nic;
+use super::finding::Finding;
+use crate::nic::Nic;
 
 pub(super) fn findings(nic: &Nic) -> Vec<Finding> {
     let (addresses, default) = (&nic.addresses, nic.default_route);

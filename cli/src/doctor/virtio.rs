@@ -2,8 +2,8 @@
 //! virtio-net, which is to say that this machine is a guest: what the machine outside gave it.
 #![forbid(unsafe_code)]
 
-use super::Finding;
-use super::nic::Nic;
+use super::finding::Finding;
+use crate::nic::Nic;
 
 /// The bits of include/uapi/linux/virtio_net.h.
 const CTRL_GUEST_OFFLOADS: usize = 2;
@@ -56,7 +56,7 @@ fn spare(nic: &Nic) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::finding::State;
     use super::*;
 
     #[test]

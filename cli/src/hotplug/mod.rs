@@ -12,6 +12,7 @@ use std::os::fd::AsFd;
 use serde_json::{Value, json};
 use xsk_client::netdev::{Netdev, Options, Place};
 use xsk_client::{Error, Kind, Lease, Request, acquire};
+use xsk_command::settle;
 use xsk_proto::Mode;
 
 use crate::outcome::Outcome;
@@ -95,7 +96,7 @@ fn read(args: &AttachArgs) -> Result<Netdev, Error> {
         ));
     }
     netdev.check().map_err(|error| wrong(error.to_string()))?;
-    Ok(netdev)
+    settle(netdev)
 }
 
 fn plug(

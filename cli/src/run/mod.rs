@@ -8,6 +8,7 @@ mod guest;
 mod held;
 mod memory;
 mod plan;
+mod queues;
 mod quote;
 mod start;
 mod stream;
@@ -16,7 +17,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use xsk_client::{Endpoint, Error, Kind};
-use xsk_command::{Failure, Wait, acquire, say, warnings};
+use xsk_command::{Failure, Patience, say, warnings};
 use xsk_proto::Code;
 
 use crate::outcome::{Outcome, PROGRAM};
@@ -44,7 +45,8 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
 
 /// Returns the command with its sockets; none where it was only to be printed.
 fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
-    let plan = Plan::make(args)?;
+    let patience = args.wait.begin(PROGRAM);
+    let plan = Plan::make(args, &patience)?;
     let programs =
         Programs::find(&plan.command).map_err(|(program, error)| start::not_run(&program, &error))?;
     given::check(&plan.given, &programs)?;
@@ -61,10 +63,12 @@ fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
     let need = Need::of(&plan, &programs.consumer, streamed, args.memlock);
     let endpoint = args.endpoint.endpoint();
     need.check_before(&endpoint, &plan)?;
-    let held = acquire_all(plan.targets, &need, &endpoint, args.wait.wait)?;
+    let held = acquire_all(plan.targets, &need, &endpoint, &patience)
+        .map_err(|error| with_wait(error, args.wait.wait.is_some()))?;
     need.check_after(&held)?;
     need.warn_unknown();
     held.iter().for_each(|held| warn(held, &plan.command));
+    queues::missed(&held).iter().for_each(|text| say(PROGRAM, &format!("warning: {text}")));
     let frames = streamed.then(|| need.frames(&held));
     Ok(Some(hand_over(Start::new(plan.command), held, frames)?))
 }
@@ -110,22 +114,22 @@ fn acquire_all(
     targets: Vec<Target>,
     need: &Need,
     endpoint: &Endpoint,
-    wait: Option<Wait>,
+    patience: &Patience,
 ) -> Result<Vec<Held>, Error> {
     let one = |target: Target| {
         let declared = need.declared(&target);
         let request = target.request.clone();
         let request = if declared > 0 { request.memlock(declared) } else { request };
-        let lease = acquire(PROGRAM, endpoint, &request, wait).map_err(|error| with_wait(error, wait))?;
+        let lease = patience.acquire(endpoint, &request)?;
         Ok(Held { target, lease, declared })
     };
     targets.into_iter().map(one).collect()
 }
 
 /// What is busy can be waited for, if that was not done.
-fn with_wait(error: Error, wait: Option<Wait>) -> Error {
+fn with_wait(error: Error, waited: bool) -> Error {
     match error.kind {
-        Kind::Refused(Code::Busy | Code::Limit) if wait.is_none() => {
+        Kind::Refused(Code::Busy | Code::Limit) if !waited => {
             error.or_hint("wait for it: xsk-client run --wait -- COMMAND...")
         }
         _ => error,

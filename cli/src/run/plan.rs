@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 
 use xsk_client::netdev::{self, Found, Netdev, Place};
 use xsk_client::{Error, Kind, Request};
+use xsk_command::Patience;
 
 use super::args::RunArgs;
 use super::{quote, stream};
@@ -77,7 +78,8 @@ impl Target {
 }
 
 impl Plan {
-    pub(super) fn make(args: &RunArgs) -> Result<Self, Error> {
+    /// Reads the command; what depends on an interface may be waited for.
+    pub(super) fn make(args: &RunArgs, patience: &Patience) -> Result<Self, Error> {
         let found = netdev::find(&args.command).map_err(|error| usage("command", &error.to_string()))?;
         let (given, wanting): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|found| found.netdev.options().complete());
@@ -88,7 +90,9 @@ impl Plan {
         check_ids(&targets)?;
         check_chosen("--promisc", &args.promisc, &targets)?;
         check_chosen("--busy-poll", &args.busy_poll, &targets)?;
-        let targets = targets.into_iter().map(|place| with_request(place, args)).collect();
+        let settled = targets.into_iter().map(|place| settled(place, args.dry_run, patience));
+        let settled = settled.collect::<Result<Vec<_>, _>>()?;
+        let targets = settled.into_iter().map(|place| with_request(place, args)).collect();
         Ok(Self { command: args.command.clone(), targets, given })
     }
 
@@ -157,6 +161,20 @@ fn check_chosen(option: &str, chosen: &[String], targets: &[Where]) -> Result<()
         }
         None => Ok(()),
     }
+}
+
+/// With numbers for what depends on the interface. Where nothing will be acquired, the interface need not be there.
+fn settled(place: Where, dry_run: bool, patience: &Patience) -> Result<Where, Error> {
+    if !dry_run {
+        patience.interface(&netdev_of(&place).options().ifname)?;
+    }
+    Ok(match place {
+        Where::Argument(mut found) => {
+            found.netdev = patience.settle(found.netdev)?;
+            Where::Argument(found)
+        }
+        Where::Variable(netdev) => Where::Variable(patience.settle(netdev)?),
+    })
 }
 
 fn with_request(place: Where, args: &RunArgs) -> Target {

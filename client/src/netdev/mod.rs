@@ -63,6 +63,7 @@ enum Form {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Netdev {
     text: Vec<u8>,
+    place: Place,
     form: Form,
     options: Options,
     unknown: Option<Error>,
@@ -90,7 +91,7 @@ impl Netdev {
         let mut source = Pairs::new(&pairs);
         let options = options::read(&mut source, place)?;
         let unknown = source.unknown();
-        Ok(Some(Self { text: text.to_vec(), form: Form::Comma(pairs), options, unknown }))
+        Ok(Some(Self { text: text.to_vec(), place, form: Form::Comma(pairs), options, unknown }))
     }
 
     fn parse_json(text: &[u8], place: Place) -> Result<Option<Self>, Error> {
@@ -101,7 +102,7 @@ impl Netdev {
         let mut source = Members::new(&members);
         let options = options::read(&mut source, place)?;
         let unknown = source.unknown();
-        Ok(Some(Self { text: text.to_vec(), form: Form::Json(members), options, unknown }))
+        Ok(Some(Self { text: text.to_vec(), place, form: Form::Json(members), options, unknown }))
     }
 
     /// What it asks for.
@@ -119,6 +120,19 @@ impl Netdev {
             Some(error) => Err(error.clone()),
             None => self.options.check().and_then(|()| self.options.sockets().map(|_| ())),
         }
+    }
+
+    /// The same with `count` queues, written as the number.
+    ///
+    /// # Errors
+    /// None where [`Netdev::parse`] had none; it reads the new text.
+    pub fn with_queues(&self, count: u32) -> Result<Self, Error> {
+        let change = [("queues", count.to_string())];
+        let text = OsString::from_vec(match &self.form {
+            Form::Comma(pairs) => keyval::rewrite(&self.text, pairs, &change),
+            Form::Json(members) => json::rewrite(&self.text, members, &change),
+        });
+        Self::parse(&text, self.place).map(|read| read.unwrap_or_else(|| self.clone()))
     }
 
     /// The text with `inhibit=on`, these sockets and this mode, and every other byte as it was.

@@ -24,6 +24,9 @@ pub struct Options {
     pub force_copy: bool,
     /// `queues`, at least 1, by default 1.
     pub queues: u32,
+    /// `queues=all`, which QEMU does not know: [`Netdev::with_queues`](super::Netdev::with_queues) puts a number there.
+    /// [`Options::queues`] is 1 meanwhile.
+    pub all_queues: bool,
     /// `start-queue`, by default 0. QEMU takes a negative one for 0.
     pub start_queue: u32,
     /// `inhibit`.
@@ -67,6 +70,9 @@ impl Options {
         if self.sock_fds.is_some() && self.map_path.is_some() {
             return Err(Error::new("'sock-fds' and 'map-path' are mutually exclusive"));
         }
+        if self.all_queues && self.complete() {
+            return Err(Error::new("'queues=all' does not go with 'sock-fds' or 'map-path'"));
+        }
         match self.map_start_index {
             Some(_) if self.map_path.is_none() => Err(Error::new("'map-start-index' requires 'map-path'")),
             Some(index) if index < 0 => {
@@ -106,7 +112,8 @@ pub(super) fn read(source: &mut dyn Source, place: Place) -> Result<Options, Err
     let ifname = source.text("ifname")?.ok_or_else(|| Error::missing("ifname"))?;
     let mode = source.text("mode")?.map(|mode| mode_named(&mode)).transpose()?;
     let force_copy = source.boolean("force-copy")?.unwrap_or(false);
-    let queues = source.int64("queues")?.unwrap_or(1);
+    let all_queues = source.is_word("queues", "all");
+    let queues = if all_queues { 1 } else { source.int64("queues")?.unwrap_or(1) };
     let start_queue = source.int64("start-queue")?.unwrap_or(0);
     let inhibit = source.boolean("inhibit")?.unwrap_or(false);
     let sock_fds = source.text("sock-fds")?;
@@ -121,6 +128,7 @@ pub(super) fn read(source: &mut dyn Source, place: Place) -> Result<Options, Err
         mode,
         force_copy,
         queues,
+        all_queues,
         start_queue,
         inhibit,
         sock_fds,

@@ -10,6 +10,8 @@ pub(super) trait Source {
     fn text(&mut self, key: &str) -> Result<Option<String>, Error>;
     fn boolean(&mut self, key: &str) -> Result<Option<bool>, Error>;
     fn int64(&mut self, key: &str) -> Result<Option<i64>, Error>;
+    /// Whether the value is this word, whatever type QEMU wants there.
+    fn is_word(&mut self, key: &str, word: &str) -> bool;
     /// The error about an option that was never asked for, where there is one.
     fn unknown(&self) -> Option<Error>;
 }
@@ -49,6 +51,10 @@ impl Source for Pairs<'_> {
 
     fn int64(&mut self, key: &str) -> Result<Option<i64>, Error> {
         self.raw(key).map(|value| values::int64(key, value)).transpose()
+    }
+
+    fn is_word(&mut self, key: &str, word: &str) -> bool {
+        self.raw(key) == Some(word.as_bytes())
     }
 
     fn unknown(&self) -> Option<Error> {
@@ -100,6 +106,10 @@ impl Source for Members<'_> {
             }
             Some(_) => Err(Error::kind(key, "integer")),
         }
+    }
+
+    fn is_word(&mut self, key: &str, word: &str) -> bool {
+        matches!(self.raw(key), Some(json::Value::Text(text)) if text == word)
     }
 
     fn unknown(&self) -> Option<Error> {

@@ -26,6 +26,7 @@ fn every_option_has_its_type() {
         mode: Some(Mode::Skb),
         force_copy: true,
         queues: 2,
+        all_queues: false,
         start_queue: 1,
         inhibit: true,
         sock_fds: Some("7:8".into()),
@@ -201,6 +202,32 @@ fn finds_behind_wrappers_and_for_the_backend() {
     assert_eq!(find(&wrapped).unwrap()[0].place, Place::Backend);
     let named = command(&["qemu", "-name", "xsk-backend", "--netdev=af-xdp,ifname=e"]);
     assert!(find(&named).unwrap().is_empty());
+}
+
+#[test]
+fn all_queues_become_a_number() {
+    let cases = [
+        ("af-xdp,id=n0,ifname=e,queues=all,mode=skb", "af-xdp,id=n0,ifname=e,queues=4,mode=skb"),
+        ("af-xdp,id=n0,queues=2,ifname=e,queues=all", "af-xdp,id=n0,queues=2,ifname=e,queues=4"),
+        (
+            "{'type':'af-xdp','id':'n0','ifname':'e','queues':'all'}",
+            "{'type':'af-xdp','id':'n0','ifname':'e','queues':4}",
+        ),
+    ];
+    for (text, expected) in cases {
+        let netdev = Netdev::parse(OsStr::new(text), Place::Netdev).unwrap().unwrap();
+        assert!(netdev.options().all_queues && netdev.check().is_ok(), "{text}");
+        let numbered = netdev.with_queues(4).unwrap();
+        assert_eq!((numbered.options().queues, numbered.options().all_queues), (4, false));
+        assert_eq!(numbered.text, expected.as_bytes());
+    }
+    let both =
+        Netdev::parse(OsStr::new("af-xdp,id=n0,ifname=e,queues=all,inhibit=on,sock-fds=3"), Place::Netdev);
+    assert!(both.unwrap().unwrap().check().is_err());
+    for wrong in ["queues=ALL", "queues=all,queues=x", "queues=all "] {
+        let text = format!("af-xdp,id=n0,ifname=e,{wrong}");
+        assert!(Netdev::parse(OsStr::new(&text), Place::Netdev).is_err(), "{text}");
+    }
 }
 
 #[test]

@@ -9,45 +9,45 @@ use std::path::{Path, PathBuf};
 
 use xsk_netlink::{Channels, Features, Link};
 
-use super::host;
+use crate::kernel;
 use crate::sys::ethtool;
 use crate::sys::netlink::{self, Ethtool, Netlink};
 
 /// What the checks look at.
 #[derive(Debug, Default)]
-pub(super) struct Nic {
-    pub(super) link: Link,
+pub(crate) struct Nic {
+    pub(crate) link: Link,
     /// The folder in /sys, where that shows this very interface.
-    pub(super) sysfs: Option<PathBuf>,
+    pub(crate) sysfs: Option<PathBuf>,
     /// The name of the driver; empty where nobody says it.
-    pub(super) driver: String,
+    pub(crate) driver: String,
     /// The features that are on, by the kernel's names for them.
-    pub(super) features: BTreeSet<String>,
-    pub(super) channels: Option<Channels>,
+    pub(crate) features: BTreeSet<String>,
+    pub(crate) channels: Option<Channels>,
     /// The queues that RSS spreads over.
-    pub(super) spread: Option<BTreeSet<u32>>,
+    pub(crate) spread: Option<BTreeSet<u32>>,
     /// `xdp-features`, where the kernel tells them.
-    pub(super) xdp: Option<Features>,
+    pub(crate) xdp: Option<Features>,
     /// The interface below, or the other end of a veth, as far as it is in this namespace.
-    pub(super) other: Option<Link>,
+    pub(crate) other: Option<Link>,
     /// Its features that are on, where it can be asked.
-    pub(super) other_features: Option<BTreeSet<String>>,
+    pub(crate) other_features: Option<BTreeSet<String>>,
     /// Its channels, where it can be asked and tells.
-    pub(super) other_channels: Option<Channels>,
+    pub(crate) other_channels: Option<Channels>,
     /// The bridge, bond or team that it is a port of.
-    pub(super) master: Option<Link>,
+    pub(crate) master: Option<Link>,
     /// The addresses that the host has on it.
-    pub(super) addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// Whether a default route of the host leaves by it.
-    pub(super) default_route: bool,
+    pub(crate) default_route: bool,
 }
 
 impl Nic {
     /// Returns the interface of this name; `None` where there is none.
-    pub(super) fn find(ifname: &str) -> io::Result<Option<Self>> {
+    pub(crate) fn find(ifname: &str) -> io::Result<Option<Self>> {
         let route = netlink::route()?;
         let Some(link) = route.link_by_name(ifname)? else { return Ok(None) };
-        let netdev = netlink::netdev(host::version()).ok().flatten();
+        let netdev = netlink::netdev(kernel::version()).ok().flatten();
         let mut nic = Self {
             spread: ethtool::spread(&link.name),
             xdp: netdev.and_then(|netdev| netdev.features(link.ifindex).ok()),
@@ -80,20 +80,20 @@ impl Nic {
         self.other_channels = other.and_then(channels);
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.link.name
     }
 
-    pub(super) fn has(&self, feature: &str) -> bool {
+    pub(crate) fn has(&self, feature: &str) -> bool {
         self.features.contains(feature)
     }
 
-    pub(super) fn is_veth(&self) -> bool {
+    pub(crate) fn is_veth(&self) -> bool {
         self.link.kind == "veth"
     }
 
     /// The queues in use, to receive and to send; `None` where nobody says.
-    pub(super) fn queues(&self) -> Option<(u32, u32)> {
+    pub(crate) fn queues(&self) -> Option<(u32, u32)> {
         let folder = self.sysfs.as_ref()?.join("queues").read_dir().ok()?;
         let names: Vec<_> = folder.flatten().map(|entry| entry.file_name()).collect();
         let count = |prefix: &str| {
@@ -103,19 +103,19 @@ impl Nic {
     }
 
     /// The queues in use to receive.
-    pub(super) fn receives(&self) -> Option<u32> {
+    pub(crate) fn receives(&self) -> Option<u32> {
         let channels = self.channels.map(|channels| channels.rx + channels.combined);
         self.queues().map(|(rx, _)| rx).or(channels)
     }
 
     /// The queues by which the other end of a veth sends, if it is to be seen.
-    pub(super) fn peer_sends(&self) -> Option<u32> {
+    pub(crate) fn peer_sends(&self) -> Option<u32> {
         let peer = self.other.as_ref().filter(|_| self.is_veth())?;
         Some(self.other_channels.map_or(peer.tx_queues, |channels| channels.tx))
     }
 
     /// A file of the interface's folder in /sys.
-    pub(super) fn read(&self, file: &str) -> Option<String> {
+    pub(crate) fn read(&self, file: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.sysfs.as_ref()?.join(file)).ok()?;
         Some(text.trim().to_owned())
     }
