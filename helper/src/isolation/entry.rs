@@ -79,8 +79,10 @@ fn too_small(limits: &[&str]) -> Failure {
 /// The second stage: scheduled as any other process, the one that was started ends, and its child goes on in a session
 /// of its own (and so in a scheduling group of its own, where the kernel makes one of each session).
 pub(crate) fn detach() -> Result<(), Failure> {
-    schedule::reset();
+    // The move takes locks that every fork on the machine waits for: it must not stand still with them.
+    schedule::hurry();
     cgroup::leave();
+    schedule::reset();
     match process::fork().map_err(|error| Failure::internal("forking off", error))? {
         Fork::Parent => process::exit_now(0),
         Fork::Child => {
