@@ -3,7 +3,7 @@
 //! dead ends, and what lives is left alone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use xsk_tests::lab;
@@ -11,7 +11,7 @@ use xsk_tests::lab::foreign::{NATIVE, SKB, Way};
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::wire::{Grant, acquire};
-use xsk_tests::lab::{HELPER, Lab, SOON, Veth, Wire, afxdp, kernel, packet, wait_until};
+use xsk_tests::lab::{HELPER, Lab, SOCKET, SOON, Veth, Wire, afxdp, kernel, packet, wait_until};
 use xsk_tests::proto::{Acquire, Code, EventKind, Param, Value, param};
 
 /// What the client is told next.
@@ -195,31 +195,83 @@ fn fewer_queues_are_told() {
     lab.nothing_left(&veth.ifname, &[]);
 }
 
+/// A rule for the lab's user, whose programs linger for so long.
+fn lingering(lab: &Lab, seconds: u32, more: &str) {
+    let uid = lab.user.uid;
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{uid}]\ninterfaces = [\"*\"]\nlinger_seconds = {seconds}\n{more}\n"
+    ));
+}
+
+/// A lease that has ended; its program and its keeper.
+fn ended(lab: &Lab, veth: &Veth) -> (u32, Process) {
+    let wire = lab.wire();
+    let granted = wire.get(&veth.ifname, 0, 1).unwrap().granted;
+    drop(wire);
+    (granted.program_id, Process::new(granted.keeper))
+}
+
 #[test]
 fn a_program_lingers_as_long_as_the_rule_says() {
     let lab = lab!();
     let veth = lab.veth(1);
-    let uid = lab.user.uid;
-    let rule = format!("[[allow]]\nusers = [{uid}]\ninterfaces = [\"eth1\"]\nlinger_seconds = ");
-    lab.policy(&format!("{rule}60\n"));
+    lingering(&lab, 60, "");
     let listener = lab.listen();
-    let reap = || lab.cmd(HELPER).arg("reap").run(SOON).ok();
-    let lease = || {
-        let wire = lab.wire();
-        let program = wire.get(&veth.ifname, 0, 1).unwrap().granted.program_id;
-        drop(wire);
-        lab.no_helpers_but(&[listener.pid()]);
-        program
-    };
-    let first = lease();
-    reap();
+    let (first, keeper) = ended(&lab, &veth);
+    // Nobody has a lease, and `reap` leaves the program to the keeper.
+    wait_until(SOON, "the lease to end", || Wire::connect(SOCKET).status().leases.is_empty());
+    lab.cmd(HELPER).arg("reap").run(SOON).ok();
     assert!(lab.xdp(&veth.ifname).is_some(), "the program does not linger");
-    lab.policy(&format!("{rule}1\n"));
-    assert_eq!(lease(), first, "a lingering program is used again");
-    wait_until(SOON, "reap to remove what has lingered", || {
-        reap();
-        lab.xdp(&veth.ifname).is_none()
-    });
+    lingering(&lab, 1, "");
+    let (second, last) = ended(&lab, &veth);
+    assert_eq!(second, first, "a lingering program is used again");
+    // The one that lingers longer takes it off, or does so at once when it is told to.
+    wait_until(SOON, "the other keeper to end", || !last.is_live());
+    assert!(keeper.is_live() && lab.xdp(&veth.ifname).is_some());
+    keeper.signal(Signal::SIGTERM);
+    let begin = Instant::now();
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    let begin = Instant::now();
+    ended(&lab, &veth);
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
+    assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
+/// A lease that lingers has its user's place, and a queue of nobody's.
+#[test]
+fn a_place_is_free_when_the_program_has_lingered() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lingering(&lab, 1, "max_leases = 1");
+    let listener = lab.listen();
+    let (first, _) = ended(&lab, &veth);
+    let begin = Instant::now();
+    let (again, keeper) = ended(&lab, &veth);
+    assert!(begin.elapsed() >= Duration::from_millis(500), "granted after {:?}", begin.elapsed());
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
+    lab::say_figure(&format!("the only place of a user after {:.1?}", begin.elapsed()));
+    assert!(first != again || !keeper.is_live());
+}
+
+/// A card is not reset for each of a user's leases.
+#[test]
+fn h39_many_leases_attach_few_programs() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lingering(&lab, 1, "max_leases = 64");
+    let listener = lab.listen();
+    let begin = Instant::now();
+    let (mut grants, mut programs) = (0, std::collections::BTreeSet::new());
+    while begin.elapsed() < Duration::from_secs(3) {
+        let wire = lab.wire();
+        if let Ok(grant) = wire.get(&veth.ifname, 0, 1) {
+            grants += 1;
+            programs.insert(grant.granted.program_id);
+        }
+    }
+    lab::say_figure(&format!("{grants} grants in 3 s attached {} programs", programs.len()));
+    assert!(programs.len() <= 3, "{} programs for {grants} grants", programs.len());
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 

@@ -65,7 +65,8 @@ fn clear_locked(
         return Ok(Cleared::default());
     }
     Guard::open().map_or(Ok(()), |guard| guard.forget_dead(key, &holders))?;
-    let program = holders.is_empty() && others.is_empty();
+    let used = table.is_any_used().map_err(|error| Failure::internal("reading the lease table", error))?;
+    let program = !used && holders.is_empty() && others.is_empty();
     if program {
         remove_program(key);
     }

@@ -104,7 +104,9 @@ fn reap_one(key: Key, dir: &Path) -> Result<bool, Failure> {
         // Somebody is at work there; what he leaves is the next one's.
         return Ok(false);
     }
-    let unused = table.holders().map_err(failed)?.is_empty() && is_empty(dir) && !table.lingers();
+    let unused = table.holders().map_err(failed)?.is_empty()
+        && is_empty(dir)
+        && !table.is_any_used().map_err(failed)?;
     if unused {
         remove_program(key);
     }

@@ -34,7 +34,7 @@ pub(crate) struct Lease {
     pub(crate) uid: u32,
     pub(crate) first_queue: u32,
     pub(crate) queues: u32,
-    /// How long the program stays after the last lease.
+    /// How long the program stays after the lease.
     pub(crate) linger: Duration,
     table: Table,
     taken: Vec<u32>,
@@ -145,7 +145,8 @@ impl Lease {
     ) -> Result<T, Failure> {
         let result = work(self, idle);
         if result.is_err() {
-            self.undo(true);
+            self.undo();
+            self.leave_program(true);
         }
         result
     }
@@ -261,19 +262,51 @@ impl Lease {
     /// Ends the lease: the queues leave the map, and with the last one the program leaves the interface.
     /// Without a capability, from a keeper. Every step is tried whatever became of the one before.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
+        let ended = self.end_but_program();
+        self.take_off();
+        ended
+    }
+
+    /// The same, but the program stays where it is until [`Self::take_off`]: this process still
+    /// says that it uses it.
+    pub(crate) fn end_but_program(&mut self) -> Result<(), Failure> {
         stop_at!("end");
         let locked = self.lock_interface("the interface");
         stop_at!("end-locked");
-        self.undo(locked.is_ok());
+        self.undo();
         if locked.is_ok() {
             self.table.unlock_interface();
         }
         locked
     }
 
-    /// Gives everything back. A lease that never came to its program has none to take off. The program goes only with the interface's lock held: without it, somebody may
-    /// just be granted a queue, and what stays behind is the next request's to remove, or `reap`'s.
-    fn undo(&mut self, locked: bool) {
+    /// Takes the program off if nobody uses it. Only with the interface's lock held: without it,
+    /// somebody may just be granted a queue, and what stays behind is the next request's to remove,
+    /// or `reap`'s.
+    pub(crate) fn take_off(&mut self) {
+        if self.objects.is_none() {
+            return;
+        }
+        let locked = self.lock_interface("the interface").is_ok();
+        self.leave_program(locked);
+        if locked {
+            self.table.unlock_interface();
+        }
+    }
+
+    /// Of two that leave it together the later one sees, by the interface's lock, that it is the
+    /// last.
+    fn leave_program(&mut self, locked: bool) {
+        if let Some(objects) = self.objects.take() {
+            if locked && self.unused(&objects) {
+                objects.remove(self.key);
+            }
+        }
+        self.table.leave_program();
+    }
+
+    /// Gives everything back but the program. A lease that never came to it has none.
+    fn undo(&mut self) {
         if let Some(living) = &self.living {
             guard::end(living, self.key, self.taken.iter().copied());
         }
@@ -289,12 +322,6 @@ impl Lease {
         let _ = Record::remove(&self.texts, self.key, self.first_queue);
         self.give_back();
         stop_at!("end-given-back");
-        if let Some(objects) = self.objects.take() {
-            if locked && self.unused(&objects) && !self.lingers() {
-                objects.remove(self.key);
-            }
-        }
-        self.table.leave_program();
         self.living = None;
     }
 
@@ -303,12 +330,8 @@ impl Lease {
         self.table.give_back();
     }
 
-    /// The policy has the program stay for a while: the next request or `reap` takes it off.
-    fn lingers(&self) -> bool {
-        !self.linger.is_zero() && self.table.set_linger(self.linger).is_ok()
-    }
-
-    /// Nobody else has a lease that uses the program, and every slot that can be read is empty.
+    /// Nobody else has a lease that uses the program, or has it linger, and every slot that can be
+    /// read is empty.
     fn unused(&self, Objects { map, slots, program, .. }: &Objects) -> bool {
         let free = self.table.is_used(*program).is_ok_and(|used| !used);
         free && match slots.occupied_of(map) {

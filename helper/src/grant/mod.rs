@@ -19,6 +19,8 @@ mod sysfs;
 mod tags;
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use xsk_netlink::Link;
 use xsk_proto::{
@@ -33,7 +35,7 @@ use crate::leases::limits::{Kind, Limits, Slot};
 use crate::leases::memlock::Declaration;
 use crate::leases::record::Record;
 use crate::policy::names::System;
-use crate::policy::rule::Confine;
+use crate::policy::rule::{Confine, Rule};
 use crate::policy::{Allowed, Policy, Question};
 use crate::serve::caller::Caller;
 use crate::stops::stop_at;
@@ -44,6 +46,11 @@ pub(crate) use lease::{Lease, remove_program};
 use options::Options;
 use program::{Attachment, Wanted};
 
+/// How long a request waits for the place of a lease that has ended.
+const PLACE_PATIENCE: Duration = Duration::from_millis(2500);
+const PLACE_SLACK: Duration = Duration::from_millis(500);
+const PLACE_PAUSE: Duration = Duration::from_millis(20);
+
 /// A lease with what goes to the client, and what stays in the keeper beside it.
 pub(crate) struct Grant {
     pub(crate) lease: Lease,
@@ -53,6 +60,8 @@ pub(crate) struct Grant {
     pub(crate) link: Link,
     /// The text for people.
     pub(crate) record: Record,
+    /// The client has its sockets, as far as the connection is concerned.
+    pub(crate) handed_over: bool,
     /// What the lease has beside its queues, for as long as it lasts.
     pub(crate) extras: Extras,
 }
@@ -163,7 +172,7 @@ pub(crate) fn grant(
     limits: &Limits,
 ) -> Result<Grant, Failure> {
     let (request, allowed) = Request::judge(acquire, policy, caller)?;
-    let slot = take_slot(limits, caller, allowed.rule.max_leases)?;
+    let slot = take_slot(limits, caller, allowed.rule)?;
     stop_at!("slot");
     let grant = claim(&request, &allowed, kernel, connection, caller);
     if grant.is_err() {
@@ -172,13 +181,30 @@ pub(crate) fn grant(
     grant
 }
 
-fn take_slot(limits: &Limits, caller: &Caller, most: u32) -> Result<Slot, Failure> {
-    let taken = limits.take(Kind::Lease, most);
-    taken.map_err(|error| Failure::internal("counting the user's leases", error))?.ok_or_else(|| {
-        let message = format!("uid {} has {most} leases, as many as the policy allows", caller.uid);
-        Failure::new(Code::Limit, "leases", message)
-            .hint("end one of them, or have max_leases raised in the rule")
-    })
+/// A lease that has ended has its place for as long as its program lingers, so that one is waited
+/// for.
+fn take_slot(limits: &Limits, caller: &Caller, rule: &Rule) -> Result<Slot, Failure> {
+    let most = rule.max_leases;
+    let end = Instant::now() + place_patience(rule.linger);
+    loop {
+        let taken = limits.take(Kind::Lease, most);
+        match taken.map_err(|error| Failure::internal("counting the user's leases", error))? {
+            Some(slot) => return Ok(slot),
+            None if Instant::now() >= end => return Err(too_many(caller.uid, most)),
+            None => sleep(PLACE_PAUSE),
+        }
+    }
+}
+
+/// As long as a lease lingers that is just about to end.
+fn place_patience(linger: Duration) -> Duration {
+    if linger.is_zero() { linger } else { (linger + PLACE_SLACK).min(PLACE_PATIENCE) }
+}
+
+fn too_many(uid: u32, most: u32) -> Failure {
+    let message = format!("uid {uid} has {most} leases, as many as the policy allows");
+    Failure::new(Code::Limit, "leases", message)
+        .hint("end one of them, or have max_leases raised in the rule")
 }
 
 /// What the policy allows, as far as the interface and the kernel can give it.
@@ -229,7 +255,7 @@ fn claim(
     granted.warnings.extend(lacks::warnings(connection, &lease, told, memlock));
     let record = record(&lease, caller, &granted, request.options.memlock);
     let extras = Extras { _promiscuity: promiscuity, _declaration: declaration };
-    Ok(Grant { lease, granted, sockets, link: device.link, record, extras })
+    Ok(Grant { lease, granted, sockets, link: device.link, record, handed_over: false, extras })
 }
 
 /// Under the interface's lock, with the queues taken: the program, the slots, promiscuous mode.

@@ -27,7 +27,6 @@ const PLAIN: &[i64] = &[
     libc::SYS_clock_gettime, // the time, where the vDSO cannot tell it (a clock source such as hpet or acpi_pm)
     libc::SYS_unlinkat,      // pins and the lease's text (as rmdir too)
     libc::SYS_close,         // the kernel objects
-    libc::SYS_utimensat,     // how long the program lingers
     libc::SYS_munmap,        // memory
     libc::SYS_mremap,        // memory
     libc::SYS_brk,           // memory

@@ -2,13 +2,14 @@
 //! What is left of a helper once the sockets are handed over: a process without a capability that waits for
 //! the end of the lease, tells the client what happens to the interface, and cleans up.
 
+mod after;
 mod filter;
 mod revokes;
 mod talk;
 mod watch;
 
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use xsk_netlink::Link;
@@ -31,9 +32,6 @@ use watch::{News, Watch};
 /// A client has nothing to say on a lease's connection; one that says more than this ends the lease.
 const MESSAGES: u32 = 8;
 
-/// How often a lease that is over looks whether its sockets were received, in milliseconds.
-const PAUSE: u16 = 1000;
-
 /// What a client is told of a revoke.
 const REVOKED: &str = "the lease was revoked; the queues receive nothing more";
 /// The same where this process may not empty a slot.
@@ -46,15 +44,26 @@ enum End {
     Revoked,
     Interface,
     Talkative,
+    /// The client took nothing, so there was no lease.
+    Unreceived,
 }
 
 impl End {
+    /// How long the program stays. On an interface that is gone there is nothing to spare.
+    const fn linger(self, lease: &Lease) -> Duration {
+        match self {
+            End::Interface => Duration::ZERO,
+            _ => lease.linger,
+        }
+    }
+
     const fn word(self) -> &'static str {
         match self {
             End::Closed => "closed",
             End::Revoked => "revoked",
             End::Interface => "interface-gone",
             End::Talkative => "too-many-messages",
+            End::Unreceived => "not-received",
         }
     }
 }
@@ -81,7 +90,7 @@ pub(crate) struct Kept {
 /// Keeps the lease to its end, and ends the process.
 pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits, revokes }: Kept) -> ! {
     let since = Instant::now();
-    let Grant { lease, granted, sockets, link, extras, .. } = grant;
+    let Grant { lease, granted, sockets, link, extras, handed_over, .. } = grant;
     drop(sockets);
     let watch = set_up(kernel, &lease, &link, &granted);
     drop(link);
@@ -89,30 +98,24 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
     process::trim_memory();
     let talk = Talk::new(connection);
     let (end, mut lease, talk, revokes) = match watch {
+        Ok(_) if !handed_over => (End::Unreceived, lease, talk, revokes),
         Ok(watch) => Keeper { talk, lease, watch, revokes, messages: 0 }.wait(),
         Err(failure) => {
             log_failure(&failure);
             (End::Closed, lease, talk, revokes)
         }
     };
-    let ended = lease.end();
+    let ended = lease.end_but_program();
     drop(extras);
     log_end(&caller, &lease, end, since);
     if let Err(failure) = ended {
         log_failure(&failure);
     }
     audit::finish();
-    until_taken(talk, &revokes);
+    let linger = end.linger(&lease);
+    after::stay(talk, lease, linger, &revokes);
     drop(limits);
     process::exit_now(0);
-}
-
-/// Stays until the sockets are received, or nobody is there to receive them, or SIGTERM comes. The
-/// connection is not waited for: one that is shut down would be ready at once, for ever.
-fn until_taken(mut talk: Talk, revokes: &Revokes) {
-    while !talk.is_taken() && !revokes.within(PollTimeout::from(PAUSE)) {
-        talk.discard();
-    }
 }
 
 /// Everything that has to be opened, and then the fifth stage of isolation.

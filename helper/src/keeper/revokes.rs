@@ -4,6 +4,7 @@
 //! tell its client nothing and leave everything to the next request.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -36,8 +37,9 @@ impl Revokes {
     }
 
     /// Whether one arrives within this time.
-    pub(super) fn within(&self, time: PollTimeout) -> bool {
+    pub(super) fn within(&self, time: Duration) -> bool {
         let mut set = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let time = PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         poll(&mut set, time).is_ok_and(|ready| ready > 0)
     }
 

@@ -42,9 +42,14 @@ impl Talk {
 
     /// Whether the sockets are received, or thrown away with a connection that is gone. One that is
     /// shut down may have them yet, and says nothing any more.
-    pub(super) fn is_taken(&mut self) -> bool {
+    fn is_taken(&mut self) -> bool {
         self.taken |= sockets::is_all_received(self.connection.as_fd());
         self.taken
+    }
+
+    /// Itself, where the sockets are not received yet.
+    pub(super) fn untaken(mut self) -> Option<Self> {
+        (!self.is_taken()).then_some(self)
     }
 
     /// Takes off what the client says: its own end of the connection perhaps, which has to be

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The locks of one interface, in a folder of its own.
 //!
-//! * `lock`: byte 0 is the interface itself, and byte `program + 1` says that a lease uses that program; any number of
-//!   leases do. All keepers of the interface have this file open. It decides who may change the program, the pins and the
-//!   slots, and when the program goes; never who has a queue.
+//! * `lock`: byte 0 is the interface itself, and byte `program + 1` says that a lease uses that
+//!   program, or has it linger;
+//!   any number of leases do. All keepers of the interface have this file open. It decides who may change the program, the
+//!   pins and the slots, and when the program goes; never who has a queue.
 //! * `q<queue>`: byte `uid` is the queue, held by that uid, and byte `1 << 32 | uid` says that the uid shares the interface
 //!   with nobody. So the kernel answers who holds a queue, by uid from the byte and by process from F_GETLK, and there is
 //!   no text to trust.
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::key::Key;
 use super::lock_file;
@@ -90,17 +91,6 @@ impl Table {
         let _ = locks::unlock(&self.lock.borrow(), INTERFACE, 1);
     }
 
-    /// Says until when the program may stay on an interface that nobody uses: the file's time of modification.
-    pub(crate) fn set_linger(&self, linger: Duration) -> io::Result<()> {
-        self.lock.borrow().set_modified(SystemTime::now() + linger)
-    }
-
-    /// Whether the program may stay although nobody uses the interface.
-    pub(crate) fn lingers(&self) -> bool {
-        let until = self.lock.borrow().metadata().and_then(|found| found.modified());
-        until.is_ok_and(|until| until > SystemTime::now())
-    }
-
     /// Says that this process uses a program. While it does, no other keeper takes that off.
     pub(crate) fn use_program(&mut self, id: u32) -> io::Result<()> {
         if !locks::try_share(&self.lock.borrow(), program(id), 1)? {
@@ -113,6 +103,11 @@ impl Table {
     /// Whether another process uses the program.
     pub(crate) fn is_used(&self, id: u32) -> io::Result<bool> {
         Ok(locks::holder(&self.lock.borrow(), program(id), 1)?.is_some())
+    }
+
+    /// Whether another process uses any program of the interface.
+    pub(crate) fn is_any_used(&self) -> io::Result<bool> {
+        Ok(locks::holder(&self.lock.borrow(), PROGRAM, u64::from(u32::MAX))?.is_some())
     }
 
     /// This process uses none any more.

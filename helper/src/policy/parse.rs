@@ -62,8 +62,7 @@ struct AllowText {
     busy_poll: bool,
     #[serde(default)]
     memlock_mib: u32,
-    #[serde(default)]
-    linger_seconds: u32,
+    linger_seconds: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -169,7 +168,7 @@ fn allow(source: &Source<'_>, text: Spanned<AllowText>) -> Result<Rule, PolicyEr
         promisc: text.promisc,
         busy_poll: text.busy_poll,
         memlock: u64::from(text.memlock_mib) << 20,
-        linger: Duration::from_secs(text.linger_seconds.into()),
+        linger: linger(text.linger_seconds).map_err(fail)?,
         ..plain(source, &span, text.users, text.groups, text.interfaces)?
     })
 }
@@ -211,7 +210,7 @@ fn plain(
         promisc: false,
         busy_poll: false,
         memlock: 0,
-        linger: Duration::ZERO,
+        linger: Rule::LINGER,
     })
 }
 
@@ -228,6 +227,15 @@ fn principal(text: PrincipalText) -> Result<Principal, String> {
             .filter(|number| *number != u32::MAX)
             .map(Principal::Number)
             .ok_or_else(|| format!("{number} is not a user or group number (0 to 4294967294)")),
+    }
+}
+
+/// How long the program stays; 0 for not at all.
+fn linger(seconds: Option<u32>) -> Result<Duration, String> {
+    match seconds {
+        None => Ok(Rule::LINGER),
+        Some(0) => Ok(Duration::ZERO),
+        seconds => at_most("linger_seconds", seconds, 0, 3600).map(|s| Duration::from_secs(s.into())),
     }
 }
 

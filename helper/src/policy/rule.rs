@@ -82,6 +82,9 @@ impl Rule {
     /// The most leases of a user where the rule does not say.
     pub const MAX_LEASES: u32 = 64;
 
+    /// How long the program stays where the rule does not say.
+    pub const LINGER: Duration = Duration::from_secs(2);
+
     /// The most queues of a lease where the rule does not say.
     pub const MAX_QUEUES: u32 = MAX_QUEUES;
 

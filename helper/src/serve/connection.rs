@@ -112,8 +112,8 @@ impl Connection {
         sendmsg::<()>(socket, &[IoSlice::new(packet)], &rights, flags, None).map(drop)
     }
 
-    /// Takes nothing more, and throws away what was not read. A close would otherwise have the other
-    /// end see a reset before the last reply (net/unix/af_unix.c, `unix_release_sock`).
+    /// Takes nothing more, and throws away what was not read. A close would otherwise have the
+    /// other end see a reset before the last reply (net/unix/af_unix.c, `unix_release_sock`).
     pub(crate) fn hear_no_more(&self) {
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Read);
         let mut packet = [0; 1];

@@ -53,7 +53,7 @@ pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
     let unit = ready.terms.unit;
     match converse(&connection, ready) {
         Ok(Some(kept)) => {
-            if unit {
+            if unit && kept.grant.handed_over {
                 manager::show(&kept.grant.granted, kept.caller.uid);
             }
             keeper::keep(connection, kept)
@@ -223,10 +223,14 @@ impl Session<'_> {
         stop_at!("granted");
         let reply = Reply::Granted(grant.granted.clone());
         let patience = self.patience().unless(revokes.as_fd());
-        if let Err(error) = self.connection.send_with(&reply, &sockets, patience) {
-            drop(sockets);
-            grant.lease.end()?;
-            return if error.raw_os_error() == Some(libc::ETOOMANYREFS) { Err(crowded()) } else { Ok(None) };
+        match self.connection.send_with(&reply, &sockets, patience) {
+            Ok(()) => grant.handed_over = true,
+            Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
+                drop(sockets);
+                return grant.lease.end().and(Err(crowded()));
+            }
+            // A keeper ends it as any lease: the program that it attached, perhaps, lingers too.
+            Err(_) => return Ok(Some(grant)),
         }
         stop_at!("sent");
         note(&grant);

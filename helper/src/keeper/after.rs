@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a keeper does when its lease is over: it has the program stay for the linger of the rule,
+//! and waits until its sockets are received. It holds no queue any more, but its user's place in
+//! the limits. So a user who begins and ends leases all the time attaches and detaches no more
+//! programs in that time than the user has places, and nothing stays for ever.
+
+use std::time::{Duration, Instant};
+
+use super::revokes::Revokes;
+use super::talk::Talk;
+use crate::grant::Lease;
+
+/// How often is looked whether the sockets were received.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Stays until both are done, or SIGTERM comes; takes the program off at the end.
+pub(super) fn stay(talk: Talk, mut lease: Lease, linger: Duration, revokes: &Revokes) {
+    let end = Instant::now() + linger;
+    let mut waiting = Some(talk);
+    loop {
+        // The connection is closed as soon as that is possible: a client that waits for the end
+        // sees it.
+        waiting = waiting.and_then(Talk::untaken);
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            lease.take_off();
+        }
+        match pause(left, waiting.is_some()) {
+            Some(pause) if !revokes.within(pause) => {}
+            _ => break,
+        }
+        if let Some(talk) = &waiting {
+            talk.discard();
+        }
+    }
+    lease.take_off();
+}
+
+/// How long to sleep; none where there is nothing more to wait for. The connection is not waited
+/// for: one that is shut down would be ready at once, for ever.
+fn pause(left: Duration, waiting: bool) -> Option<Duration> {
+    match (left.is_zero(), waiting) {
+        (true, false) => None,
+        (true, true) => Some(PAUSE),
+        (false, true) => Some(left.min(PAUSE)),
+        (false, false) => Some(left),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_sleeps_until_the_next_thing_to_do() {
+        let (none, half, long) = (Duration::ZERO, PAUSE / 2, PAUSE * 2);
+        assert_eq!(pause(none, false), None);
+        assert_eq!(pause(none, true), Some(PAUSE));
+        assert_eq!((pause(half, true), pause(long, true)), (Some(half), Some(PAUSE)));
+        assert_eq!(pause(long, false), Some(long));
+    }
+}
