@@ -11,6 +11,7 @@ mod control;
 mod counters;
 mod error;
 mod length;
+mod lockdown;
 mod lost;
 pub mod peer_spec;
 pub mod peers;

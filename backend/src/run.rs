@@ -5,6 +5,7 @@
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use xsk_command::say;
 use crate::cli::Cli;
 use crate::control::Control;
 use crate::error::{self, Error, OTHER, PROGRAM};
+use crate::lockdown;
 use crate::lost::Lost;
 use crate::peer_spec::PeerSpec;
 use crate::peers::vhost::{Service, Watchdog};
@@ -28,6 +30,9 @@ use crate::source::{self, Taken};
 
 /// How often the interfaces are looked at: the kernel tells of a removed one by no event.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// How long the end waits for threads.
+const HELD_UP: Duration = Duration::from_secs(10);
 
 type Worker = JoinHandle<Result<(), Error>>;
 
@@ -54,11 +59,8 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
     let Parts { queues, rows, service } = setup::queues(cli, &mut ports, peer, &control)?;
     let report = Report::new(rows, cli.json);
     let leases = ports.into_iter().filter_map(|port| port.lease).collect();
-    let mut workers = start(queues, &control)?;
     let watchdog = service.as_ref().map(Service::watchdog);
-    if let Some(service) = service {
-        workers.push(spawn("vhost-user".into(), &control, || service.run())?);
-    }
+    let workers = start(queues, service, &control)?;
     report.ready(cli.peer.name());
     let mut watch = Watch {
         control,
@@ -81,22 +83,46 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
     stopped.and(outcome.map(|_| ()))
 }
 
-fn start(queues: Vec<Queue>, control: &Arc<Control>) -> Result<Vec<Worker>, Error> {
+fn start(queues: Vec<Queue>, service: Option<Service>, control: &Arc<Control>) -> Result<Vec<Worker>, Error> {
+    if service.is_some() {
+        lockdown::before_threads()?;
+    }
     let mut workers = vec![];
     for queue in queues {
         // The kernel keeps 15 bytes of a thread's name.
         workers.push(spawn(queue.name.replace(" queue ", ":"), control, || queue.run())?);
     }
+    if let Some(service) = service {
+        workers.push(start_service(service, control)?);
+    }
     Ok(workers)
 }
 
+/// Starts the service, whose first message comes after the process has given up what it does not need.
+fn start_service(service: Service, control: &Arc<Control>) -> Result<Worker, Error> {
+    let (go, gone) = channel();
+    let role = service.role();
+    let worker = spawn("vhost-user".into(), control, move || match gone.recv() {
+        Ok(()) => service.run(),
+        Err(_) => Ok(()),
+    })?;
+    lockdown::with_threads(role)?;
+    // The thread waits for nothing else.
+    let _ = go.send(());
+    Ok(worker)
+}
+
+/// Starts a thread, and returns once it runs: until then it makes system calls that it never needs again.
 fn spawn(
     name: String,
     control: &Arc<Control>,
     work: impl FnOnce() -> Result<(), Error> + Send + 'static,
 ) -> Result<Worker, Error> {
     let control = Arc::clone(control);
+    let (start, started) = channel();
     let worker = std::thread::Builder::new().name(name.clone()).spawn(move || {
+        // It is waited for below.
+        let _ = start.send(());
         let result = work();
         if result.is_err() {
             control.stop();
@@ -104,7 +130,10 @@ fn spawn(
         control.tell_main();
         result
     });
-    worker.map_err(|error| error::io(&name, "start a thread", error))
+    let worker = worker.map_err(|error| error::io(&name, "start a thread", error))?;
+    // An error is a thread that has ended by now, which its handle tells.
+    let _ = started.recv();
+    Ok(worker)
 }
 
 /// All that the main thread looks at.
@@ -207,25 +236,32 @@ impl Watch {
     /// Ends the queue threads and gives the first error of any of them.
     fn stop(&mut self) -> Result<(), Error> {
         self.control.stop();
-        self.let_go();
-        let mut first = Ok(());
-        for worker in self.workers.drain(..) {
+        let mut first = self.let_go();
+        // One that cannot be let go ends with the process.
+        for worker in self.workers.drain(..).filter(JoinHandle::is_finished) {
             let result =
                 worker.join().unwrap_or_else(|_| Err(Error::new(OTHER, "bug", "", "a thread panicked")));
             first = first.and(result);
         }
         first
     }
-}
 
-impl Watch {
-    /// Waits for threads that the front end may hold up, and lets them go.
-    fn let_go(&mut self) {
-        let Some(watchdog) = &mut self.watchdog else { return };
+    /// Waits for the threads, and lets those go that the front end holds up.
+    fn let_go(&mut self) -> Result<(), Error> {
+        let start = Instant::now();
         while !self.workers.iter().all(JoinHandle::is_finished) {
-            watchdog.look();
-            std::thread::sleep(Duration::from_millis(10));
+            if start.elapsed() > HELD_UP {
+                return Err(Error::new(
+                    OTHER,
+                    "held-up",
+                    "",
+                    "a thread is held up, and ends with the process",
+                ));
+            }
+            self.watchdog.iter_mut().for_each(Watchdog::look);
+            std::thread::sleep(Duration::from_millis(2));
         }
+        Ok(())
     }
 }
 

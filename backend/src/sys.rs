@@ -3,6 +3,9 @@
 //! other side, and ending a thread's system call by a signal.
 #![allow(unsafe_code)]
 
+#[cfg(test)]
+pub(crate) mod trial;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

@@ -10,6 +10,7 @@ pub mod fake;
 mod far;
 pub mod foreign;
 mod freezer;
+pub mod frontend;
 mod host;
 #[cfg(target_arch = "x86_64")]
 pub mod inject;

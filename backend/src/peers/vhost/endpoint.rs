@@ -20,6 +20,8 @@ use crate::peer_spec::VhostSpec;
 /// Where connections come from.
 pub(super) struct Endpoint {
     from: From,
+    /// Accepted while there is another front end, before it is known whether that is gone.
+    next: Option<UnixStream>,
     allowed: Allowed,
 }
 
@@ -39,12 +41,13 @@ impl Endpoint {
             let every = spec.reconnect.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(10));
             From::Client { path: spec.path.clone(), next: Instant::now(), every, told: false }
         };
-        Ok(Self { from, allowed })
+        Ok(Self { from, next: None, allowed })
     }
 
     /// A connection with somebody who may have one, if there is one to be had now.
     pub(super) fn connection(&mut self) -> Result<Option<UnixStream>, Error> {
         let found = match &mut self.from {
+            _ if self.next.is_some() => Ok(self.next.take()),
             From::Server(listener) => accept(listener),
             From::Client { next, .. } if Instant::now() < *next => Ok(None),
             From::Client { path, next, every, .. } => {
@@ -52,7 +55,15 @@ impl Endpoint {
                 try_connect(path)
             }
         };
-        let Some(stream) = found.map_err(|error| self.failed(error))? else { return Ok(None) };
+        let found = match found {
+            // It may be given its mode after its name.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.say_once("the socket does not let this user in");
+                None
+            }
+            found => found.map_err(|error| self.failed(error))?,
+        };
+        let Some(stream) = found else { return Ok(None) };
         match self.allowed.check(&stream) {
             Ok(()) => Ok(Some(stream)),
             Err(why) => {
@@ -79,12 +90,18 @@ impl Endpoint {
         say(PROGRAM, &format!("vhost-user: {why}"));
     }
 
-    /// Closes connections that come while there is one.
-    pub(super) fn turn_away(&self, log: &Log) {
+    /// Takes a connection that has come while there is one. It is the next one if that is found to be gone, else it is
+    /// to be turned away.
+    pub(super) fn look(&mut self) {
         if let From::Server(listener) = &self.from {
-            while let Ok(Some(_stream)) = accept(listener) {
-                log.say("a second front end was turned away: there is one already");
-            }
+            self.next = accept(listener).ok().flatten();
+        }
+    }
+
+    /// Closes the connection that has come, since there is one.
+    pub(super) fn turn_away(&mut self, log: &Log) {
+        if self.next.take().is_some() {
+            log.say("a second front end was turned away: there is one already");
         }
     }
 

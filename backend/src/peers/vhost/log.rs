@@ -12,8 +12,8 @@ use xsk_command::say;
 use crate::error::PROGRAM;
 
 /// Lines in a period.
-const LINES: u32 = 20;
-const PERIOD: Duration = Duration::from_secs(10);
+const LINES: u32 = 100;
+const PERIOD: Duration = Duration::from_secs(60);
 
 /// Where the lines of one device go.
 pub(super) struct Log {
@@ -65,9 +65,9 @@ mod tests {
     fn what_is_too_much_is_counted_and_said_later() {
         let start = Instant::now();
         let mut quota = Quota { since: start, said: 0 };
-        let said = (0..100).filter(|_| quota.next(start).1).count();
-        assert_eq!(said, 20);
-        assert_eq!(quota.next(start + PERIOD), (80, true));
+        let said = (0..1000).filter(|_| quota.next(start).1).count();
+        assert_eq!(said, 100);
+        assert_eq!(quota.next(start + PERIOD), (900, true));
         assert_eq!(quota.next(start + PERIOD), (0, true));
     }
 }

@@ -109,6 +109,12 @@ impl Vhost {
     }
 }
 
+impl Drop for Vhost {
+    fn drop(&mut self) {
+        self.seat.close();
+    }
+}
+
 impl Peer for Vhost {
     fn exchange(&mut self, sockets: &mut Vec<Bound>) {
         if !self.entered {

@@ -24,7 +24,8 @@ type Order = Box<dyn FnOnce(&mut Pair) + Send>;
 
 /// One queue thread's place.
 pub(super) struct Seat {
-    orders: Mutex<Vec<Order>>,
+    /// Nothing once the thread has ended.
+    orders: Mutex<Option<Vec<Order>>>,
     arrived: Mutex<Vec<Bound>>,
     attention: AtomicBool,
     wake: OwnedFd,
@@ -37,7 +38,7 @@ impl Seat {
     pub(super) fn new() -> Result<Self, Errno> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let seat = Self {
-            orders: Mutex::default(),
+            orders: Mutex::new(Some(vec![])),
             arrived: Mutex::default(),
             attention: AtomicBool::new(false),
             wake,
@@ -71,7 +72,8 @@ impl Seat {
         let _ = epoll::wait(&self.events, &mut events[..], Some(&now));
     }
 
-    /// Has the thread carry out `order` and returns what it gives; nothing if the thread is held up.
+    /// Has the thread carry out `order` and returns what it gives; nothing if the thread is held up or
+    /// has ended.
     pub(super) fn ask<T: Send + 'static>(
         &self,
         order: impl FnOnce(&mut Pair) -> T + Send + 'static,
@@ -81,7 +83,7 @@ impl Seat {
             // Nobody waits any more where it took too long.
             let _ = answer.send(order(pair));
         });
-        lock(&self.orders).push(order);
+        lock(&self.orders).as_mut()?.push(order);
         self.call_attention();
         answered.recv_timeout(HELD_UP).ok()
     }
@@ -99,6 +101,11 @@ impl Seat {
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
     }
 
+    /// Lets those go that wait for an order: there is no thread any more.
+    pub(super) fn close(&self) {
+        *lock(&self.orders) = None;
+    }
+
     /// Whether there is something to look at. For the thread.
     #[inline]
     pub(super) fn has_news(&self) -> bool {
@@ -108,8 +115,8 @@ impl Seat {
     /// Carries out all orders, and appends the sockets that have come. For the thread.
     pub(super) fn attend(&self, pair: &mut Pair, sockets: &mut Vec<Bound>) {
         self.attention.store(false, Ordering::SeqCst);
-        let orders = std::mem::take(&mut *lock(&self.orders));
-        orders.into_iter().for_each(|order| order(pair));
+        let orders = lock(&self.orders).as_mut().map(std::mem::take);
+        orders.into_iter().flatten().for_each(|order| order(pair));
         sockets.append(&mut lock(&self.arrived));
     }
 }

@@ -22,6 +22,7 @@ use super::endpoint::Endpoint;
 use super::guard::{Guard, Watchdog};
 use crate::control::Control;
 use crate::error::{self, Error};
+use crate::lockdown::Role;
 use crate::peer_spec::VhostSpec;
 
 /// What the queue threads tell the service.
@@ -75,6 +76,11 @@ impl Service {
         Arc::clone(&self.told)
     }
 
+    /// What the process needs to get connections.
+    pub(crate) fn role(&self) -> Role {
+        if self.endpoint.listener().is_some() { Role::Server } else { Role::Client }
+    }
+
     /// What watches the writes of this device's threads.
     pub(crate) fn watchdog(&self) -> Watchdog {
         let guard = Arc::clone(&self.guard) as Arc<dyn AsRef<Guard> + Send + Sync>;
@@ -116,6 +122,7 @@ impl Service {
             if self.told.lost.load(Ordering::Acquire) || connection.session.is_memory_lost() {
                 break "it took guest memory away".to_owned();
             }
+            self.endpoint.look();
             if let Err(end) = connection.take_messages(&self.shared) {
                 break end;
             }

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A vhost-user front end and a guest's driver in one, that can lie: messages of any form, and rings and memory that
+//! are written to by `pwrite`. It knows nothing of the crate under test.
+
+use std::io::{IoSlice, Read};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+
+/// Request numbers (QEMU: docs/interop/vhost-user.rst).
+pub mod request {
+    #![allow(missing_docs, reason = "the specification's names")]
+    pub const GET_FEATURES: u32 = 1;
+    pub const SET_FEATURES: u32 = 2;
+    pub const SET_OWNER: u32 = 3;
+    pub const SET_MEM_TABLE: u32 = 5;
+    pub const SET_VRING_NUM: u32 = 8;
+    pub const SET_VRING_ADDR: u32 = 9;
+    pub const SET_VRING_BASE: u32 = 10;
+    pub const GET_VRING_BASE: u32 = 11;
+    pub const SET_VRING_KICK: u32 = 12;
+    pub const SET_VRING_CALL: u32 = 13;
+    pub const SET_VRING_ENABLE: u32 = 18;
+    pub const ADD_MEM_REG: u32 = 37;
+    pub const REM_MEM_REG: u32 = 38;
+}
+
+/// VERSION_1, MRG_RXBUF, EVENT_IDX, INDIRECT_DESC and vhost-user's own.
+pub const FEATURES: u64 = 1 << 32 | 1 << 15 | 1 << 29 | 1 << 28 | 1 << 30;
+
+/// Bytes of the guest's memory.
+pub const MEMORY: u64 = 1 << 20;
+
+/// Where the front end says that it has mapped it.
+pub const USER: u64 = 0x7000_0000_0000;
+
+/// Entries of each ring.
+pub const SIZE: u16 = 64;
+
+/// The descriptor may be written to.
+pub const WRITE: u16 = 2;
+
+/// A connection, with the guest behind it.
+#[derive(Debug)]
+pub struct FrontEnd {
+    stream: UnixStream,
+    /// The guest's memory.
+    pub memory: std::fs::File,
+    kicks: Vec<EventFd>,
+    /// How the device notifies the driver of each ring.
+    pub calls: Vec<OwnedFd>,
+    sent: Vec<u16>,
+}
+
+impl FrontEnd {
+    /// Connects to a device that lets root in (`user=0`).
+    ///
+    /// # Errors
+    /// Those of connect.
+    pub fn connect(path: &Path) -> std::io::Result<Self> {
+        Self::over(UnixStream::connect(path)?)
+    }
+
+    /// Takes a connection that a device has made.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn over(stream: UnixStream) -> std::io::Result<Self> {
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let memory = std::fs::File::from(memfd_create(c"guest", MFdFlags::MFD_CLOEXEC)?);
+        memory.set_len(MEMORY)?;
+        Ok(Self { stream, memory, kicks: vec![], calls: vec![], sent: vec![] })
+    }
+
+    /// Sends bytes with descriptors. False if the device has closed the connection.
+    pub fn raw(&self, bytes: &[u8], fds: &[RawFd]) -> bool {
+        let control = [ControlMessage::ScmRights(fds)];
+        let control = if fds.is_empty() { &[][..] } else { &control[..] };
+        let flags = MsgFlags::MSG_NOSIGNAL;
+        sendmsg::<()>(self.stream.as_raw_fd(), &[IoSlice::new(bytes)], control, flags, None).is_ok()
+    }
+
+    /// Sends a request.
+    pub fn send(&self, request: u32, flags: u32, payload: &[u8], fds: &[RawFd]) -> bool {
+        let head = [request, 1 | flags, payload.len() as u32].map(u32::to_ne_bytes).concat();
+        self.raw(&[&head, payload].concat(), fds)
+    }
+
+    /// Sends a request that has to be carried out, and asks for the acknowledgement.
+    ///
+    /// # Panics
+    /// The device has refused it.
+    pub fn must(&mut self, request: u32, payload: &[u8], fds: &[RawFd]) {
+        assert_eq!(self.try_to(request, payload, fds), Some(0), "request {request}");
+    }
+
+    /// The acknowledgement of a request; nothing if the device closed the connection.
+    pub fn try_to(&mut self, request: u32, payload: &[u8], fds: &[RawFd]) -> Option<u64> {
+        self.send(request, 8, payload, fds);
+        self.reply().map(|payload| u64::from_ne_bytes(payload.try_into().unwrap()))
+    }
+
+    /// The payload of the next reply; nothing if the device closed the connection.
+    pub fn reply(&mut self) -> Option<Vec<u8>> {
+        let mut head = [0; 12];
+        self.stream.read_exact(&mut head).ok()?;
+        let size = u32::from_ne_bytes([head[8], head[9], head[10], head[11]]);
+        let mut payload = vec![0; size as usize];
+        self.stream.read_exact(&mut payload).ok()?;
+        Some(payload)
+    }
+
+    /// Whether the device closes the connection, within some seconds.
+    pub fn is_closed(&mut self) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < super::SOON {
+            match self.stream.read(&mut [0; 4096]) {
+                Ok(0) => return true,
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// Everything up to rings that run, with as many pairs.
+    pub fn set_up(&mut self, features: u64, pairs: u32) {
+        self.must(request::SET_OWNER, &[], &[]);
+        self.must(request::SET_FEATURES, &features.to_ne_bytes(), &[]);
+        self.give_memory();
+        for ring in 0..2 * pairs {
+            let call = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).unwrap();
+            self.start(ring, call.into());
+        }
+    }
+
+    /// The memory, in one region.
+    pub fn give_memory(&mut self) {
+        let table = [words(&[1]), numbers(&[0, MEMORY, USER, 0])].concat();
+        let fd = self.memory.as_raw_fd();
+        self.must(request::SET_MEM_TABLE, &table, &[fd]);
+    }
+
+    /// Sets up a ring, starts it and switches it on.
+    pub fn start(&mut self, ring: u32, call: OwnedFd) {
+        self.must(request::SET_VRING_NUM, &pair(ring, SIZE.into()), &[]);
+        self.must(request::SET_VRING_BASE, &pair(ring, 0), &[]);
+        self.must(request::SET_VRING_ADDR, &addresses(ring, USER + place(ring)), &[]);
+        self.must(request::SET_VRING_CALL, &numbers(&[ring.into()]), &[call.as_raw_fd()]);
+        let kick = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).unwrap();
+        self.must(request::SET_VRING_KICK, &numbers(&[ring.into()]), &[kick.as_raw_fd()]);
+        self.must(request::SET_VRING_ENABLE, &pair(ring, 1), &[]);
+        self.kicks.push(kick);
+        self.calls.push(call);
+        self.sent.push(0);
+    }
+
+    /// Writes to the guest's memory.
+    pub fn write(&self, at: u64, bytes: &[u8]) {
+        self.memory.write_all_at(bytes, at).unwrap();
+    }
+
+    /// Reads the guest's memory.
+    pub fn read(&self, at: u64, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.memory.read_exact_at(&mut bytes, at).unwrap();
+        bytes
+    }
+
+    /// Writes a descriptor of a ring.
+    pub fn descriptor(&self, ring: u32, index: u16, addr: u64, len: u32, flags: u16, next: u16) {
+        let bytes = [&addr.to_le_bytes()[..], &len.to_le_bytes(), &flags.to_le_bytes(), &next.to_le_bytes()];
+        self.write(place(ring) + 16 * u64::from(index), &bytes.concat());
+    }
+
+    /// Puts a chain's head into a ring, and kicks.
+    pub fn offer(&mut self, ring: u32, head: u16) {
+        let sent = self.sent[ring as usize];
+        self.write(place(ring) + 0x1000 + 4 + 2 * u64::from(sent % SIZE), &head.to_le_bytes());
+        self.sent[ring as usize] = sent.wrapping_add(1);
+        self.write(place(ring) + 0x1002, &self.sent[ring as usize].to_le_bytes());
+        self.kick(ring);
+    }
+
+    /// Kicks a ring.
+    pub fn kick(&self, ring: u32) {
+        self.kicks[ring as usize].write(1).unwrap();
+    }
+
+    /// How many chains the device has given back.
+    pub fn used(&self, ring: u32) -> u16 {
+        let bytes = self.read(place(ring) + 0x2002, 2);
+        u16::from_le_bytes([bytes[0], bytes[1]])
+    }
+
+    /// Sends a frame and waits until the device has taken it.
+    pub fn transmit(&mut self, ring: u32, frame: &[u8]) -> bool {
+        let before = self.used(ring);
+        self.write(0x8_0000, &[&[0; 12], frame].concat());
+        self.descriptor(ring, 0, 0x8_0000, 12 + frame.len() as u32, 0, 0);
+        self.offer(ring, 0);
+        super::wait::wait_quietly(super::SOON, || self.used(ring) != before)
+    }
+}
+
+/// Where a ring lies in the guest's memory: descriptors, driver area behind 4 KiB, device area behind 8.
+pub fn place(ring: u32) -> u64 {
+    0x1_0000 + 0x4000 * u64::from(ring)
+}
+
+/// Numbers of 8 bytes.
+pub fn numbers(numbers: &[u64]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_ne_bytes()).collect()
+}
+
+/// A number of 4 bytes, padded to 8.
+pub fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| pair(*word, 0)).collect()
+}
+
+/// Two numbers of 4 bytes: a ring's index and its value.
+pub fn pair(index: u32, value: u32) -> Vec<u8> {
+    [index, value].map(u32::to_ne_bytes).concat()
+}
+
+/// Where a ring is, by the front end's addresses.
+pub fn addresses(ring: u32, at: u64) -> Vec<u8> {
+    [pair(ring, 0), numbers(&[at, at + 0x2000, at + 0x1000, 0])].concat()
+}
