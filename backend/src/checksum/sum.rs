@@ -15,8 +15,12 @@ impl Sum {
         let sum = words.fold(self.0, |sum, word| {
             sum + u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]))
         });
-        let mut last = [0; 4];
-        last[..rest.len()].copy_from_slice(rest);
+        let last = match *rest {
+            [] => return Self(sum),
+            [a] => [a, 0, 0, 0],
+            [a, b] => [a, b, 0, 0],
+            [a, b, c, ..] => [a, b, c, 0],
+        };
         Self(sum + u64::from(u32::from_ne_bytes(last)))
     }
 
