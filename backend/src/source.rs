@@ -9,7 +9,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use xsk_client::netdev::{Netdev, Options, Place};
 use xsk_client::proto::exit;
 use xsk_client::{Lease, Request};
-use xsk_command::{Patience, link, warnings};
+use xsk_command::{Patience, link, warnings, with_groups};
 use xsk_netlink::Link;
 use xsk_socket::Unbound;
 
@@ -139,11 +139,13 @@ fn ask(options: &Options, cli: &Cli, patience: &Patience) -> Result<Port, Error>
         request = request.promisc();
     }
     // An interface that is not to be seen here is the helper's to refuse.
-    let seen = patience.interface(&options.ifname)?;
-    if seen.is_some_and(|seen| length::takes_several(seen.mtu, cli.frame_size)) {
+    let seen = patience.interface(&options.ifname)?.unwrap_or_default();
+    if length::takes_several(seen.mtu, cli.frame_size) {
         request = request.frags();
     }
-    let mut lease = patience.acquire(&helper.endpoint.endpoint(), &request)?;
+    let endpoint = helper.endpoint.endpoint();
+    let filters = seen.ifindex > 0 && seen.filters();
+    let mut lease = with_groups(filters, request, |request| patience.acquire(&endpoint, request))?;
     let granted = &lease.granted;
     warnings(PROGRAM, granted);
     let (ifname, mode) = (granted.ifname.clone(), Some(granted.mode.to_string()));

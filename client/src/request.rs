@@ -49,6 +49,18 @@ impl Request {
         self.param(param::PROMISC, Value::Flag(true))
     }
 
+    /// The interface is to let in the frames for every group while the lease lasts.
+    pub fn allmulti(self) -> Self {
+        self.param(param::ALLMULTI, Value::Flag(true))
+    }
+
+    /// The interface is to receive for these addresses while the lease lasts, four at most: those of guests.
+    pub fn macs(self, macs: &[[u8; 6]]) -> Self {
+        let text = |mac: &[u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
+        let list = macs.iter().map(text).collect::<Vec<_>>().join(",");
+        self.param(param::MACS, Value::Text(list))
+    }
+
     /// Busy polling on the sockets: microseconds, and frames a poll.
     pub fn busy_poll(self, usecs: u32, budget: u32) -> Self {
         self.param(param::BUSY_POLL, Value::Number(usecs.into()))

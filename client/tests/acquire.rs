@@ -181,6 +181,7 @@ fn the_other_questions_have_their_answers() {
                 mode: None,
                 confinement: granted(1).confinement,
                 promisc: false,
+                allmulti: true,
                 busy_poll: false,
                 memlock_max: 5,
             }),

@@ -9,6 +9,8 @@ mod failure;
 #[cfg(feature = "client")]
 mod grant;
 #[cfg(feature = "client")]
+mod groups;
+#[cfg(feature = "client")]
 mod interface;
 #[cfg(feature = "client")]
 mod netlink;
@@ -21,6 +23,8 @@ pub use endpoint::EndpointArgs;
 pub use failure::{ErrorArgs, ErrorFormat, Failure};
 #[cfg(feature = "client")]
 pub use grant::{Patience, Wait, WaitArgs, warnings};
+#[cfg(feature = "client")]
+pub use groups::with_groups;
 #[cfg(feature = "client")]
 pub use interface::{rx_queues, settle};
 #[cfg(feature = "client")]

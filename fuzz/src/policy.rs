@@ -52,6 +52,8 @@ pub fn policy(input: &[u8]) {
         queues: number(line, 4),
         mode: mode(line),
         promisc: line.contains('p'),
+        allmulti: line.contains('a'),
+        macs: &[],
         busy_poll: line.contains('b'),
     };
     if let Ok(allowed) = policy.decide(&question, &Few) {
@@ -100,6 +102,7 @@ fn deserved(policy: &Policy, question: &Question<'_>, allowed: &Allowed<'_>) {
     assert!(question.queues <= rule.max_queues, "{question:?} by {rule:?}");
     assert!(question.first_queue.checked_add(question.queues).is_some(), "{question:?} by {rule:?}");
     assert!(rule.promisc || !question.promisc, "{question:?} by {rule:?}");
+    assert!(rule.allmulti || !question.allmulti, "{question:?} by {rule:?}");
     assert!(rule.busy_poll || !question.busy_poll, "{question:?} by {rule:?}");
     assert!(!allowed.modes.is_empty() && allowed.modes.iter().all(|mode| rule.modes.contains(mode)));
     let other = match question.mode {

@@ -32,7 +32,7 @@ fn line(granted: &Granted, uid: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use xsk_proto::{BusyPoll, Confinement, Memlock, Mode};
+    use xsk_proto::{BusyPoll, Confinement, Filter, Memlock, Mode};
 
     use super::*;
 
@@ -52,6 +52,7 @@ mod tests {
             confinement: Confinement { device: true, queue: true },
             frags: false,
             promisc: false,
+            filter: Filter::default(),
             busy_poll: BusyPoll { usecs: 0, budget: 0 },
             memlock: Memlock::default(),
             rule: String::new(),

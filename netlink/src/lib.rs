@@ -5,6 +5,7 @@
 mod bytes;
 mod ethtool;
 mod family;
+mod filter;
 mod functions;
 mod link;
 mod message;

@@ -18,6 +18,8 @@ const UP: u32 = libc::IFF_UP as u32;
 const LOWER_UP: u32 = libc::IFF_LOWER_UP as u32;
 const SKIP_STATISTICS: u32 = libc::RTEXT_FILTER_SKIP_STATS as u32;
 
+/// IFLA_ALLMULTI, which libc has not.
+const ALLMULTI: u16 = 61;
 // The attributes inside of IFLA_XDP, which libc has not.
 const XDP_ATTACHED: u16 = 2;
 const XDP_PROG_ID: u16 = 4;
@@ -54,6 +56,11 @@ pub struct Link {
     pub lower: Option<u32>,
     /// The kind of virtual device: `veth`, `macvlan`, `bond`. Empty for hardware.
     pub kind: String,
+    /// How often somebody wants every frame of it.
+    pub promiscuity: u32,
+    /// How often somebody wants the frames for every group; 0 where the kernel does not tell (before
+    /// Linux 6.0).
+    pub allmulti: u32,
     /// The XDP programs on it.
     pub xdp: Vec<Attached>,
 }
@@ -151,6 +158,8 @@ impl Link {
             libc::IFLA_LINKINFO => {
                 self.kind = find(value, libc::IFLA_INFO_KIND).map(text).unwrap_or_default();
             }
+            libc::IFLA_PROMISCUITY => self.promiscuity = number(value)?,
+            ALLMULTI => self.allmulti = number(value)?,
             libc::IFLA_XDP => self.xdp = programs(value),
             _ => {}
         }

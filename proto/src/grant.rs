@@ -34,6 +34,8 @@ pub struct Granted {
     pub frags: bool,
     /// Whether the lease holds the interface in promiscuous mode.
     pub promisc: bool,
+    /// What the interface lets in beside that.
+    pub filter: Filter,
     /// Busy polling as set on the sockets.
     pub busy_poll: BusyPoll,
     /// Locked memory.
@@ -79,6 +81,21 @@ pub struct Confinement {
     pub device: bool,
     /// The sockets bind to no other queue, and to none at all once the lease is over.
     pub queue: bool,
+}
+
+/// Which frames the interface lets in beside those for its own address. The first two are this lease's, and end with
+/// it; the others say what holds, whoever asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Filter {
+    /// Whether the lease holds the interface in all-multicast mode.
+    pub allmulti: bool,
+    /// The addresses for which the lease has the interface receive.
+    #[serde(deserialize_with = "crate::list::deserialize")]
+    pub macs: Vec<[u8; 6]>,
+    /// Whether every frame is let in.
+    pub all_frames: bool,
+    /// Whether the frames for every group are let in.
+    pub all_groups: bool,
 }
 
 /// Busy polling as set on the sockets; zeros where it is not.

@@ -18,7 +18,7 @@ mod request;
 mod status;
 
 pub use code::Code;
-pub use grant::{BusyPoll, Confinement, Granted, Memlock, Mode, Warning, WarningKind};
+pub use grant::{BusyPoll, Confinement, Filter, Granted, Memlock, Mode, Warning, WarningKind};
 pub use ifname::{IfName, NameError};
 pub use reply::{Event, EventKind, Refused, Reply, Verdict};
 pub use request::{Acquire, Hello, ModeRequest, Param, Request, Revoke, Value, param};

@@ -64,6 +64,8 @@ pub struct Verdict {
     pub confinement: Confinement,
     /// Whether promiscuous mode may be asked for.
     pub promisc: bool,
+    /// Whether all-multicast mode may be asked for.
+    pub allmulti: bool,
     /// Whether busy polling may be asked for.
     pub busy_poll: bool,
     /// The most bytes to which `RLIMIT_MEMLOCK` would be raised; 0 for never.

@@ -88,6 +88,10 @@ pub mod param {
     pub const FRAGS: &str = "frags";
     /// Flag: put the interface into promiscuous mode while the lease lasts.
     pub const PROMISC: &str = "promisc";
+    /// Flag: have the interface let in the frames for every group while the lease lasts.
+    pub const ALLMULTI: &str = "allmulti";
+    /// Text: one to four addresses with commas, for which the interface is to receive while the lease lasts.
+    pub const MACS: &str = "macs";
     /// Number: microseconds of `SO_BUSY_POLL`, with `SO_PREFER_BUSY_POLL`, set on the sockets.
     pub const BUSY_POLL: &str = "busy-poll";
     /// Number: frames of `SO_BUSY_POLL_BUDGET`.

@@ -134,7 +134,7 @@ const LENGTHS: [(&str, usize); 6] = [
     ("acquire", 4),
     ("acquire", 28),
     ("refused", 8),
-    ("granted", 136),
+    ("granted", 153),
     ("status-empty", 4),
     ("status-empty", 12),
 ];

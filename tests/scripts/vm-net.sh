@@ -21,6 +21,10 @@ for card in $1; do
     for host in {2..63}; do
         echo "neighbour replace $net.$host lladdr ${mac//./:} dev $tap nud permanent"
     done | ip -batch -
+    # A guest's, which is not the card's own.
+    for host in {100..101}; do
+        ip neighbour replace "$net.$host" lladdr 52:54:00:12:34:56 dev "$tap" nud permanent
+    done
     ping -q -i 0.5 "$net.60" >/dev/null 2>&1 &
 done
 shift

@@ -144,7 +144,7 @@ fn the_examples_in_the_installed_policy_are_valid_and_show_the_defaults() {
     assert_eq!((bare.confine, full.confine), (Confine::Device, Confine::Device));
     assert_eq!((&bare.modes, bare.linger), (&full.modes, full.linger));
     assert_eq!(
-        (bare.shared, bare.promisc, bare.busy_poll, bare.memlock),
-        (full.shared, full.promisc, full.busy_poll, full.memlock)
+        (bare.shared, bare.promisc, bare.allmulti, bare.busy_poll, bare.memlock),
+        (full.shared, full.promisc, full.allmulti, full.busy_poll, full.memlock)
     );
 }

@@ -88,3 +88,10 @@ fn the_backend_reports_zero_copy_and_answers() {
     lab.backend_answers(&nic, "(native, zero-copy)", Duration::from_secs(10));
     lab.nothing_left(&nic.ifname, &[]);
 }
+
+#[test]
+fn a_guests_own_address_passes_the_filter() {
+    let Some((nic, lab)) = nic::lab_with("igb") else { return };
+    lab.channels(&nic, 1);
+    lab.guest_passes_the_filter(&nic);
+}

@@ -100,3 +100,10 @@ fn the_backend_answers_the_machine_outside() {
     lab.backend_answers(&nic, "(native, ", Duration::from_secs(6));
     lab.nothing_left(&nic.ifname, &[]);
 }
+
+#[test]
+fn a_guests_own_address_passes_the_filter() {
+    let Some((nic, lab)) = nic::lab_with("virtio_net") else { return };
+    lab.channels(&nic, 1);
+    lab.guest_passes_the_filter(&nic);
+}

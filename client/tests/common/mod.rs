@@ -149,6 +149,7 @@ pub fn granted(queues: u32) -> Granted {
         confinement: Confinement { device: true, queue: false },
         frags: false,
         promisc: false,
+        filter: Default::default(),
         busy_poll: BusyPoll::default(),
         memlock: Memlock::default(),
         rule: "policy.toml:1".into(),

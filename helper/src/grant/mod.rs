@@ -4,11 +4,13 @@
 
 mod denial;
 mod device;
+mod filter;
 pub(crate) mod guard;
 mod handover;
 mod lacks;
 mod late;
 mod lease;
+mod mac;
 mod memlock;
 mod options;
 pub(crate) mod program;
@@ -68,8 +70,8 @@ pub(crate) struct Grant {
 
 /// Each is in force as long as it is held.
 pub(crate) struct Extras {
-    /// Keeps the interface in promiscuous mode.
-    _promiscuity: Option<OwnedFd>,
+    /// Keeps the interface's filter open.
+    _filter: Option<OwnedFd>,
     /// Counts what the consumer will lock.
     _declaration: Option<Declaration>,
 }
@@ -112,6 +114,7 @@ impl Request {
     }
 
     fn allowed<'p>(&self, policy: &'p Policy, caller: &Caller) -> Result<Allowed<'p>, Failure> {
+        let macs: Vec<_> = self.options.macs.iter().map(ToString::to_string).collect();
         let question = Question {
             uid: caller.uid,
             groups: &caller.groups,
@@ -121,6 +124,8 @@ impl Request {
             queues: self.acquire.queues,
             mode: self.acquire.mode,
             promisc: self.options.promisc,
+            allmulti: self.options.allmulti,
+            macs: &macs,
             busy_poll: self.options.busy_poll > 0,
         };
         policy
@@ -228,16 +233,15 @@ fn claim(
     stop_at!("sockets");
     let key = Key { netns: caller.netns, ifindex: device.link.ifindex };
     let mut lease = Lease::new(key, caller.uid, first_queue, queues, allowed.rule.linger)?;
-    let (attachment, promiscuity) =
-        lease.claim(request.name.as_str(), allowed.rule.shared, |lease, idle| {
-            device.refresh()?;
-            let occupied = occupy(lease, idle, request, allowed, &device, &sockets)
-                .map_err(|failure| device.explain(failure))?;
-            match guard.take().filter(|_| confinement.queue) {
-                Some(guard) => lease.guard(guard, &sockets, occupied.0.fresh).map(|()| occupied),
-                None => Ok(occupied),
-            }
-        })?;
+    let (attachment, filter) = lease.claim(request.name.as_str(), allowed.rule.shared, |lease, idle| {
+        device.refresh()?;
+        let occupied = occupy(lease, idle, request, allowed, &device, &sockets)
+            .map_err(|failure| device.explain(failure))?;
+        match guard.take().filter(|_| confinement.queue) {
+            Some(guard) => lease.guard(guard, &sockets, occupied.0.fresh).map(|()| occupied),
+            None => Ok(occupied),
+        }
+    })?;
     stop_at!("unlocked");
     let finished = handover::wait(device.netdev(), &device.link, lease.range()).and_then(|told| {
         let bytes = request.options.memlock;
@@ -254,11 +258,11 @@ fn claim(
         Granted { memlock, ..describe(request, allowed, &device, attachment, &lease, confinement) };
     granted.warnings.extend(lacks::warnings(connection, &lease, told, memlock));
     let record = record(&lease, caller, &granted, request.options.memlock);
-    let extras = Extras { _promiscuity: promiscuity, _declaration: declaration };
+    let extras = Extras { _filter: filter, _declaration: declaration };
     Ok(Grant { lease, granted, sockets, link: device.link, record, handed_over: false, extras })
 }
 
-/// Under the interface's lock, with the queues taken: the program, the slots, promiscuous mode.
+/// Under the interface's lock, with the queues taken: the program, the slots, the filter.
 fn occupy(
     lease: &mut Lease,
     idle: bool,
@@ -278,9 +282,7 @@ fn occupy(
         lease.fill(queue, socket, request.name.as_str())?;
         stop_at!("inserted");
     }
-    let promiscuity =
-        request.options.promisc.then(|| sockets::promiscuous(device.link.ifindex)).transpose()?;
-    Ok((attachment, promiscuity))
+    Ok((attachment, filter::open(device, &request.options)?))
 }
 
 /// What a manager wants to know.
@@ -308,6 +310,7 @@ fn describe(
         confinement,
         frags: attachment.frags,
         promisc,
+        filter: filter::holds(device, &request.options),
         busy_poll: BusyPoll { usecs: busy_poll, budget: busy_poll_budget },
         memlock: Memlock::default(),
         rule: allowed.rule.label.clone(),
@@ -349,6 +352,7 @@ pub(crate) fn check(
         mode: device.link.xdp.first().and_then(|attached| program::mode(attached.mode)),
         confinement,
         promisc: allowed.rule.promisc,
+        allmulti: allowed.rule.allmulti,
         busy_poll: allowed.rule.busy_poll,
         memlock_max: allowed.rule.memlock,
     })

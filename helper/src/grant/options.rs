@@ -4,14 +4,18 @@
 
 use xsk_proto::{Code, Param, Value, param};
 
+use super::mac::{MOST, Mac};
 use crate::audit::shown;
 use crate::error::Failure;
 
 /// What was asked for beside the queues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Options {
     pub(crate) frags: bool,
     pub(crate) promisc: bool,
+    pub(crate) allmulti: bool,
+    /// Addresses of guests.
+    pub(crate) macs: Vec<Mac>,
     /// Microseconds; 0 for no busy polling.
     pub(crate) busy_poll: u32,
     /// Frames; 0 for the kernel's default.
@@ -27,6 +31,10 @@ impl Options {
             match (param.name.as_str(), &param.value) {
                 (param::FRAGS, Value::Flag(on)) => options.frags = *on,
                 (param::PROMISC, Value::Flag(on)) => options.promisc = *on,
+                (param::ALLMULTI, Value::Flag(on)) => options.allmulti = *on,
+                (param::MACS, Value::Text(list)) => {
+                    options.macs = Mac::parse_list(list).ok_or_else(bad_macs)?
+                }
                 (param::BUSY_POLL, Value::Number(usecs)) => options.busy_poll = small(param, *usecs)?,
                 (param::BUSY_POLL_BUDGET, Value::Number(budget)) => {
                     options.busy_poll_budget = small(param, *budget)?;
@@ -48,9 +56,18 @@ fn small(param: &Param, number: u64) -> Result<u32, Failure> {
     })
 }
 
+fn bad_macs() -> Failure {
+    let message = format!(
+        "the option '{}' is 1 to {MOST} addresses with commas, none of them a group's or zero",
+        param::MACS
+    );
+    Failure::new(Code::UnknownOption, param::MACS, message).hint("write them as 52:54:00:12:34:56")
+}
+
 fn unknown(param: &Param) -> Failure {
     let name = shown(&param.name);
-    let known = [param::FRAGS, param::PROMISC, param::BUSY_POLL, param::BUSY_POLL_BUDGET, param::MEMLOCK];
+    use param::{ALLMULTI, BUSY_POLL, BUSY_POLL_BUDGET, FRAGS, MACS, MEMLOCK, PROMISC};
+    let known = [FRAGS, PROMISC, ALLMULTI, MACS, BUSY_POLL, BUSY_POLL_BUDGET, MEMLOCK];
     let message = if known.contains(&name.as_str()) {
         format!("the option '{name}' has a value of another type")
     } else {
@@ -78,6 +95,7 @@ mod tests {
         assert_eq!(parse("turbo", Value::Flag(true)), Err(Code::UnknownOption));
         assert_eq!(parse("frags", Value::Number(1)), Err(Code::UnknownOption));
         assert_eq!(parse("busy-poll", Value::Number(70000)), Err(Code::UnknownOption));
+        assert_eq!(parse("macs", Value::Text("01:00:5e:00:00:01".into())), Err(Code::UnknownOption));
         assert_eq!(parse("promisc", Value::Text("on".into())), Err(Code::UnknownOption));
     }
 }

@@ -62,13 +62,6 @@ pub(crate) fn confined_to_device(socket: &OwnedFd) -> bool {
     sockets::bind_errno(socket.as_fd(), NO_INTERFACE, 0) == libc::EINVAL
 }
 
-/// Has the interface take frames for every address, for as long as the descriptor is open.
-pub(crate) fn promiscuous(ifindex: u32) -> Result<OwnedFd, Failure> {
-    privilege::with(&[CAP_NET_RAW], || sockets::promiscuous(ifindex))
-        .map_err(|error| Failure::internal("raising CAP_NET_RAW", error))?
-        .map_err(|error| Failure::internal("setting promiscuous mode", error))
-}
-
 /// Puts a socket into the slot of its queue, which has to be empty. `false` where the kernel wants the socket's RX ring
 /// first ([`super::late`]).
 pub(crate) fn insert(map: &XskMap, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<bool, Failure> {

@@ -28,6 +28,10 @@ pub struct Question<'a> {
     pub mode: ModeRequest,
     /// Promiscuous mode.
     pub promisc: bool,
+    /// All-multicast mode.
+    pub allmulti: bool,
+    /// Addresses of guests, in small letters.
+    pub macs: &'a [String],
     /// Busy polling.
     pub busy_poll: bool,
 }
@@ -43,6 +47,8 @@ impl Question<'_> {
         queues: 1,
         mode: ModeRequest::Auto,
         promisc: false,
+        allmulti: false,
+        macs: &[],
         busy_poll: false,
     };
 }
@@ -186,6 +192,13 @@ fn within(rule: &Rule, question: &Question<'_>) -> Result<Vec<Mode>, String> {
     }
     if question.promisc && !rule.promisc {
         return Err(format!("{label} does not allow promiscuous mode on {ifname} (promisc = true)"));
+    }
+    if question.allmulti && !rule.allmulti {
+        return Err(format!("{label} does not allow all-multicast mode on {ifname} (allmulti = true)"));
+    }
+    let covered = |mac: &String| rule.macs.iter().any(|pattern| pattern.matches(mac));
+    if let Some(mac) = question.macs.iter().find(|mac| !covered(mac)) {
+        return Err(format!("{label} does not allow to receive for {mac} on {ifname} (macs = [\"{mac}\"])"));
     }
     if question.busy_poll && !rule.busy_poll {
         return Err(format!("{label} does not allow busy polling on {ifname} (busy_poll = true)"));

@@ -58,6 +58,9 @@ struct AllowText {
     shared: bool,
     #[serde(default)]
     promisc: bool,
+    allmulti: Option<bool>,
+    #[serde(default)]
+    macs: Vec<String>,
     #[serde(default)]
     busy_poll: bool,
     #[serde(default)]
@@ -166,6 +169,8 @@ fn allow(source: &Source<'_>, text: Spanned<AllowText>) -> Result<Rule, PolicyEr
         max_leases: at_most("max_leases", text.max_leases, Rule::MAX_LEASES, MOST).map_err(fail)?,
         shared: text.shared,
         promisc: text.promisc,
+        allmulti: text.allmulti.unwrap_or(true),
+        macs: text.macs.into_iter().map(mac_pattern).collect::<Result<_, _>>().map_err(fail)?,
         busy_poll: text.busy_poll,
         memlock: u64::from(text.memlock_mib) << 20,
         linger: linger(text.linger_seconds).map_err(fail)?,
@@ -208,10 +213,17 @@ fn plain(
         max_leases: Rule::MAX_LEASES,
         shared: false,
         promisc: false,
+        allmulti: false,
+        macs: Vec::new(),
         busy_poll: false,
         memlock: 0,
         linger: Rule::LINGER,
     })
+}
+
+/// Addresses are compared as text in small letters.
+fn mac_pattern(text: String) -> Result<Pattern, String> {
+    Pattern::new(&text.to_ascii_lowercase()).map_err(|error| format!("the pattern '{text}': {error}"))
 }
 
 /// -1 and 4294967295 mean "no change" to setresuid(2), so no user and no group has that number.

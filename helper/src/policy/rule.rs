@@ -70,6 +70,10 @@ pub struct Rule {
     pub shared: bool,
     /// Whether promiscuous mode may be asked for.
     pub promisc: bool,
+    /// Whether all-multicast mode may be asked for.
+    pub allmulti: bool,
+    /// The addresses of guests for which the interface may receive, in small letters.
+    pub macs: Vec<Pattern>,
     /// Whether busy polling may be asked for.
     pub busy_poll: bool,
     /// The most bytes to which `RLIMIT_MEMLOCK` is raised; 0 for never.

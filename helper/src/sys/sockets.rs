@@ -124,23 +124,54 @@ pub(crate) fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     }
 }
 
-/// Puts the interface into promiscuous mode for as long as the packet socket lives; wants CAP_NET_RAW.
-pub(crate) fn promiscuous(ifindex: u32) -> io::Result<OwnedFd> {
+/// What a packet socket asks of the interface while it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// Every frame.
+    Everything,
+    /// The frames for every group.
+    Groups,
+    /// The frames for this address.
+    Unicast([u8; 6]),
+}
+
+impl Membership {
+    fn request(self, ifindex: u32) -> libc::packet_mreq {
+        let (kind, address) = match self {
+            Self::Everything => (libc::PACKET_MR_PROMISC, None),
+            Self::Groups => (libc::PACKET_MR_ALLMULTI, None),
+            Self::Unicast(address) => (libc::PACKET_MR_UNICAST, Some(address)),
+        };
+        let mut request = libc::packet_mreq {
+            mr_ifindex: ifindex as libc::c_int,
+            mr_type: kind as libc::c_ushort,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        if let Some(address) = address {
+            request.mr_alen = address.len() as libc::c_ushort;
+            request.mr_address[..address.len()].copy_from_slice(&address);
+        }
+        request
+    }
+}
+
+/// Makes a packet socket that asks the interface for more frames, and receives none; wants CAP_NET_RAW.
+pub(crate) fn members(ifindex: u32, wanted: &[Membership]) -> io::Result<OwnedFd> {
     // SAFETY: a plain system call. Protocol 0: the socket receives nothing.
     let fd = check(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
     // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    let request = libc::packet_mreq {
-        mr_ifindex: ifindex as libc::c_int,
-        mr_type: libc::PACKET_MR_PROMISC as libc::c_ushort,
-        mr_alen: 0,
-        mr_address: [0; 8],
-    };
-    let pointer: *const libc::packet_mreq = &request;
-    let len = size_of::<libc::packet_mreq>() as libc::socklen_t;
-    let option = libc::PACKET_ADD_MEMBERSHIP;
-    // SAFETY: `request` outlives the call, and `len` is its size.
-    check(unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, pointer.cast(), len) })?;
+    for membership in wanted {
+        let request = membership.request(ifindex);
+        let pointer: *const libc::packet_mreq = &request;
+        let len = size_of::<libc::packet_mreq>() as libc::socklen_t;
+        let option = libc::PACKET_ADD_MEMBERSHIP;
+        // SAFETY: `request` outlives the call, and `len` is its size.
+        check(unsafe {
+            libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, pointer.cast(), len)
+        })?;
+    }
     Ok(socket)
 }
 

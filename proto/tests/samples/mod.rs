@@ -5,9 +5,9 @@
 #![allow(dead_code)]
 
 use xsk_proto::{
-    Acquire, BusyPoll, Code, Confinement, Event, EventKind, Granted, Hello, InterfaceStatus, LeaseStatus,
-    Memlock, Mode, ModeRequest, Param, Refused, Reply, Request, Revoke, StatusPart, Value, Verdict, Warning,
-    WarningKind, param,
+    Acquire, BusyPoll, Code, Confinement, Event, EventKind, Filter, Granted, Hello, InterfaceStatus,
+    LeaseStatus, Memlock, Mode, ModeRequest, Param, Refused, Reply, Request, Revoke, StatusPart, Value,
+    Verdict, Warning, WarningKind, param,
 };
 
 /// Every request of the specification.
@@ -61,6 +61,12 @@ fn granted() -> Granted {
         confinement: Confinement { device: true, queue: false },
         frags: false,
         promisc: true,
+        filter: Filter {
+            allmulti: true,
+            macs: vec![[0x02, 0, 0, 0, 0, 0x2b]],
+            all_frames: true,
+            all_groups: true,
+        },
         busy_poll: BusyPoll { usecs: 20, budget: 64 },
         memlock: Memlock { limit: 0, leased: 64 << 20 },
         rule: "policy.toml:3".to_owned(),
@@ -116,6 +122,7 @@ fn verdict() -> Verdict {
         mode: Some(Mode::Native),
         confinement: Confinement { device: true, queue: true },
         promisc: false,
+        allmulti: true,
         busy_poll: true,
         memlock_max: 128 << 20,
     }

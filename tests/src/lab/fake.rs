@@ -68,6 +68,7 @@ fn granted(ifname: String, ifindex: u32, queues: u32) -> Granted {
         confinement: Confinement { device: true, queue: false },
         frags: false,
         promisc: false,
+        filter: Default::default(),
         busy_poll: Default::default(),
         memlock: Default::default(),
         rule: "policy.toml:1".into(),

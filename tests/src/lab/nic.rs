@@ -7,14 +7,18 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use xsk_proto::{Acquire, Param, Value};
 
 use super::{Lab, SOON, wait};
 
 /// The port on which the other end sends back what it gets.
 const ECHO: u16 = 7;
+
+/// The address of a guest, which is not the card's own.
+pub const GUEST_MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 
 /// The address that the other end pings all the time.
 pub const PINGED: u8 = 60;
@@ -96,6 +100,11 @@ impl Nic {
 
     /// A UDP datagram from one of the card's addresses to the echo, as a frame.
     pub fn datagram(&self, n: u8, text: &str) -> Vec<u8> {
+        self.datagram_of(self.mac, n, text)
+    }
+
+    /// The same from another MAC address. What the other end has for 100 and 101 is [`GUEST_MAC`].
+    pub fn datagram_of(&self, mac: [u8; 6], n: u8, text: &str) -> Vec<u8> {
         let payload = text.as_bytes();
         let udp = (8 + payload.len()) as u16;
         let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0];
@@ -105,7 +114,7 @@ impl Nic {
         let sum = checksum(&ip);
         ip[10..12].copy_from_slice(&sum.to_be_bytes());
         let mut frame = PEER_MAC.to_vec();
-        frame.extend(self.mac);
+        frame.extend(mac);
         frame.extend([0x08, 0x00]);
         frame.extend(ip);
         // A checksum of 0 says that there is none.
@@ -135,6 +144,43 @@ fn checksum(bytes: &[u8]) -> u16 {
 }
 
 impl Lab {
+    /// Whether the echo's answer to a guest arrives at queue 0 within the time, the lease having these options.
+    pub fn guest_hears(&self, nic: &Nic, params: Vec<Param>, within: Duration) -> bool {
+        let (wire, _helper) = self.exec(&self.user);
+        wire.greet();
+        let mut grant = wire.ask(Acquire { params, ..super::wire::acquire(&nic.ifname, 0, 1) }).unwrap();
+        let mut bound = super::afxdp::bind_within(grant.sockets.remove(0), nic.ifindex, 0, SOON).unwrap();
+        let end = Instant::now() + within;
+        while Instant::now() < end {
+            // While the link is not up yet nothing leaves, and there is no room for all.
+            let _ = bound.send(&nic.datagram_of(GUEST_MAC, 100, "to the guest"));
+            bound.flush().unwrap();
+            let pause = Instant::now() + Duration::from_millis(500);
+            while Instant::now() < pause {
+                bound.wait(Some(Duration::from_millis(20))).unwrap();
+                if bound.recv(64).iter().filter_map(|frame| nic.echoed(frame)).any(|(to, _)| to == 100) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// A card filters for the guest's address: nothing comes without a wish, and with either wish it does.
+    pub fn guest_passes_the_filter(&self, nic: &Nic) {
+        let rule = format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n", self.user.uid);
+        self.policy(&(rule + "macs = [\"52:54:00:12:34:56\"]\npromisc = true\n"));
+        let param = |name: &str, value| vec![Param { name: name.into(), value }];
+        let macs = param("macs", Value::Text("52:54:00:12:34:56".into()));
+        assert!(self.guest_hears(nic, macs, Duration::from_secs(60)), "not with the address in the filter");
+        self.nothing_left(&nic.ifname, &[]);
+        assert!(!self.guest_hears(nic, vec![], Duration::from_secs(8)), "the card does not filter");
+        self.nothing_left(&nic.ifname, &[]);
+        let promisc = param("promisc", Value::Flag(true));
+        assert!(self.guest_hears(nic, promisc, Duration::from_secs(60)), "not in promiscuous mode");
+        self.nothing_left(&nic.ifname, &[]);
+    }
+
     /// The backend on two queues of the card answers the other end, which pings all the time, for so long; `mode` is a
     /// part of what it says when it is ready.
     pub fn backend_answers(&self, nic: &Nic, mode: &str, time: Duration) {

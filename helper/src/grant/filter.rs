@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What an interface lets in for the sake of a lease, beside its own address: everything, all groups, or a guest's
+//! address. The packet socket that asks the kernel for it ends with the keeper, and the wish with it. It is never
+//! handed out: a bind on it would need no capability and would hear the whole interface.
+
+use std::os::fd::OwnedFd;
+
+use caps::Capability::CAP_NET_RAW;
+use xsk_proto::{Code, Filter};
+
+use super::device::Device;
+use super::mac::Mac;
+use super::options::Options;
+use crate::error::Failure;
+use crate::sys::sockets::Membership;
+use crate::sys::{privilege, sockets};
+
+/// Opens the filter as far as the options ask for it; `None` where they do not. Under the interface's lock, so that
+/// two leases cannot ask for one address.
+pub(super) fn open(device: &Device<'_>, options: &Options) -> Result<Option<OwnedFd>, Failure> {
+    if !options.macs.is_empty() {
+        check_kind(device)?;
+    }
+    options.macs.iter().try_for_each(|mac| check(device, *mac))?;
+    let mut wanted: Vec<_> = options.macs.iter().map(|mac| Membership::Unicast(mac.0)).collect();
+    wanted.extend(options.promisc.then_some(Membership::Everything));
+    wanted.extend(options.allmulti.then_some(Membership::Groups));
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let ifindex = device.link.ifindex;
+    privilege::with(&[CAP_NET_RAW], || sockets::members(ifindex, &wanted))
+        .map_err(|error| Failure::internal("raising CAP_NET_RAW", error))?
+        .map_err(|error| Failure::internal("opening the interface's filter", error).object(&device.link.name))
+        .map(Some)
+}
+
+/// A macvlan tells frames apart by its own address, whatever its filter has (`macvlan_handle_frame`,
+/// drivers/net/macvlan.c).
+fn check_kind(device: &Device<'_>) -> Result<(), Failure> {
+    let (name, kind) = (&device.link.name, device.link.kind.as_str());
+    if !matches!(kind, "macvlan" | "macvtap" | "ipvlan") {
+        return Ok(());
+    }
+    let own = Mac(device.link.mac);
+    let message = format!("{name} is a {kind}, which receives for its own address alone");
+    Err(Failure::new(Code::ModeUnsupported, name, message)
+        .hint(format!("give the guest that address: mac={own}")))
+}
+
+/// Whether the address is nobody else's, here or on the cable's other lease.
+fn check(device: &Device<'_>, mac: Mac) -> Result<(), Failure> {
+    let (name, netlink) = (&device.link.name, &device.kernel().netlink);
+    let failed = |error| Failure::internal("asking the kernel whose address it is", error).object(name);
+    if let Some(owner) = netlink.owner(mac.0).map_err(failed)? {
+        let message = format!("{mac} is the address of {}, so it is not to be a guest's", owner.name);
+        return Err(Failure::new(Code::Busy, mac.to_string(), message)
+            .hint("give the guest another one: mac= of its card"));
+    }
+    if netlink.filter(device.link.ifindex).map_err(failed)?.contains(&mac.0) {
+        let message = format!("{name} receives for {mac} already, for another lease or program");
+        return Err(Failure::new(Code::Busy, mac.to_string(), message)
+            .hint("give the guest another address: mac= of its card; xsk-client status shows leases"));
+    }
+    Ok(())
+}
+
+/// What holds on the interface now; `device` is as it was before this lease.
+pub(super) fn holds(device: &Device<'_>, options: &Options) -> Filter {
+    let all_frames = options.promisc || device.link.promiscuity > 0;
+    Filter {
+        allmulti: options.allmulti,
+        macs: options.macs.iter().map(|mac| mac.0).collect(),
+        all_frames,
+        all_groups: all_frames || options.allmulti || device.link.allmulti > 0,
+    }
+}
