@@ -11,17 +11,17 @@
 
 mod error;
 mod guard;
-mod link;
 mod map;
 mod pins;
 mod redirect;
 mod slots;
 mod sys;
+mod xdp_link;
 
 pub use error::{Error, Step};
 pub use guard::{Guard, LivingLeases, Place};
-pub use link::{AttachMode, Link, LinkInfo};
 pub use map::XskMap;
 pub use pins::{PinFolder, is_bpffs};
 pub use redirect::{Loaded, Redirect};
 pub use slots::SlotProbe;
+pub use xdp_link::{AttachMode, LinkInfo, XdpLink};

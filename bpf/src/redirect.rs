@@ -9,7 +9,7 @@ use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 
 use crate::error::{At, at};
 use crate::pins::{self, Pin};
-use crate::{AttachMode, Error, Link, SlotProbe, Step, XskMap, sys};
+use crate::{AttachMode, Error, SlotProbe, Step, XdpLink, XskMap, sys};
 
 #[allow(unsafe_code, missing_docs, clippy::all, unreachable_pub, unused_qualifications)]
 #[allow(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block, clippy::unwrap_used)]
@@ -36,7 +36,7 @@ pub struct Redirect {
     /// Reads the map's slots.
     pub slots: SlotProbe,
     /// Holds the program on the interface.
-    pub link: Link,
+    pub link: XdpLink,
     program: OwnedFd,
 }
 
@@ -68,7 +68,7 @@ impl Redirect {
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let open = |pin: Pin| sys::open_pin(&pin.path(dir)).at(Step::OpenPin);
         Ok(Self {
-            link: Link::from_fd(open(Pin::Link)?),
+            link: XdpLink::from_fd(open(Pin::Link)?),
             program: open(Pin::Program)?,
             slots: SlotProbe::from_fd(open(Pin::Slots)?),
             map: XskMap::from_fd(open(Pin::Map)?),
@@ -79,8 +79,8 @@ impl Redirect {
     ///
     /// # Errors
     /// [`Step::OpenPin`].
-    pub fn open_link(dir: &Path) -> Result<Link, Error> {
-        sys::open_pin(&Pin::Link.path(dir)).at(Step::OpenPin).map(Link::from_fd)
+    pub fn open_link(dir: &Path) -> Result<XdpLink, Error> {
+        sys::open_pin(&Pin::Link.path(dir)).at(Step::OpenPin).map(XdpLink::from_fd)
     }
 
     /// Whether the program takes frames of several buffers.
@@ -130,7 +130,7 @@ impl Loaded {
     /// What was loaded comes back with the error, so that another mode can be tried. [`Step::Attach`]: EBUSY or
     /// EEXIST where another program is there, EOPNOTSUPP where the driver has no native XDP, and the driver's own.
     pub fn attach(self, ifindex: u32, mode: AttachMode) -> Result<Redirect, (Self, Error)> {
-        match Link::create(self.program.as_fd(), ifindex, mode) {
+        match XdpLink::create(self.program.as_fd(), ifindex, mode) {
             Ok(link) => Ok(Redirect {
                 map: XskMap::from_fd(self.map),
                 slots: SlotProbe::from_fd(self.slots),

@@ -9,31 +9,31 @@ use rustix::io::Errno;
 use xsk_proto::codec::encode_request;
 use xsk_proto::{Granted, Hello, MAX_REPLY, Reply, Request};
 
-use crate::endpoint::Link;
+use crate::endpoint::HelperConnection;
 use crate::sys::{descriptors, packet};
 use crate::{Endpoint, Error, Kind, TABLE_HINT, plain};
 
 /// A conversation whose greeting and request were sent.
 #[derive(Debug)]
 pub(crate) struct Conversation {
-    link: Link,
+    connection: HelperConnection,
 }
 
 impl Conversation {
     /// Connects, greets and asks. The helper's own refusal to talk is the error.
     pub(crate) fn begin(endpoint: &Endpoint, request: &Request) -> Result<Self, Error> {
-        let link = endpoint.open()?;
+        let connection = endpoint.open()?;
         for message in [&Request::Hello(Hello::default()), request] {
             let bytes = encode_request(message)
                 .map_err(|error| Error::new(Kind::Usage, "request", error.to_string()))?;
-            match packet::send(&link.socket, &bytes, link.deadline) {
+            match packet::send(&connection.socket, &bytes, connection.deadline) {
                 Ok(()) => {}
                 // The helper has closed its end. It may have said why first: read on.
                 Err(Errno::PIPE | Errno::CONNRESET) => break,
-                Err(errno) => return Err(failed(&link.name, errno)),
+                Err(errno) => return Err(failed(&connection.name, errno)),
             }
         }
-        let (mut conversation, reply, _) = Self { link }.reply()?;
+        let (mut conversation, reply, _) = Self { connection }.reply()?;
         match reply {
             Reply::Welcome { .. } => Ok(conversation),
             _ => Err(conversation.unexpected("a greeting")),
@@ -42,16 +42,16 @@ impl Conversation {
 
     /// The next answer. A refusal is an error.
     pub(crate) fn reply(self) -> Result<(Self, Reply, Vec<OwnedFd>), Error> {
-        let packet = match packet::receive(&self.link.socket, MAX_REPLY, self.link.deadline) {
-            Ok(packet) if packet.bytes.is_empty() => return Err(self.link.ended()),
+        let packet = match packet::receive(&self.connection.socket, MAX_REPLY, self.connection.deadline) {
+            Ok(packet) if packet.bytes.is_empty() => return Err(self.connection.ended()),
             Ok(packet) => packet,
-            Err(Errno::CONNRESET | Errno::PIPE) => return Err(self.link.ended()),
-            Err(errno) => return Err(failed(&self.link.name, errno)),
+            Err(Errno::CONNRESET | Errno::PIPE) => return Err(self.connection.ended()),
+            Err(errno) => return Err(failed(&self.connection.name, errno)),
         };
-        let name = &self.link.name;
+        let name = &self.connection.name;
         match plain::decode(&packet.bytes) {
             Ok(Reply::Refused(refused)) => {
-                self.link.part();
+                self.connection.part();
                 Err(refused.into())
             }
             Ok(Reply::Granted(granted)) => {
@@ -66,12 +66,12 @@ impl Conversation {
 
     /// Ends the talking; the connection stays.
     pub(crate) fn part(self) -> OwnedFd {
-        self.link.part()
+        self.connection.part()
     }
 
     /// The error about an answer that was not the one asked for.
     pub(crate) fn unexpected(&mut self, wanted: &str) -> Error {
-        protocol(&self.link.name, &format!("something else than {wanted}"))
+        protocol(&self.connection.name, &format!("something else than {wanted}"))
     }
 }
 

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use xsk_proto::{HELPER_PATH, SOCKET_PATH};
 
 use crate::sys::{packet, process};
-use crate::{Error, Kind, mends};
+use crate::{Error, Kind, hints};
 
 /// How long a conversation may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ pub enum Endpoint {
 
 /// A connection to a helper, before anything was said.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct HelperConnection {
     pub(crate) socket: OwnedFd,
     pub(crate) deadline: Instant,
     /// What the helper is called in a message.
@@ -68,10 +68,10 @@ impl Drop for Started {
 
 impl Endpoint {
     /// Connects, or starts the helper.
-    pub(crate) fn open(&self) -> Result<Link, Error> {
+    pub(crate) fn open(&self) -> Result<HelperConnection, Error> {
         match self {
             Endpoint::System => open_system(Path::new(SOCKET_PATH), Path::new(HELPER_PATH)),
-            Endpoint::Socket(path) => open_socket(path).map_err(|errno| mends::socket(path, errno)),
+            Endpoint::Socket(path) => open_socket(path).map_err(|errno| hints::socket(path, errno)),
             Endpoint::Helper(path) => start(Command::new(path), path, PATIENCE),
             Endpoint::Pkexec => {
                 let mut command = Command::new("pkexec");
@@ -82,22 +82,22 @@ impl Endpoint {
     }
 }
 
-fn open_system(socket: &Path, helper: &Path) -> Result<Link, Error> {
+fn open_system(socket: &Path, helper: &Path) -> Result<HelperConnection, Error> {
     match open_socket(socket) {
         Err(Errno::NOENT) if helper.exists() => start(Command::new(helper), helper, PATIENCE),
-        Err(Errno::NOENT) => Err(mends::nothing_installed(socket, helper)),
-        Err(errno) => Err(mends::socket(socket, errno)),
-        Ok(link) => Ok(link),
+        Err(Errno::NOENT) => Err(hints::nothing_installed(socket, helper)),
+        Err(errno) => Err(hints::socket(socket, errno)),
+        Ok(connection) => Ok(connection),
     }
 }
 
-fn open_socket(path: &Path) -> Result<Link, Errno> {
+fn open_socket(path: &Path) -> Result<HelperConnection, Errno> {
     let deadline = Instant::now() + PATIENCE;
     let socket = packet::connect_to(path, deadline)?;
-    Ok(Link { socket, deadline, name: path.display().to_string(), started: None })
+    Ok(HelperConnection { socket, deadline, name: path.display().to_string(), started: None })
 }
 
-fn start(mut command: Command, path: &Path, patience: Duration) -> Result<Link, Error> {
+fn start(mut command: Command, path: &Path, patience: Duration) -> Result<HelperConnection, Error> {
     let (near, far) = packet::pair().map_err(|errno| Error::system("socketpair", errno))?;
     let mut errors = None;
     // pkexec talks to the person.
@@ -112,7 +112,7 @@ fn start(mut command: Command, path: &Path, patience: Duration) -> Result<Link, 
     let child = process::spawn(&mut command, far).map_err(|error| not_started(path, error))?;
     // The command holds a copy of the helper's end; with it open no end of the connection would ever be seen.
     drop(command);
-    Ok(Link {
+    Ok(HelperConnection {
         socket: near,
         deadline: Instant::now() + patience,
         name: path.display().to_string(),
@@ -122,8 +122,8 @@ fn start(mut command: Command, path: &Path, patience: Duration) -> Result<Link, 
 
 fn not_started(path: &Path, error: io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::NotFound => mends::helper_missing(path),
-        io::ErrorKind::PermissionDenied => mends::helper_barred(path),
+        io::ErrorKind::NotFound => hints::helper_missing(path),
+        io::ErrorKind::PermissionDenied => hints::helper_barred(path),
         _ if Errno::from_io_error(&error) == Some(Errno::NOEXEC) => Error::new(
             Kind::NotInstalled,
             path.display().to_string(),
@@ -134,7 +134,7 @@ fn not_started(path: &Path, error: io::Error) -> Error {
     }
 }
 
-impl Link {
+impl HelperConnection {
     /// The helper has answered: its first process is about to exit, and is reaped; the connection stays.
     pub(crate) fn part(self) -> OwnedFd {
         self.socket
@@ -142,9 +142,9 @@ impl Link {
 
     /// The connection ended without an answer: says why, as far as can be told.
     pub(crate) fn ended(self) -> Error {
-        let Some(mut started) = self.started else { return mends::hung_up(&self.name) };
+        let Some(mut started) = self.started else { return hints::hung_up(&self.name) };
         let status = process::reap(&mut started.child, Instant::now() + PARTING);
         let said = started.errors.as_mut().and_then(process::last_line);
-        mends::helper_ended(&started.path, status, said)
+        hints::helper_ended(&started.path, status, said)
     }
 }

@@ -15,8 +15,8 @@
 mod conversation;
 mod endpoint;
 mod error;
+mod hints;
 mod lease;
-mod mends;
 pub mod netdev;
 mod plain;
 mod request;

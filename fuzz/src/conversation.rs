@@ -10,13 +10,13 @@ const MESSAGES: u32 = 8;
 
 /// Packets, each after its length in two bytes.
 pub fn conversation(input: &[u8]) {
-    let mut talk = Conversation::new(MESSAGES);
+    let mut conversation = Conversation::new(MESSAGES);
     let mut greeted = false;
     for (count, packet) in (0..).zip(Packets(input)) {
         let request = decode_request(packet);
         let greeting = matches!(request, Ok(Request::Hello(_)));
         let valid = request.is_ok();
-        match talk.next(request) {
+        match conversation.next(request) {
             Action::Close(refused) => {
                 assert!(encode_reply(&Reply::Refused(refused)).is_ok());
                 return;

@@ -10,6 +10,7 @@ use nix::sys::socket::{getsockopt, sockopt::AcceptConn, sockopt::PeerCredentials
 use nix::unistd::getuid;
 
 use crate::error::Failure;
+use crate::failpoints::failpoint;
 use crate::isolation;
 use crate::isolation::entry::{self, Origin};
 use crate::isolation::service::{self, ServiceUser};
@@ -17,7 +18,6 @@ use crate::serve::caller::Entry;
 use crate::serve::connection::Connection;
 use crate::serve::patience::Patience;
 use crate::serve::{self, Ready, Terms};
-use crate::stops::stop_at;
 use crate::sys::{process, sockets};
 use crate::{audit, delegate, gate, grant};
 
@@ -142,11 +142,11 @@ fn isolate(origin: Origin, user: ServiceUser) -> Result<Terms, Failure> {
     } else {
         entry::detach()?;
     }
-    stop_at!("forked");
+    failpoint!("forked");
     isolation::prepare_folders()?;
-    stop_at!("folders");
+    failpoint!("folders");
     service::enter(user)?;
-    stop_at!("isolated");
+    failpoint!("isolated");
     audit::open(log_stream(service)?.map(Into::into));
     grant::guard::prepare()?;
     let entry = if service { Entry::Accepted } else { Entry::Exec(origin) };

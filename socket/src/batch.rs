@@ -4,54 +4,54 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::core::{Core, Held};
+use crate::datapath::{DataPath, HeldFrame};
 
 /// Frames that were received together. Dropping the batch returns each to the kernel: to the transmit ring if it
 /// was marked with [`Frame::send_back`], else to the fill ring.
 #[derive(Debug)]
 pub struct RxBatch<'a> {
-    core: &'a mut Core,
+    datapath: &'a mut DataPath,
 }
 
 impl<'a> RxBatch<'a> {
-    pub(crate) fn new(core: &'a mut Core) -> Self {
-        Self { core }
+    pub(crate) fn new(datapath: &'a mut DataPath) -> Self {
+        Self { datapath }
     }
 
     /// How many frames there are.
     pub fn len(&self) -> usize {
-        self.core.held.len()
+        self.datapath.held.len()
     }
 
     /// Whether nothing was received.
     pub fn is_empty(&self) -> bool {
-        self.core.held.is_empty()
+        self.datapath.held.is_empty()
     }
 
     /// The frames, to look at.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.core.held.iter().map(|held| match held.joined {
-            None => self.core.umem.bytes(held.addr as usize, held.len as usize),
+        self.datapath.held.iter().map(|held| match held.joined {
+            None => self.datapath.umem.bytes(held.addr as usize, held.len as usize),
             Some(number) => {
-                self.core.joined[number as usize].bytes.get(..held.len as usize).unwrap_or_default()
+                self.datapath.joined[number as usize].bytes.get(..held.len as usize).unwrap_or_default()
             }
         })
     }
 
     /// All bytes of the batch.
     pub fn bytes(&self) -> u64 {
-        self.core.held.iter().map(|held| u64::from(held.len)).sum()
+        self.datapath.held.iter().map(|held| u64::from(held.len)).sum()
     }
 
     /// How many frames are marked to be sent back, and their bytes.
     pub fn sent_back(&self) -> (u64, u64) {
-        let marked = self.core.held.iter().filter(|held| held.send_back);
+        let marked = self.datapath.held.iter().filter(|held| held.send_back);
         marked.fold((0, 0), |(frames, bytes), held| (frames + 1, bytes + u64::from(held.len)))
     }
 
     /// The frame at `index`, to change or to send back.
     pub fn frame(&mut self, index: usize) -> Option<Frame<'_>> {
-        let Core { held, umem, ledger, joined, .. } = &mut *self.core;
+        let DataPath { held, umem, ledger, joined, .. } = &mut *self.datapath;
         let held = held.get_mut(index)?;
         if let Some(number) = held.joined {
             return Some(Frame { chunk: &mut joined[number as usize].bytes, held });
@@ -74,7 +74,7 @@ impl<'a> RxBatch<'a> {
 
 impl Drop for RxBatch<'_> {
     fn drop(&mut self) {
-        self.core.settle();
+        self.datapath.settle();
     }
 }
 
@@ -83,7 +83,7 @@ impl Drop for RxBatch<'_> {
 #[derive(Debug)]
 pub struct Frame<'a> {
     chunk: &'a mut [u8],
-    held: &'a mut Held,
+    held: &'a mut HeldFrame,
 }
 
 impl Frame<'_> {

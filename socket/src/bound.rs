@@ -12,7 +12,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::batch::RxBatch;
 use crate::config::BindOptions;
-use crate::core::Core;
+use crate::datapath::DataPath;
 use crate::error::Error;
 use crate::monitor::{Monitor, Statistics};
 use crate::sys::Descriptor;
@@ -20,7 +20,7 @@ use crate::sys::Descriptor;
 /// An AF_XDP socket bound to one queue of one interface.
 #[derive(Debug)]
 pub struct Bound {
-    core: Core,
+    datapath: DataPath,
     ifindex: u32,
     queue: u32,
     need_wakeup: bool,
@@ -41,29 +41,29 @@ pub enum Refused {
 }
 
 impl Bound {
-    pub(crate) fn new(core: Core, to: (u32, u32), options: &BindOptions, zero_copy: bool) -> Self {
+    pub(crate) fn new(datapath: DataPath, to: (u32, u32), options: &BindOptions, zero_copy: bool) -> Self {
         let ((ifindex, queue), need_wakeup) = (to, options.need_wakeup);
-        let longest = options.longest.unwrap_or(core.ledger.frame_size());
-        let several = options.several(core.ledger.frame_size());
-        Self { core, ifindex, queue, need_wakeup, zero_copy, longest, several }
+        let longest = options.longest.unwrap_or(datapath.ledger.frame_size());
+        let several = options.several(datapath.ledger.frame_size());
+        Self { datapath, ifindex, queue, need_wakeup, zero_copy, longest, several }
     }
 
     /// Receives up to `max` frames that are there already. Never blocks; [`wait`](Self::wait) does.
     #[inline]
     pub fn recv(&mut self, max: usize) -> RxBatch<'_> {
-        self.core.complete();
-        self.core.refill();
-        self.core.take_received(max);
-        RxBatch::new(&mut self.core)
+        self.datapath.complete();
+        self.datapath.refill();
+        self.datapath.take_received(max);
+        RxBatch::new(&mut self.datapath)
     }
 
     /// How many frames [`send`](Self::send) would take now, however long they are.
     #[inline]
     pub fn room(&mut self) -> usize {
-        self.core.complete();
-        match self.longest.div_ceil(self.core.ledger.frame_size()) {
-            0 | 1 => self.core.ledger.free(),
-            buffers => self.core.ledger.free() / buffers,
+        self.datapath.complete();
+        match self.longest.div_ceil(self.datapath.ledger.frame_size()) {
+            0 | 1 => self.datapath.ledger.free(),
+            buffers => self.datapath.ledger.free() / buffers,
         }
     }
 
@@ -73,8 +73,8 @@ impl Bound {
     /// [`Refused`]; nothing was taken then.
     #[inline]
     pub fn send(&mut self, frame: &[u8]) -> Result<(), Refused> {
-        if frame.len() > self.core.ledger.frame_size() && frame.len() <= self.longest {
-            return if self.core.scatter(frame) { Ok(()) } else { Err(Refused::NoRoom) };
+        if frame.len() > self.datapath.ledger.frame_size() && frame.len() <= self.longest {
+            return if self.datapath.scatter(frame) { Ok(()) } else { Err(Refused::NoRoom) };
         }
         self.send_with(frame.len(), |to| to.copy_from_slice(frame))
     }
@@ -86,16 +86,16 @@ impl Bound {
     /// [`Refused`]; `write` was not called then.
     #[inline]
     pub fn send_with(&mut self, len: usize, write: impl FnOnce(&mut [u8])) -> Result<(), Refused> {
-        if len == 0 || len > self.longest.min(self.core.ledger.frame_size()) {
+        if len == 0 || len > self.longest.min(self.datapath.ledger.frame_size()) {
             return Err(Refused::BadLength);
         }
-        if self.core.ledger.free() == 0 {
-            self.core.complete();
+        if self.datapath.ledger.free() == 0 {
+            self.datapath.complete();
         }
-        let addr = self.core.ledger.lend_to_tx().ok_or(Refused::NoRoom)?;
-        write(self.core.umem.bytes_mut(addr as usize, len));
+        let addr = self.datapath.ledger.lend_to_tx().ok_or(Refused::NoRoom)?;
+        write(self.datapath.umem.bytes_mut(addr as usize, len));
         let descriptor = Descriptor { addr, len: len as u32, options: 0 };
-        if self.core.rings.tx.push(descriptor) { Ok(()) } else { Err(Refused::NoRoom) }
+        if self.datapath.rings.tx.push(descriptor) { Ok(()) } else { Err(Refused::NoRoom) }
     }
 
     /// Hands the transmit ring to the kernel, waking it where it asks for that, and returns how many frames it has
@@ -104,12 +104,12 @@ impl Bound {
     /// # Errors
     /// [`Error::Gone`] if the interface went away; [`Error::Os`].
     pub fn flush(&mut self) -> Result<u32, Error> {
-        self.core.rings.tx.publish();
+        self.datapath.rings.tx.publish();
         self.wake_receive();
-        let mut pending = self.core.rings.tx.pending();
+        let mut pending = self.datapath.rings.tx.pending();
         while pending > 0 && self.wants_kick() {
             self.kick()?;
-            let left = self.core.rings.tx.pending();
+            let left = self.datapath.rings.tx.pending();
             if left == pending {
                 break;
             }
@@ -120,7 +120,7 @@ impl Bound {
 
     /// In copy mode the kernel sends only inside a system call, whatever the flag says: always kick there.
     fn wants_kick(&self) -> bool {
-        !self.zero_copy || !self.need_wakeup || self.core.rings.tx.needs_wakeup()
+        !self.zero_copy || !self.need_wakeup || self.datapath.rings.tx.needs_wakeup()
     }
 
     /// EAGAIN, EBUSY and ENOBUFS mean "not all at once"; ENETDOWN that the interface is down for the moment.
@@ -134,7 +134,7 @@ impl Bound {
 
     /// A zero-copy driver that ran out of fill entries wants to be told that there are new ones.
     fn wake_receive(&self) {
-        if self.zero_copy && self.need_wakeup && self.core.rings.fill.needs_wakeup() {
+        if self.zero_copy && self.need_wakeup && self.datapath.rings.fill.needs_wakeup() {
             // Nothing is read; an error shows in the next send or in Monitor::check.
             let _ = recv(self.as_fd(), &mut [0_u8; 0], RecvFlags::DONTWAIT);
         }
@@ -181,17 +181,17 @@ impl Bound {
 
     /// Bytes a frame of the UMEM.
     pub fn frame_size(&self) -> usize {
-        self.core.ledger.frame_size()
+        self.datapath.ledger.frame_size()
     }
 
     /// Frames in the UMEM.
     pub fn frames(&self) -> usize {
-        self.core.ledger.frames()
+        self.datapath.ledger.frames()
     }
 
     /// Addresses out of the rings that the kernel cannot have had: somebody else writes to the rings.
     pub fn foreign_addresses(&self) -> u64 {
-        self.core.ledger.foreign()
+        self.datapath.ledger.foreign()
     }
 
     /// The kernel's counters.
@@ -205,12 +205,12 @@ impl Bound {
     /// A handle for another thread to watch this socket by.
     pub fn monitor(&self) -> Monitor {
         let single = !self.zero_copy && !self.several;
-        Monitor::new(Arc::clone(&self.core.fd), self.ifindex, single)
+        Monitor::new(Arc::clone(&self.datapath.fd), self.ifindex, single)
     }
 }
 
 impl AsFd for Bound {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.core.fd.as_fd()
+        self.datapath.fd.as_fd()
     }
 }

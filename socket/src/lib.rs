@@ -50,7 +50,7 @@ mod readme {}
 mod batch;
 mod bound;
 mod config;
-mod core;
+mod datapath;
 mod error;
 mod joined;
 mod kernel;

@@ -12,7 +12,7 @@ use rustix::net::xdp::{SocketAddrXdp, SocketAddrXdpFlags, XdpOptionsFlags};
 
 use crate::bound::Bound;
 use crate::config::{BindOptions, CopyMode};
-use crate::core::Core;
+use crate::datapath::DataPath;
 use crate::error::Error;
 
 /// How long to sleep between two attempts at a busy queue.
@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_millis(2);
 /// A socket with UMEM and rings, not bound yet.
 #[derive(Debug)]
 pub struct Ready {
-    core: Core,
+    datapath: DataPath,
 }
 
 /// A bind that failed. The kernel leaves such a socket as it was, so it comes back to be bound elsewhere.
@@ -41,13 +41,13 @@ impl From<BindFailed> for Error {
 }
 
 impl Ready {
-    pub(crate) fn new(core: Core) -> Self {
-        Self { core }
+    pub(crate) fn new(datapath: DataPath) -> Self {
+        Self { datapath }
     }
 
     /// Frames in the UMEM: as many as were asked for, or fewer if the limit of locked memory was short.
     pub fn frames(&self) -> usize {
-        self.core.ledger.frames()
+        self.datapath.ledger.frames()
     }
 
     /// Binds to a queue of an interface in the socket's network namespace, and waits a bounded time for a queue
@@ -57,7 +57,7 @@ impl Ready {
     /// [`Error::Busy`], [`Error::Invalid`], [`Error::Denied`], [`Error::NoInterface`], [`Error::Down`],
     /// [`Error::NoZeroCopy`]; the socket comes back with it.
     pub fn bind(self, ifindex: u32, queue: u32, options: &BindOptions) -> Result<Bound, BindFailed> {
-        let several = options.several(self.core.ledger.frame_size());
+        let several = options.several(self.datapath.ledger.frame_size());
         let address = SocketAddrXdp::new(flags(options, several), ifindex, queue);
         let result = bind_patiently(self.as_fd(), &address, options.busy_wait)
             .map_err(|(errno, waited)| explain(errno, ifindex, queue, options, waited))
@@ -65,7 +65,7 @@ impl Ready {
         match result {
             Ok(read) => {
                 let zero_copy = read.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY);
-                Ok(Bound::new(self.core, (ifindex, queue), options, zero_copy))
+                Ok(Bound::new(self.datapath, (ifindex, queue), options, zero_copy))
             }
             Err(error) => Err(BindFailed { error, ready: Box::new(self) }),
         }
@@ -74,7 +74,7 @@ impl Ready {
 
 impl AsFd for Ready {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.core.fd.as_fd()
+        self.datapath.fd.as_fd()
     }
 }
 

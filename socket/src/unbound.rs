@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use rustix::process::{Resource, getrlimit};
 
 use crate::config::Config;
-use crate::core::Core;
+use crate::datapath::DataPath;
 use crate::error::Error;
 use crate::ready::Ready;
 use crate::rings::Rings;
@@ -58,7 +58,7 @@ impl Unbound {
         config.check()?;
         let (umem, config) = register(self.fd.as_fd(), config)?;
         let rings = Rings::create(self.fd.as_fd(), config.ring_size())?;
-        Ok(Ready::new(Core::new(self.fd, umem, rings, &config)))
+        Ok(Ready::new(DataPath::new(self.fd, umem, rings, &config)))
     }
 
     /// The descriptor itself, for whoever passes it on.

@@ -13,8 +13,8 @@ export XSK_BIN_DIR=${XSK_BIN_DIR:-$(realpath "$TARGET")/release}
 export ROUNDS=${ROUNDS:-1000} LABS=${LABS:-4}
 
 # The helper that stands still between its steps is for this test alone: never in the same folder.
-step "a helper that stops" quietly cargo build --locked -p xsk-helper --features stops \
-    --target-dir "$TARGET/stops"
+step "a helper that stops" quietly cargo build --locked -p xsk-helper --features failpoints \
+    --target-dir "$TARGET/failpoints"
 if ! is_root; then
     host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
     sudo -v || die "the test needs root: run \`make chaos\` as root"

@@ -194,8 +194,8 @@ install -D -t "$SCRATCH/bin" "$TARGET"/release/xsk-{helper,helper-admin,client,b
 export XSK_BIN_DIR=$SCRATCH/bin
 export XSK_QEMU=$SCRATCH/qemu/bin/qemu-system-x86_64
 stage "QEMU with af-xdp" qemu
-stage "a helper that stops" cargo build --locked -p xsk-helper --features stops \
-    --target-dir "$TARGET/stops"
+stage "a helper that stops" cargo build --locked -p xsk-helper --features failpoints \
+    --target-dir "$TARGET/failpoints"
 run_tests
 run_chaos
 run_vm "VMs" vm.sh

@@ -74,7 +74,7 @@ find_qemu() {
 }
 
 stopping_helper() {
-    quietly cargo build --locked -p xsk-helper --features stops --target-dir "$TARGET/stops"
+    quietly cargo build --locked -p xsk-helper --features failpoints --target-dir "$TARGET/failpoints"
 }
 
 libraries() { ldd "$@" 2>/dev/null | grep -o '/[^ :]*\.so[^ :]*' | sort -u; }
@@ -95,7 +95,7 @@ make_root() {
     for program in helper helper-admin client backend; do
         strip -o "$root/t/xsk-$program" "$BINARIES/xsk-$program"
     done
-    strip -o "$root/t/stopping-helper" "$TARGET/stops/debug/xsk-helper"
+    strip -o "$root/t/stopping-helper" "$TARGET/failpoints/debug/xsk-helper"
     while read -r program file; do
         strip -o "$root/t/deps/$program" "$file"
     done < <(test_binaries)
@@ -139,7 +139,7 @@ make_machine() {
     programs "$1" | tr ' ' '\n' >"$own/vm/programs"
     add_modules "$line" "$own"
     cat >"$own/vm/environment" <<END
-CI=true XSK_VM=1 XSK_BIN_DIR=/t XSK_STOPS_BIN=/t/stopping-helper XSK_QEMU=/qemu/bin/qemu-system-x86_64
+CI=true XSK_VM=1 XSK_BIN_DIR=/t XSK_FAILPOINTS_BIN=/t/stopping-helper XSK_QEMU=/qemu/bin/qemu-system-x86_64
 ROUNDS=${ROUNDS:-12} LABS=1 SEED=${SEED:-$RANDOM} TEST=${TEST:-}
 END
     archive "$own" "$WORK/own.cpio"

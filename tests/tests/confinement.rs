@@ -11,7 +11,7 @@ use xsk_socket::Unbound;
 use xsk_tests::lab;
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::wire::{Grant, with_credentials};
+use xsk_tests::lab::wire::{Leased, with_credentials};
 use xsk_tests::lab::{Lab, Running, SOON, Wire, afxdp, packet};
 use xsk_tests::proto::Code;
 
@@ -25,7 +25,7 @@ enum Way {
 /// A lease with its one socket apart.
 struct Lease {
     wire: Wire,
-    grant: Grant,
+    grant: Leased,
     socket: OwnedFd,
 }
 
@@ -44,7 +44,7 @@ fn lease(lab: &Lab, way: Way, ifname: &str, queue: u32) -> Lease {
 
 /// What a bind answers to an unbound socket of a lease that is over. Where a keeper may not change maps, before Linux
 /// 5.19, it is over with the next lease of the queue only, and the grant says so; what is missing then are rings.
-fn errno_when_over(grant: &Grant) -> i32 {
+fn errno_when_over(grant: &Leased) -> i32 {
     let kept = |text: &str| text.starts_with("before Linux 5.19 the end of a lease takes no socket back");
     if grant.granted.warnings.iter().any(|warning| kept(&warning.text)) { EINVAL } else { EPERM }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use xsk_tests::lab;
 use xsk_tests::lab::link::ip;
-use xsk_tests::lab::wire::Grant;
+use xsk_tests::lab::wire::Leased;
 use xsk_tests::lab::{Lab, Running, SOON, Wire, wait_until, wire};
 use xsk_tests::lab::{afxdp, packet};
 use xsk_tests::proto::{Acquire, Code, Filter, Param, Refused, Value};
@@ -54,7 +54,7 @@ fn begin(lab: &Lab) -> Talk {
 }
 
 impl Talk {
-    fn ask(&self, request: Acquire) -> Result<Grant, Refused> {
+    fn ask(&self, request: Acquire) -> Result<Leased, Refused> {
         self.wire.ask(request)
     }
 }

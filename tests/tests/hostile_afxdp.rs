@@ -10,12 +10,12 @@ use xsk_tests::lab;
 use xsk_tests::lab::foreign::{NATIVE, SKB, Way};
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::wire::{Grant, with_credentials};
+use xsk_tests::lab::wire::{Leased, with_credentials};
 use xsk_tests::lab::{Lab, SOCKET, SOON, Stopper, Wire, afxdp, packet};
 use xsk_tests::proto::{Code, EventKind, Reply, Request};
 
 /// A lease of this queue of an interface that the user may have, over a setuid run.
-fn leased(lab: &Lab, ifname: &str, queue: u32) -> (Wire, Grant) {
+fn leased(lab: &Lab, ifname: &str, queue: u32) -> (Wire, Leased) {
     let (wire, run) = lab.exec(&lab.user);
     let grant = wire.get(ifname, queue, 1).unwrap_or_else(|e| panic!("{e:?}"));
     run.finish(SOON).ok();

@@ -19,7 +19,7 @@ fn pair_of_roots() -> (Wire, OwnedFd) {
 }
 
 /// What the helper answers to a request for the first queue, over a setuid run.
-fn asked(lab: &Lab, ifname: &str) -> Result<wire::Grant, Refused> {
+fn asked(lab: &Lab, ifname: &str) -> Result<wire::Leased, Refused> {
     let (wire, _helper) = lab.exec(&lab.user);
     wire.get(ifname, 0, 1)
 }

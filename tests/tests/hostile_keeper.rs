@@ -7,7 +7,7 @@ use nix::libc;
 use xsk_tests::lab;
 use xsk_tests::lab::inject::{Argument, Captive, Made};
 use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::wire::Grant;
+use xsk_tests::lab::wire::Leased;
 use xsk_tests::lab::{Lab, Running, SOCKET, SOON, User, Veth, Wire, wait_until};
 
 const BPF_MAP_UPDATE_ELEM: u64 = 2;
@@ -16,7 +16,7 @@ const LEASES: &str = "/run/xsk-helper/leases";
 const CWD: u64 = libc::AT_FDCWD as u64;
 
 /// A lease of one queue whose keeper has begun.
-fn leased(user: &User, veth: &Veth, queue: u32) -> (Wire, Grant, Process) {
+fn leased(user: &User, veth: &Veth, queue: u32) -> (Wire, Leased, Process) {
     let wire = Wire::connect_as(SOCKET, user);
     let grant = wire.get(&veth.ifname, queue, 1).unwrap();
     let keeper = Process::new(grant.granted.keeper).settled();
@@ -24,7 +24,7 @@ fn leased(user: &User, veth: &Veth, queue: u32) -> (Wire, Grant, Process) {
 }
 
 /// Two users, each with an interface; the second one has a lease.
-fn two(lab: &Lab) -> (User, [Veth; 2], Running, (Wire, Grant, Process)) {
+fn two(lab: &Lab) -> (User, [Veth; 2], Running, (Wire, Leased, Process)) {
     let veths = [lab.veth(2), lab.veth(2)];
     let other = lab.share();
     let listener = lab.listen();

@@ -18,7 +18,7 @@ use xsk_tests::proto::{Hello, Request, codec};
 use xsk_tests::{lab, skip};
 
 /// Where the helper reads at which step it is to stand still.
-const FILE: &str = "/run/xsk-helper/stop-at";
+const FILE: &str = "/run/xsk-helper/failpoint";
 /// Steps before the first byte is read.
 const EARLY: [&str; 3] = ["forked", "isolated", "counted"];
 /// Steps from then to the lease.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use xsk_socket::Bound;
 use xsk_tests::lab::nic::{self, Nic};
-use xsk_tests::lab::wire::{Grant, with_credentials};
+use xsk_tests::lab::wire::{Leased, with_credentials};
 use xsk_tests::lab::{self, Lab, SOCKET, SOON, User, Wire, afxdp};
 use xsk_tests::proto::Mode;
 
@@ -25,7 +25,7 @@ struct Holder {
 
 fn holds(user: &User, nic: &Nic, queue: u32) -> Holder {
     let wire = Wire::connect_as(SOCKET, user);
-    let Grant { granted, mut sockets } = wire.get(&nic.ifname, queue, 1).unwrap();
+    let Leased { granted, mut sockets } = wire.get(&nic.ifname, queue, 1).unwrap();
     assert_eq!(granted.mode, Mode::Native, "{}", granted.mode_reason);
     let socket = sockets.remove(0);
     let bound = with_credentials(user, || afxdp::bind_within(socket, nic.ifindex, queue, SOON)).unwrap();

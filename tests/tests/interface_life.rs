@@ -10,13 +10,13 @@ use xsk_tests::lab;
 use xsk_tests::lab::foreign::{NATIVE, SKB, Way};
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::wire::{Grant, acquire};
+use xsk_tests::lab::wire::{Leased, acquire};
 use xsk_tests::lab::{HELPER, Lab, SOCKET, SOON, Veth, Wire, afxdp, kernel, packet, wait_until};
 use xsk_tests::proto::{Acquire, Code, EventKind, Param, Value, param};
 
 /// What the client is told next.
 /// A lease whose keeper watches the interface.
-fn watched(lab: &Lab, veth: &Veth) -> (Wire, Grant) {
+fn watched(lab: &Lab, veth: &Veth) -> (Wire, Leased) {
     let (wire, helper) = lab.exec(&lab.user);
     let grant = wire.get(&veth.ifname, 0, 1).unwrap();
     Process::new(grant.granted.keeper).settled();
@@ -24,7 +24,7 @@ fn watched(lab: &Lab, veth: &Veth) -> (Wire, Grant) {
     (wire, grant)
 }
 
-fn bound(grant: &mut Grant) -> xsk_socket::Bound {
+fn bound(grant: &mut Leased) -> xsk_socket::Bound {
     let queue = grant.granted.first_queue;
     afxdp::bind_within(grant.sockets.remove(0), grant.granted.ifindex, queue, SOON).unwrap()
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use xsk_tests::lab;
 use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::wire::{Grant, acquire};
+use xsk_tests::lab::wire::{Leased, acquire};
 use xsk_tests::lab::{Lab, SOCKET, SOON, Veth, Wire, afxdp, packet, wait_until};
 use xsk_tests::proto::Request;
 
 /// A lease of one queue whose keeper has begun.
-fn leased(lab: &Lab, veth: &Veth, queue: u32) -> (Wire, Grant) {
+fn leased(lab: &Lab, veth: &Veth, queue: u32) -> (Wire, Leased) {
     let wire = Wire::connect_as(SOCKET, &lab.user);
     let grant = wire.get(&veth.ifname, queue, 1).unwrap();
     Process::new(grant.granted.keeper).settled();
@@ -21,13 +21,13 @@ fn leased(lab: &Lab, veth: &Veth, queue: u32) -> (Wire, Grant) {
 }
 
 /// Ends a lease, and waits until its keeper is gone.
-fn end((wire, grant): (Wire, Grant)) {
+fn end((wire, grant): (Wire, Leased)) {
     let keeper = Process::new(grant.granted.keeper);
     drop((wire, grant));
     wait_until(SOON, "the keeper to end", || !keeper.is_live());
 }
 
-fn receives(lab: &Lab, veth: &Veth, grant: &mut Grant) {
+fn receives(lab: &Lab, veth: &Veth, grant: &mut Leased) {
     let queue = grant.granted.first_queue;
     let socket = grant.sockets.remove(0);
     let mut bound = afxdp::bind_within(socket, grant.granted.ifindex, queue, SOON).unwrap();
@@ -37,7 +37,7 @@ fn receives(lab: &Lab, veth: &Veth, grant: &mut Grant) {
 }
 
 /// Root takes the program off, and the next request brings another one.
-fn replace(lab: &Lab, veth: &Veth) -> (Wire, Grant) {
+fn replace(lab: &Lab, veth: &Veth) -> (Wire, Leased) {
     let link = lab.pins().into_iter().find(|pin| pin.ends_with("link")).unwrap();
     lab.cmd("bpftool").args(["link", "detach", "pinned"]).arg(&link).run(SOON).ok();
     leased(lab, veth, 1)

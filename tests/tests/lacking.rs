@@ -5,7 +5,7 @@
 
 use xsk_tests::lab;
 use xsk_tests::lab::link::ip;
-use xsk_tests::lab::wire::{Grant, pair};
+use xsk_tests::lab::wire::{Leased, pair};
 use xsk_tests::lab::{HELPER, Lab, Running, SOON, Veth, Wire, afxdp, packet};
 use xsk_tests::proto::{Code, Refused, WarningKind};
 
@@ -65,7 +65,7 @@ impl Bench {
     }
 
     /// A grant whose calls answer `errno`.
-    fn asks(&self, ifname: &str, calls: &Calls, errno: &str) -> (Wire, Running, Result<Grant, Refused>) {
+    fn asks(&self, ifname: &str, calls: &Calls, errno: &str) -> (Wire, Running, Result<Leased, Refused>) {
         let last = calls.first + calls.count - 1;
         let inject = format!("inject={}:error={errno}:when={}..{last}", calls.name, calls.first);
         let (wire, running) = self.start(&["-o", "/dev/null", "-e", &inject]);

@@ -72,7 +72,7 @@ fn switches(pid: u32) -> u64 {
     Process::new(pid).status("voluntary_ctxt_switches").parse().unwrap()
 }
 
-fn one_event_wakes_the_keepers_of_one_interface(veth: &Veth, leases: &[(Wire, lab::wire::Grant)]) {
+fn one_event_wakes_the_keepers_of_one_interface(veth: &Veth, leases: &[(Wire, lab::wire::Leased)]) {
     let count = || -> Vec<u64> { leases.iter().map(|(_, grant)| switches(grant.granted.keeper)).collect() };
     wait_until(SOON, "the keepers to be at rest", || {
         let before = count();

@@ -7,7 +7,7 @@ use xsk_client::{Endpoint, Error, Kind, check};
 use xsk_command::say;
 use xsk_proto::Code;
 
-use super::held::Held;
+use super::leased::Leased;
 use super::plan::{Plan, Target};
 use crate::outcome::PROGRAM;
 use crate::programs::Consumer;
@@ -129,7 +129,7 @@ impl Need {
     }
 
     /// Whether the limit is enough now that everything is granted.
-    pub(super) fn check_after(&self, held: &[Held]) -> Result<(), Error> {
+    pub(super) fn check_after(&self, held: &[Leased]) -> Result<(), Error> {
         let others = if self.who == Who::Backend { 0 } else { others(held) };
         if !self.enough(others) {
             // As far as the hard limit, which may be enough where the soft one was for this command alone.
@@ -161,7 +161,7 @@ impl Need {
         }
     }
 
-    fn short_after(&self, others: u64, held: &[Held]) -> Error {
+    fn short_after(&self, others: u64, held: &[Leased]) -> Error {
         let raised = held.iter().map(|held| held.lease.granted.memlock.limit).max().unwrap_or(0);
         self.short(
             others,
@@ -174,7 +174,7 @@ impl Need {
     }
 
     /// The frames that each queue of a backend may have, where a limit counts.
-    pub(super) fn frames(&self, held: &[Held]) -> Option<u64> {
+    pub(super) fn frames(&self, held: &[Leased]) -> Option<u64> {
         self.share(others(held)).map(|bytes| bytes / FRAME)
     }
 
@@ -209,7 +209,7 @@ fn policy_says(most: u64) -> String {
 }
 
 /// What other leases of the user lock, in bytes. The helper counts in MiB.
-fn others(held: &[Held]) -> u64 {
+fn others(held: &[Leased]) -> u64 {
     let leased = held.iter().map(|held| held.lease.granted.memlock.leased).max().unwrap_or(0);
     leased.saturating_sub(held.iter().map(|held| held.declared.next_multiple_of(MIB)).sum())
 }

@@ -3,9 +3,9 @@
 //! costs; only then sockets are acquired; then this process becomes the command.
 
 mod args;
-mod given;
 mod guest;
-mod held;
+mod inherited_fds;
+mod leased;
 mod memory;
 mod plan;
 mod queues;
@@ -23,7 +23,7 @@ use xsk_proto::Code;
 use crate::outcome::{Outcome, PROGRAM};
 use crate::programs::Programs;
 use crate::qemu;
-use held::Held;
+use leased::Leased;
 use memory::Need;
 use plan::{Plan, Target};
 use start::Start;
@@ -49,7 +49,7 @@ fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
     let plan = Plan::make(args, &patience)?;
     let programs =
         Programs::find(&plan.command).map_err(|(program, error)| start::not_run(&program, &error))?;
-    given::check(&plan.given, &programs)?;
+    inherited_fds::check(&plan.given, &programs)?;
     check_closer(&plan, &programs)?;
     let streamed = through_stream(args.backend, &plan, &programs)?;
     if args.dry_run {
@@ -115,13 +115,13 @@ fn acquire_all(
     need: &Need,
     endpoint: &Endpoint,
     patience: &Patience,
-) -> Result<Vec<Held>, Error> {
+) -> Result<Vec<Leased>, Error> {
     let one = |target: Target| {
         let declared = need.declared(&target);
         let request = target.request.clone();
         let request = if declared > 0 { request.memlock(declared) } else { request };
         let lease = patience.acquire(endpoint, &request)?;
-        Ok(Held { target, lease, declared })
+        Ok(Leased { target, lease, declared })
     };
     targets.into_iter().map(one).collect()
 }
@@ -137,7 +137,7 @@ fn with_wait(error: Error, waited: bool) -> Error {
 }
 
 /// Says what the grant warns of, and what QEMU would not say.
-fn warn(held: &Held, command: &[OsString]) {
+fn warn(held: &Leased, command: &[OsString]) {
     let granted = &held.lease.granted;
     warnings(PROGRAM, granted);
     if let Some(text) = guest::deaf(&held.target, granted, command) {
@@ -146,7 +146,7 @@ fn warn(held: &Held, command: &[OsString]) {
 }
 
 /// Gives each lease to the command; with `frames` those of its own netdevs to a backend, which may have so many.
-fn hand_over(mut start: Start, held: Vec<Held>, frames: Option<Option<u64>>) -> Result<Start, Error> {
+fn hand_over(mut start: Start, held: Vec<Leased>, frames: Option<Option<u64>>) -> Result<Start, Error> {
     let (streamed, direct): (Vec<_>, Vec<_>) =
         held.into_iter().partition(|held| frames.is_some() && held.target.is_argument());
     // The backends first: each would inherit what survives an exec by then.

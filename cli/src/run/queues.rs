@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::held::Held;
+use super::leased::Leased;
 use crate::nic::Nic;
 
 /// What to say of each interface of which not every queue that may receive is held.
-pub(super) fn missed(held: &[Held]) -> Vec<String> {
+pub(super) fn missed(held: &[Leased]) -> Vec<String> {
     let mut queues: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
     for held in held {
         let granted = &held.lease.granted;

@@ -10,7 +10,7 @@ use xsk_client::Error;
 use xsk_client::descriptors::survive_exec;
 use xsk_command::Failure;
 
-use super::held::Held;
+use super::leased::Leased;
 use crate::sys::process;
 
 /// The command was found and could not be run.
@@ -31,8 +31,8 @@ impl Start {
     }
 
     /// Puts the sockets of a lease into it, and lets them and the lease survive the exec.
-    pub(super) fn take(&mut self, held: Held) -> Result<(), Error> {
-        let Held { target, lease, .. } = held;
+    pub(super) fn take(&mut self, held: Leased) -> Result<(), Error> {
+        let Leased { target, lease, .. } = held;
         let numbers: Vec<RawFd> = lease.sockets.iter().map(AsRawFd::as_raw_fd).collect();
         let text = target.netdev().with_sockets(lease.granted.mode, &numbers);
         target.put(&text, &mut self.command, &mut self.variables);

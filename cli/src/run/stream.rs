@@ -12,7 +12,7 @@ use xsk_client::descriptors::{above_streams, survive_exec};
 use xsk_client::netdev::{Options, Place};
 use xsk_client::{Error, Kind};
 
-use super::held::Held;
+use super::leased::Leased;
 use super::plan::Target;
 use super::start::Start;
 use crate::programs;
@@ -20,7 +20,7 @@ use crate::sys::{packet, process};
 
 /// Starts a backend for each of these leases, and rewrites the command. `frames`: of UMEM, for each queue, where there
 /// is a limit.
-pub(super) fn start(start: &mut Start, held: Vec<Held>, frames: Option<u64>) -> Result<(), Error> {
+pub(super) fn start(start: &mut Start, held: Vec<Leased>, frames: Option<u64>) -> Result<(), Error> {
     let mut ends = Vec::new();
     for held in held {
         ends.push(one(&mut start.command, held, frames)?);
@@ -35,7 +35,7 @@ pub(super) fn start(start: &mut Start, held: Vec<Held>, frames: Option<u64>) -> 
 /// Starts the backend of one netdev; returns QEMU's end of the stream.
 fn one(
     command: &mut [OsString],
-    Held { target, lease, .. }: Held,
+    Leased { target, lease, .. }: Leased,
     frames: Option<u64>,
 ) -> Result<OwnedFd, Error> {
     let system = |step| move |errno| Error::system(step, errno);

@@ -3,11 +3,11 @@
 
 mod arguments;
 mod check_policy;
-mod clearing;
-mod ending;
+mod end_keepers;
+mod orphan_slots;
 mod reap;
 pub(crate) mod revoke;
-mod revoke_words;
+mod revoke_report;
 mod stale;
 
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use xsk_bpf::{Error, Redirect, Step};
 
-use super::{clearing, stale};
+use super::{orphan_slots, stale};
 use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::grant::guard::Guard;
@@ -57,7 +57,7 @@ pub(crate) fn reap() -> Result<(), Failure> {
 fn report(key: Key) -> Result<(), Failure> {
     let failed = |error| Failure::internal("reading the lease table", error);
     let holders = table::holders(key).map_err(failed)?;
-    for queue in clearing::orphans(key, &holders)? {
+    for queue in orphan_slots::orphans(key, &holders)? {
         let (place, command) = names(key, queue);
         println!(
             "queue {queue} of {place}: a socket that no lease accounts for receives until it is closed; to end that: {command}"

@@ -5,9 +5,9 @@
 use nix::unistd::User;
 use xsk_proto::{Code, IfName, Revoke};
 
-use super::clearing::{self, Cleared};
-use super::ending::{self, End, Ended};
-use super::{as_service, revoke_words as words};
+use super::end_keepers::{self, End, Ended};
+use super::orphan_slots::{self, Cleared};
+use super::{as_service, revoke_report as words};
 use crate::audit::{Line, What};
 use crate::error::Failure;
 use crate::leases::key::{Key, Netns};
@@ -124,11 +124,11 @@ fn chosen(choice: Choice) -> Result<Vec<(Key, Holder)>, Failure> {
 /// Ends what was chosen, and clears the slots that no lease accounts for where nobody's leases
 /// alone were meant.
 fn end(choice: Choice) -> Result<Revoked, Failure> {
-    let leases = ending::end(&chosen(choice)?)?;
+    let leases = end_keepers::end(&chosen(choice)?)?;
     leases.iter().for_each(log);
     let orphans = match choice {
         Choice { interface: Some(key), uid: None, queue } => {
-            clearing::clear(key, None, |other| queue.is_none_or(|queue| queue == other))?
+            orphan_slots::clear(key, None, |other| queue.is_none_or(|queue| queue == other))?
         }
         _ => Cleared::default(),
     };

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use crate::grant::program;
 use crate::leases::key::Key;
-use crate::leases::limits::USERS;
 use crate::leases::lock_file::{self, folder};
 use crate::leases::memlock::MEMLOCK;
+use crate::leases::quota::USERS;
 use crate::leases::record::{self, TEXTS};
 use crate::leases::table::{self, Table};
 use crate::paths;

@@ -9,7 +9,7 @@
 //! that the process for it is up when that closes its end.
 #![forbid(unsafe_code)]
 
-mod turns;
+mod fair_queue;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -32,7 +32,7 @@ use crate::serve::patience::Patience;
 use crate::serve::refuse;
 use crate::sys::sockets;
 use crate::{isolation, paths};
-use turns::{Full, OF_A_USER, OF_ALL, Turns};
+use fair_queue::{FairQueue, Full, OF_A_USER, OF_ALL};
 
 /// How long to wait where the machine is short of something, in milliseconds.
 const PAUSE: u8 = 20;
@@ -53,7 +53,7 @@ pub(crate) fn stand(listener: &OwnedFd, user: ServiceUser) -> Result<(), Failure
             .map_err(|error| Failure::internal("becoming the service user", error))?;
     }
     isolation::drop_capabilities().map_err(|error| Failure::internal("giving up the capabilities", error))?;
-    let mut waiting = Turns::new();
+    let mut waiting = FairQueue::new();
     let mut starting: Vec<Starting> = Vec::new();
     loop {
         let short = pass_on(&mut waiting, &mut starting).is_err();
@@ -85,7 +85,7 @@ fn wait(listener: &OwnedFd, starting: &[Starting], short: bool) -> (bool, Vec<us
 }
 
 /// Takes one in. Who has too many waiting is told so.
-fn admit(listener: &OwnedFd, waiting: &mut Turns<Connection>) {
+fn admit(listener: &OwnedFd, waiting: &mut FairQueue<Connection>) {
     let Ok(socket) = sockets::accept(listener.as_fd()) else {
         // Too many descriptors: some are given back as processes come up.
         std::thread::sleep(Duration::from_millis(PAUSE.into()));
@@ -109,7 +109,7 @@ fn is_gone(connection: &Connection) -> bool {
 }
 
 /// Has processes started for those whose turn it is. An error is that the manager accepts nothing for now.
-fn pass_on(waiting: &mut Turns<Connection>, starting: &mut Vec<Starting>) -> io::Result<()> {
+fn pass_on(waiting: &mut FairQueue<Connection>, starting: &mut Vec<Starting>) -> io::Result<()> {
     while let Some((uid, client)) = waiting.next() {
         if is_gone(&client) {
             waiting.done(uid);

@@ -6,19 +6,19 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use xsk_bpf::{Link, LivingLeases, PinFolder, Redirect, SlotProbe, XskMap};
+use xsk_bpf::{LivingLeases, PinFolder, Redirect, SlotProbe, XdpLink, XskMap};
 use xsk_proto::Code;
 
+use super::deferred_insert::DeferredInserts;
 use super::guard::{self, Guard};
-use super::late::Late;
 use super::program::{self, folder};
 use super::sockets;
 use crate::audit::{Line, What};
 use crate::error::Failure;
+use crate::failpoints::failpoint;
 use crate::leases::key::Key;
 use crate::leases::record::Record;
 use crate::leases::table::{Holder, Table};
-use crate::stops::stop_at;
 use crate::sys::clock::boot_time;
 
 /// How long a request waits for a queue whose holder may just be going.
@@ -43,7 +43,7 @@ pub(crate) struct Lease {
     /// The slots that this lease filled; in another one of its queues may be a socket that outlived its keeper.
     filled: Vec<u32>,
     /// Sockets for slots that the kernel does not let be filled yet.
-    late: Late,
+    deferred: DeferredInserts,
     /// What its end needs of the program, once that is known.
     objects: Option<Objects>,
     /// Where the bind guard looks, if there is one.
@@ -57,7 +57,7 @@ struct Objects {
     slots: SlotProbe,
     /// None where this process could not detach it without a capability, before Linux 5.19: it goes with its last pin
     /// there, and an open descriptor would keep it.
-    link: Option<Link>,
+    link: Option<XdpLink>,
     program: u32,
     /// None where it could not be opened: then the grant fails, and finds it by its name.
     pins: Option<PinFolder>,
@@ -69,7 +69,7 @@ impl Objects {
         if let Some(link) = &self.link {
             // Where the detach is refused, the link still goes with its last descriptor.
             let _ = link.detach();
-            stop_at!("end-detached");
+            failpoint!("end-detached");
         }
         log_unpinned(key, self.pins.as_ref().map_or_else(|| Redirect::unpin(&folder(key)), PinFolder::unpin));
     }
@@ -101,7 +101,7 @@ impl Lease {
             taken: Vec::new(),
             texts: Record::folder(uid).map_err(failed("opening the folder of the leases' texts"))?,
             filled: Vec::new(),
-            late: Late::new(),
+            deferred: DeferredInserts::new(),
             objects: None,
             living: None,
         })
@@ -155,7 +155,7 @@ impl Lease {
     /// The lock is held either way.
     fn try_claim(&mut self, ifname: &str, shared: bool) -> Result<Result<bool, Failure>, Failure> {
         self.lock_interface(ifname)?;
-        stop_at!("locked");
+        failpoint!("locked");
         for queue in self.range() {
             match self.table.take(queue, self.uid).map_err(failed("locking a queue"))? {
                 Ok(()) => self.taken.push(queue),
@@ -223,7 +223,7 @@ impl Lease {
             self.filled.push(queue);
             return Ok(());
         }
-        self.late.admit((map, slots), queue, socket, ifname)
+        self.deferred.admit((map, slots), queue, socket, ifname)
     }
 
     /// Whether this process could empty the slots as a keeper, without a capability.
@@ -233,18 +233,18 @@ impl Lease {
 
     /// Whether sockets wait for their consumer.
     pub(crate) fn waits(&self) -> bool {
-        self.late.pause().is_some()
+        self.deferred.pause().is_some()
     }
 
-    /// When [`Self::fill_late`] is worth a try again.
+    /// When [`Self::insert_deferred`] is worth a try again.
     pub(crate) fn pause(&self) -> Option<Duration> {
-        self.late.pause()
+        self.deferred.pause()
     }
 
     /// Puts the sockets that waited into their slots, as far as their consumer has set them up.
-    pub(crate) fn fill_late(&mut self) {
+    pub(crate) fn insert_deferred(&mut self) {
         if let Some(objects) = &self.objects {
-            self.filled.extend(self.late.fill(&objects.map));
+            self.filled.extend(self.deferred.fill(&objects.map));
         }
     }
 
@@ -270,9 +270,9 @@ impl Lease {
     /// The same, but the program stays where it is until [`Self::take_off`]: this process still
     /// says that it uses it.
     pub(crate) fn end_but_program(&mut self) -> Result<(), Failure> {
-        stop_at!("end");
+        failpoint!("end");
         let locked = self.lock_interface("the interface");
-        stop_at!("end-locked");
+        failpoint!("end-locked");
         self.undo();
         if locked.is_ok() {
             self.table.unlock_interface();
@@ -310,18 +310,18 @@ impl Lease {
         if let Some(living) = &self.living {
             guard::end(living, self.key, self.taken.iter().copied());
         }
-        self.late.clear();
+        self.deferred.clear();
         if let Some(Objects { map, .. }) = &self.objects {
             for queue in self.filled.drain(..) {
                 // A slot that cannot be emptied (before Linux 5.19, without a capability) empties with its socket.
                 let _ = map.remove(queue);
             }
         }
-        stop_at!("end-emptied");
+        failpoint!("end-emptied");
         // A text that stays behind is never shown, since its process holds nothing any more.
         let _ = Record::remove(&self.texts, self.key, self.first_queue);
         self.give_back();
-        stop_at!("end-given-back");
+        failpoint!("end-given-back");
         self.living = None;
     }
 
@@ -381,7 +381,7 @@ pub(crate) fn remove_program(key: Key) {
     if let Ok(link) = Redirect::open_link(&dir) {
         // Where the detach is refused, the link still goes with its last pin.
         let _ = link.detach();
-        stop_at!("end-detached");
+        failpoint!("end-detached");
     }
     log_unpinned(key, Redirect::unpin(&dir));
 }

@@ -2,13 +2,12 @@
 //! From a request to sockets in the map: first everything that can be refused without touching anything, then
 //! the claim under the interface's lock, and nothing half-made if that fails.
 
+mod deferred_insert;
 mod denial;
 mod device;
 mod filter;
 pub(crate) mod guard;
-mod handover;
-mod lacks;
-mod late;
+mod kernel_warnings;
 mod lease;
 mod mac;
 mod memlock;
@@ -19,6 +18,7 @@ mod residue;
 mod sockets;
 mod sysfs;
 mod tags;
+mod wait_unbound;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::sleep;
@@ -31,16 +31,16 @@ use xsk_proto::{
 
 use crate::audit::shown;
 use crate::error::Failure;
+use crate::failpoints::failpoint;
 use crate::kernel::Kernel;
 use crate::leases::key::Key;
-use crate::leases::limits::{Kind, Limits, Slot};
 use crate::leases::memlock::Declaration;
+use crate::leases::quota::{Kind, Quota, QuotaSlot};
 use crate::leases::record::Record;
 use crate::policy::names::System;
 use crate::policy::rule::{Confine, Rule};
 use crate::policy::{Allowed, Policy, Question};
 use crate::serve::caller::Caller;
-use crate::stops::stop_at;
 use crate::sys::clock::boot_time;
 use device::Device;
 use guard::Guard;
@@ -174,25 +174,25 @@ pub(crate) fn grant(
     connection: impl AsFd,
     caller: &Caller,
     policy: &Policy,
-    limits: &Limits,
+    quota: &Quota,
 ) -> Result<Grant, Failure> {
     let (request, allowed) = Request::judge(acquire, policy, caller)?;
-    let slot = take_slot(limits, caller, allowed.rule)?;
-    stop_at!("slot");
+    let slot = take_slot(quota, caller, allowed.rule)?;
+    failpoint!("slot");
     let grant = claim(&request, &allowed, kernel, connection, caller);
     if grant.is_err() {
-        limits.give_back(slot);
+        quota.give_back(slot);
     }
     grant
 }
 
 /// A lease that has ended has its place for as long as its program lingers, so that one is waited
 /// for.
-fn take_slot(limits: &Limits, caller: &Caller, rule: &Rule) -> Result<Slot, Failure> {
+fn take_slot(quota: &Quota, caller: &Caller, rule: &Rule) -> Result<QuotaSlot, Failure> {
     let most = rule.max_leases;
     let end = Instant::now() + place_patience(rule.linger);
     loop {
-        let taken = limits.take(Kind::Lease, most);
+        let taken = quota.take(Kind::Lease, most);
         match taken.map_err(|error| Failure::internal("counting the user's leases", error))? {
             Some(slot) => return Ok(slot),
             None if Instant::now() >= end => return Err(too_many(caller.uid, most)),
@@ -230,7 +230,7 @@ fn claim(
     let mut guard = Guard::open();
     let confinement = confinement(&sockets, guard.as_ref());
     check_confinement(confinement, allowed.rule.confine, caller, request.name.as_str())?;
-    stop_at!("sockets");
+    failpoint!("sockets");
     let key = Key { netns: caller.netns, ifindex: device.link.ifindex };
     let mut lease = Lease::new(key, caller.uid, first_queue, queues, allowed.rule.linger)?;
     let (attachment, filter) = lease.claim(request.name.as_str(), allowed.rule.shared, |lease, idle| {
@@ -242,8 +242,8 @@ fn claim(
             None => Ok(occupied),
         }
     })?;
-    stop_at!("unlocked");
-    let finished = handover::wait(device.netdev(), &device.link, lease.range()).and_then(|told| {
+    failpoint!("unlocked");
+    let finished = wait_unbound::wait(device.netdev(), &device.link, lease.range()).and_then(|told| {
         let bytes = request.options.memlock;
         Ok((told, memlock::declare(&connection, caller, bytes, allowed.rule.memlock)?))
     });
@@ -256,7 +256,7 @@ fn claim(
     };
     let mut granted =
         Granted { memlock, ..describe(request, allowed, &device, attachment, &lease, confinement) };
-    granted.warnings.extend(lacks::warnings(connection, &lease, told, memlock));
+    granted.warnings.extend(kernel_warnings::warnings(connection, &lease, told, memlock));
     let record = record(&lease, caller, &granted, request.options.memlock);
     let extras = Extras { _filter: filter, _declaration: declaration };
     Ok(Grant { lease, granted, sockets, link: device.link, record, handed_over: false, extras })
@@ -274,13 +274,13 @@ fn occupy(
     let frags = request.options.frags;
     let (key, link, modes) = (lease.key, &device.link, &allowed.modes);
     let wanted = Wanted { key, link, kernel: device.kernel(), modes, frags };
-    stop_at!("claimed");
+    failpoint!("claimed");
     let (redirect, attachment) = program::install(&wanted, idle)?;
-    stop_at!("installed");
+    failpoint!("installed");
     lease.hold(redirect, attachment.prog_id)?;
     for (queue, socket) in (request.acquire.first_queue..).zip(sockets) {
         lease.fill(queue, socket, request.name.as_str())?;
-        stop_at!("inserted");
+        failpoint!("inserted");
     }
     Ok((attachment, filter::open(device, &request.options)?))
 }

@@ -12,12 +12,12 @@ use xsk_proto::{Code, Mode};
 
 use super::refusal;
 use crate::error::Failure;
+use crate::failpoints::failpoint;
 use crate::kernel::Kernel;
 use crate::leases::key::Key;
 use crate::leases::table::Table;
 use crate::netlink::Netdev;
 use crate::paths;
-use crate::stops::stop_at;
 use crate::sys::privilege;
 
 /// Where the objects of an interface are pinned.
@@ -235,15 +235,15 @@ fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
     super::residue::sweep(wanted.key);
     let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated().max(1), wanted.frags))
         .map_err(|failure| if wanted.frags { without_frags(failure) } else { failure })?;
-    stop_at!("loaded");
+    failpoint!("loaded");
     let (redirect, mode, reason) = attach(loaded, wanted)?;
-    stop_at!("attached");
+    failpoint!("attached");
     let prog_id = privileged(|| redirect.link.info())?.prog_id;
     let dir = folder(wanted.key);
     std::fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|error| {
         Failure::internal("making a folder in bpffs", error).object(dir.display().to_string())
     })?;
-    stop_at!("folder");
+    failpoint!("folder");
     if let Err(failure) = privileged(|| redirect.pin(&dir)) {
         // The link goes with `redirect`, and what cannot be removed is residue.
         let _ = Redirect::unpin(&dir);

@@ -63,7 +63,7 @@ pub(crate) fn confined_to_device(socket: &OwnedFd) -> bool {
 }
 
 /// Puts a socket into the slot of its queue, which has to be empty. `false` where the kernel wants the socket's RX ring
-/// first ([`super::late`]).
+/// first ([`super::deferred_insert`]).
 pub(crate) fn insert(map: &XskMap, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<bool, Failure> {
     let inserted = privilege::with(&[CAP_BPF, CAP_NET_ADMIN], || map.insert(queue, socket.as_fd()))
         .map_err(|error| Failure::internal("raising CAP_BPF and CAP_NET_ADMIN", error))?;

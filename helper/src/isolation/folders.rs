@@ -14,9 +14,9 @@ use xsk_proto::Code;
 
 use super::service::ServiceUser;
 use crate::error::Failure;
+use crate::failpoints::failpoint;
 use crate::leases::{self, table::PATIENCE};
 use crate::paths;
-use crate::stops::stop_at;
 use crate::sys::locks;
 
 /// The lock file of the mount.
@@ -32,7 +32,7 @@ pub(crate) fn prepare(user: ServiceUser) -> Result<(), Failure> {
     folder(Path::new(paths::BPF), 0o700, None).map_err(at(paths::BPF))?;
     let bpf = Path::new(paths::BPF);
     if !xsk_bpf::is_bpffs(bpf).map_err(at(paths::BPF))? {
-        stop_at!("mount");
+        failpoint!("mount");
         mount_once(bpf)?;
     }
     own(bpf, 0o700, user).map_err(at(paths::BPF))

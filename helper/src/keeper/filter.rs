@@ -47,10 +47,10 @@ const OLDER: &[i64] = &[
 const OLDER: &[i64] = &[];
 
 /// What standing still takes, in the build for the test that wants it.
-#[cfg(feature = "stops")]
-const STOPS: &[i64] = &[libc::SYS_kill, libc::SYS_getpid];
-#[cfg(not(feature = "stops"))]
-const STOPS: &[i64] = &[];
+#[cfg(feature = "failpoints")]
+const FAILPOINT_CALLS: &[i64] = &[libc::SYS_kill, libc::SYS_getpid];
+#[cfg(not(feature = "failpoints"))]
+const FAILPOINT_CALLS: &[i64] = &[];
 
 /// The bpf() commands of the end of a lease (include/uapi/linux/bpf.h, `enum bpf_cmd`). None opens an object: whatever
 /// the end needs is open.
@@ -62,7 +62,7 @@ const BPF: &[u64] = &[
 ];
 
 /// The same of a lease with sockets that are not in the map yet: BPF_MAP_UPDATE_ELEM.
-const BPF_LATE: u64 = 2;
+const BPF_DEFERRED_INSERT: u64 = 2;
 
 /// The fcntl() commands: record locks, and what closing in debug builds of the standard library asks.
 const FCNTL: &[u64] = &[
@@ -80,7 +80,7 @@ const IOCTL: &[u64] = &[
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Needs {
     /// Sockets wait for their consumer.
-    pub(crate) late: bool,
+    pub(crate) deferred_insert: bool,
     /// Where the log goes that is no socket.
     pub(crate) log: RawFd,
 }
@@ -94,9 +94,10 @@ pub(crate) fn install(needs: Needs) -> Result<(), Failure> {
 }
 
 fn program(needs: Needs) -> Result<BpfProgram, seccompiler::Error> {
-    let mut rules: Rules = PLAIN.iter().chain(OLDER).chain(STOPS).map(|call| (*call, Vec::new())).collect();
-    let late = needs.late.then_some(BPF_LATE);
-    let commands: Vec<u64> = BPF.iter().copied().chain(late).collect();
+    let mut rules: Rules =
+        PLAIN.iter().chain(OLDER).chain(FAILPOINT_CALLS).map(|call| (*call, Vec::new())).collect();
+    let deferred = needs.deferred_insert.then_some(BPF_DEFERRED_INSERT);
+    let commands: Vec<u64> = BPF.iter().copied().chain(deferred).collect();
     rules.insert(libc::SYS_bpf, one_of(&commands, 0)?);
     rules.insert(libc::SYS_fcntl, one_of(FCNTL, 1)?);
     rules.insert(libc::SYS_ioctl, one_of(IOCTL, 1)?);
@@ -143,7 +144,7 @@ mod tests {
     /// uretprobe and uprobe on x86: the kernel lets them pass by any list, since they come from code that it has put
     /// there itself, and do nothing elsewhere (kernel/seccomp.c).
     const PROBES: &[i64] = if cfg!(target_arch = "x86_64") { &[335, 336] } else { &[] };
-    const NEEDS: Needs = Needs { late: false, log: 2 };
+    const NEEDS: Needs = Needs { deferred_insert: false, log: 2 };
     /// No file descriptor, no address, no command.
     const NONSENSE: u64 = u64::MAX;
 
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_not_listed_kills_and_one_that_is_does_not() {
-        let listed: Vec<i64> = PLAIN.iter().chain(OLDER).chain(STOPS).copied().collect();
+        let listed: Vec<i64> = PLAIN.iter().chain(OLDER).chain(FAILPOINT_CALLS).copied().collect();
         for number in NUMBERS.filter(|number| !PROBES.contains(number) && *number != libc::SYS_rt_sigreturn) {
             let killed = is_killed(number, [NONSENSE; 6]);
             assert_eq!(killed, !listed.contains(&number), "call {number}");
@@ -204,7 +205,7 @@ mod tests {
         ];
         for (name, number) in wanted {
             // The build that can stand still has kill(2) for that.
-            assert!(STOPS.contains(&number) || is_killed(number, [NONSENSE; 6]), "{name}");
+            assert!(FAILPOINT_CALLS.contains(&number) || is_killed(number, [NONSENSE; 6]), "{name}");
         }
     }
 
@@ -220,8 +221,8 @@ mod tests {
             assert_eq!(killed, !FCNTL.contains(&command), "fcntl command {command}");
         }
         assert!(is_killed(libc::SYS_bpf, [NONSENSE; 6]));
-        let update = with_argument(0, BPF_LATE);
-        assert!(!is_killed_with(Needs { late: true, ..NEEDS }, libc::SYS_bpf, update));
+        let update = with_argument(0, BPF_DEFERRED_INSERT);
+        assert!(!is_killed_with(Needs { deferred_insert: true, ..NEEDS }, libc::SYS_bpf, update));
     }
 
     #[test]

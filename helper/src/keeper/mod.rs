@@ -2,10 +2,10 @@
 //! What is left of a helper once the sockets are handed over: a process without a capability that waits for
 //! the end of the lease, tells the client what happens to the interface, and cleans up.
 
-mod after;
 mod filter;
-mod revokes;
-mod talk;
+mod lease_connection;
+mod linger;
+mod revoke_signal;
 mod watch;
 
 use std::os::fd::AsFd;
@@ -17,16 +17,16 @@ use xsk_proto::{Code, Event, EventKind, Granted, Refused, Reply};
 
 use crate::audit::{self, Line, What};
 use crate::error::Failure;
+use crate::failpoints::failpoint;
 use crate::grant::{Grant, Lease};
 use crate::isolation;
 use crate::kernel::Kernel;
-use crate::leases::limits::Limits;
+use crate::leases::quota::Quota;
 use crate::serve::caller::Caller;
 use crate::serve::connection::{Connection, Incoming};
-use crate::stops::stop_at;
 use crate::sys::process;
-pub(crate) use revokes::Revokes;
-use talk::Talk;
+use lease_connection::LeaseConnection;
+pub(crate) use revoke_signal::RevokeSignal;
 use watch::{News, Watch};
 
 /// A client has nothing to say on a lease's connection; one that says more than this ends the lease.
@@ -39,7 +39,7 @@ const REVOKED_IN_PART: &str = "the lease was revoked; before Linux 5.19 the queu
 
 /// Why a lease ended, as the log has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum EndReason {
     Closed,
     Revoked,
     Interface,
@@ -48,32 +48,32 @@ enum End {
     Unreceived,
 }
 
-impl End {
+impl EndReason {
     /// How long the program stays. On an interface that is gone there is nothing to spare.
     const fn linger(self, lease: &Lease) -> Duration {
         match self {
-            End::Interface => Duration::ZERO,
+            EndReason::Interface => Duration::ZERO,
             _ => lease.linger,
         }
     }
 
     const fn word(self) -> &'static str {
         match self {
-            End::Closed => "closed",
-            End::Revoked => "revoked",
-            End::Interface => "interface-gone",
-            End::Talkative => "too-many-messages",
-            End::Unreceived => "not-received",
+            EndReason::Closed => "closed",
+            EndReason::Revoked => "revoked",
+            EndReason::Interface => "interface-gone",
+            EndReason::Talkative => "too-many-messages",
+            EndReason::Unreceived => "not-received",
         }
     }
 }
 
 /// A lease and what tells of its end.
 struct Keeper {
-    talk: Talk,
+    connection: LeaseConnection,
     lease: Lease,
     watch: Watch,
-    revokes: Revokes,
+    revokes: RevokeSignal,
     messages: u32,
 }
 
@@ -83,12 +83,12 @@ pub(crate) struct Kept {
     pub(crate) kernel: Kernel,
     pub(crate) caller: Caller,
     /// The file under the user's slots, one of which is the lease's: closing it would give them back.
-    pub(crate) limits: Limits,
-    pub(crate) revokes: Revokes,
+    pub(crate) quota: Quota,
+    pub(crate) revokes: RevokeSignal,
 }
 
 /// Keeps the lease to its end, and ends the process.
-pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits, revokes }: Kept) -> ! {
+pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, quota, revokes }: Kept) -> ! {
     let since = Instant::now();
     let Grant { lease, granted, sockets, link, extras, handed_over, .. } = grant;
     drop(sockets);
@@ -96,13 +96,13 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
     drop(link);
     drop(granted);
     process::trim_memory();
-    let talk = Talk::new(connection);
-    let (end, mut lease, talk, revokes) = match watch {
-        Ok(_) if !handed_over => (End::Unreceived, lease, talk, revokes),
-        Ok(watch) => Keeper { talk, lease, watch, revokes, messages: 0 }.wait(),
+    let connection = LeaseConnection::new(connection);
+    let (end, mut lease, connection, revokes) = match watch {
+        Ok(_) if !handed_over => (EndReason::Unreceived, lease, connection, revokes),
+        Ok(watch) => Keeper { connection, lease, watch, revokes, messages: 0 }.wait(),
         Err(failure) => {
             log_failure(&failure);
-            (End::Closed, lease, talk, revokes)
+            (EndReason::Closed, lease, connection, revokes)
         }
     };
     let ended = lease.end_but_program();
@@ -113,44 +113,44 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, limits,
     }
     audit::finish();
     let linger = end.linger(&lease);
-    after::stay(talk, lease, linger, &revokes);
-    drop(limits);
+    linger::stay(connection, lease, linger, &revokes);
+    drop(quota);
     process::exit_now(0);
 }
 
 /// Everything that has to be opened, and then the fifth stage of isolation.
 fn set_up(kernel: Kernel, lease: &Lease, link: &Link, granted: &Granted) -> Result<Watch, Failure> {
-    stop_at!("keeper");
+    failpoint!("keeper");
     let watch = Watch::open(kernel, lease.key, link, granted)
         .map_err(|error| Failure::internal("listening to rtnetlink", error))?;
     isolation::renounce()?;
     isolation::landlock::confine(&lease.folders());
-    stop_at!("renounced");
-    filter::install(filter::Needs { late: lease.waits(), log: audit::stream() })?;
-    stop_at!("filtered");
+    failpoint!("renounced");
+    filter::install(filter::Needs { deferred_insert: lease.waits(), log: audit::stream() })?;
+    failpoint!("filtered");
     Ok(watch)
 }
 
 impl Keeper {
     /// Until the lease is over; gives back what is needed for its end.
-    fn wait(mut self) -> (End, Lease, Talk, Revokes) {
+    fn wait(mut self) -> (EndReason, Lease, LeaseConnection, RevokeSignal) {
         let end = self.until_over();
-        (end, self.lease, self.talk, self.revokes)
+        (end, self.lease, self.connection, self.revokes)
     }
 
-    fn until_over(&mut self) -> End {
+    fn until_over(&mut self) -> EndReason {
         let meanwhile = self.watch.meanwhile();
         if let Some(end) = self.pass_on(meanwhile) {
             return end;
         }
         loop {
-            let (talk, signal, news) = self.poll();
+            let (connection, signal, news) = self.poll();
             audit::resend();
-            self.lease.fill_late();
+            self.lease.insert_deferred();
             if signal {
                 self.revokes.take();
                 self.tell(EventKind::Revoked, if self.lease.can_end() { REVOKED } else { REVOKED_IN_PART });
-                return End::Revoked;
+                return EndReason::Revoked;
             }
             if news {
                 let news = self.watch.read(|| self.lease.is_attached());
@@ -158,7 +158,7 @@ impl Keeper {
                     return end;
                 }
             }
-            if talk {
+            if connection {
                 if let Some(end) = self.drain() {
                     return end;
                 }
@@ -169,7 +169,7 @@ impl Keeper {
     /// Which of connection, signals and netlink has something.
     fn poll(&self) -> (bool, bool, bool) {
         let mut set = [
-            PollFd::new(self.talk.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.revokes.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.watch.as_fd(), PollFlags::POLLIN),
         ];
@@ -185,29 +185,29 @@ impl Keeper {
 
     /// Always reads what is there: a client that sent its own end of the connection through it would otherwise
     /// keep its lease for ever.
-    fn drain(&mut self) -> Option<End> {
+    fn drain(&mut self) -> Option<EndReason> {
         loop {
-            match self.talk.receive() {
+            match self.connection.receive() {
                 Ok(Incoming::Silence) => return None,
-                Ok(Incoming::Closed) | Err(_) => return Some(End::Closed),
+                Ok(Incoming::Closed) | Err(_) => return Some(EndReason::Closed),
                 Ok(Incoming::Message(_)) => {
                     self.messages += 1;
                     if self.messages > MESSAGES {
-                        return Some(End::Talkative);
+                        return Some(EndReason::Talkative);
                     }
-                    self.talk.say(&Reply::Refused(out_of_place()));
+                    self.connection.say(&Reply::Refused(out_of_place()));
                 }
             }
         }
     }
 
     /// Tells the client, and says whether the lease is over by that.
-    fn pass_on(&mut self, news: Vec<News>) -> Option<End> {
+    fn pass_on(&mut self, news: Vec<News>) -> Option<EndReason> {
         let mut end = None;
         for (kind, text) in news {
             self.tell(kind, &text);
             if matches!(kind, EventKind::InterfaceGone | EventKind::InterfaceMoved) {
-                end = Some(End::Interface);
+                end = Some(EndReason::Interface);
             }
         }
         end
@@ -219,7 +219,7 @@ impl Keeper {
             .with("uid", self.lease.uid)
             .with("event", text)
             .log();
-        self.talk.say(&Reply::Event(Event { kind, text: text.to_owned() }));
+        self.connection.say(&Reply::Event(Event { kind, text: text.to_owned() }));
     }
 }
 
@@ -241,7 +241,7 @@ fn log_failure(failure: &Failure) {
         .log();
 }
 
-fn log_end(caller: &Caller, lease: &Lease, end: End, since: Instant) {
+fn log_end(caller: &Caller, lease: &Lease, end: EndReason, since: Instant) {
     Line::new(What::End)
         .with("uid", caller.uid)
         .with("pid", caller.pid)

@@ -4,9 +4,9 @@
 //! ([`record`]) are for people and decide nothing.
 
 pub(crate) mod key;
-pub(crate) mod limits;
 pub(crate) mod lock_file;
 pub(crate) mod memlock;
+pub(crate) mod quota;
 pub(crate) mod record;
 pub(crate) mod table;
 

@@ -12,7 +12,7 @@ use xsk_proto::{MAX_QUEUES, Mode};
 
 use super::pattern::Pattern;
 use super::rule::{Confine, Limits, Policy, Principal, QueueSet, Rule};
-use crate::leases::limits::MOST;
+use crate::leases::quota::MOST;
 
 /// Why a policy is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]

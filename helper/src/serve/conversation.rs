@@ -124,11 +124,11 @@ mod tests {
 
     #[test]
     fn greeting_comes_first_and_once() {
-        let mut talk = Conversation::new(8);
-        assert_eq!(code(&talk.next(Ok(Request::Status))), Some(Code::BadState));
-        assert!(matches!(talk.next(hello(1, 9)), Action::Greet(Reply::Welcome { version: 1, .. })));
-        assert_eq!(talk.next(Ok(Request::Status)), Action::Status);
-        assert_eq!(code(&talk.next(hello(1, 1))), Some(Code::BadState));
+        let mut conversation = Conversation::new(8);
+        assert_eq!(code(&conversation.next(Ok(Request::Status))), Some(Code::BadState));
+        assert!(matches!(conversation.next(hello(1, 9)), Action::Greet(Reply::Welcome { version: 1, .. })));
+        assert_eq!(conversation.next(Ok(Request::Status)), Action::Status);
+        assert_eq!(code(&conversation.next(hello(1, 1))), Some(Code::BadState));
     }
 
     #[test]
@@ -144,9 +144,9 @@ mod tests {
 
     #[test]
     fn messages_are_counted() {
-        let mut talk = Conversation::new(2);
-        assert!(matches!(talk.next(hello(1, 1)), Action::Greet(_)));
-        assert_eq!(talk.next(Ok(Request::Status)), Action::Status);
-        assert_eq!(code(&talk.next(Ok(Request::Status))), Some(Code::BadState));
+        let mut conversation = Conversation::new(2);
+        assert!(matches!(conversation.next(hello(1, 1)), Action::Greet(_)));
+        assert_eq!(conversation.next(Ok(Request::Status)), Action::Status);
+        assert_eq!(code(&conversation.next(Ok(Request::Status))), Some(Code::BadState));
     }
 }

@@ -18,14 +18,14 @@ use super::status;
 use crate::admin::revoke;
 use crate::audit::{self, Line, What};
 use crate::error::Failure;
+use crate::failpoints::failpoint;
 use crate::grant::{self, Grant};
 use crate::isolation::service;
-use crate::keeper::{self, Kept, Revokes};
+use crate::keeper::{self, Kept, RevokeSignal};
 use crate::kernel::Kernel;
-use crate::leases::limits::Limits;
-use crate::manager;
+use crate::leases::quota::Quota;
 use crate::policy::{Policy, PolicyError, UNUSABLE};
-use crate::stops::stop_at;
+use crate::unit_status;
 
 /// How long a refusal at the end of everything may take: a client that has filled the connection
 /// and reads nothing is told nothing.
@@ -42,7 +42,7 @@ struct Session<'a> {
     kernel: Kernel,
     caller: Caller,
     policy: Policy,
-    limits: Limits,
+    quota: Quota,
     refusals: Cell<u32>,
     /// When everything before a lease has to be over.
     end: Instant,
@@ -54,7 +54,7 @@ pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
     match converse(&connection, ready) {
         Ok(Some(kept)) => {
             if unit && kept.grant.handed_over {
-                manager::show(&kept.grant.granted, kept.caller.uid);
+                unit_status::show(&kept.grant.granted, kept.caller.uid);
             }
             keeper::keep(connection, kept)
         }
@@ -81,15 +81,15 @@ fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept
     if !policy.raises_memlock() {
         service::give_up(Capability::CAP_SYS_RESOURCE)?;
     }
-    let limits = take_connection(&caller, policy.limits.connections)?;
-    stop_at!("counted");
+    let quota = take_connection(&caller, policy.limits.connections)?;
+    failpoint!("counted");
     let end = Instant::now() + policy.limits.idle * WHOLE;
-    let session = Session { connection, kernel, caller, policy, limits, refusals: Cell::new(0), end };
+    let session = Session { connection, kernel, caller, policy, quota, refusals: Cell::new(0), end };
     let lease = session.run();
     session.log_others();
     let lease = lease?;
-    let Session { kernel, caller, limits, .. } = session;
-    Ok(lease.map(|(grant, revokes)| Kept { grant, kernel, caller, limits, revokes }))
+    let Session { kernel, caller, quota, .. } = session;
+    Ok(lease.map(|(grant, revokes)| Kept { grant, kernel, caller, quota, revokes }))
 }
 
 fn log_policy(error: &PolicyError) -> Failure {
@@ -98,8 +98,8 @@ fn log_policy(error: &PolicyError) -> Failure {
 }
 
 /// The slot goes with the process, which serves this connection alone.
-fn take_connection(caller: &Caller, most: u32) -> Result<Limits, Failure> {
-    let taken = Limits::enter(caller.uid, most);
+fn take_connection(caller: &Caller, most: u32) -> Result<Quota, Failure> {
+    let taken = Quota::enter(caller.uid, most);
     taken.map_err(|error| Failure::internal("counting the user's connections", error))?.ok_or_else(|| {
         let message = format!("uid {} has {most} connections, as many as the policy allows", caller.uid);
         Failure::new(Code::Limit, "connections", message).hint("close one of them first")
@@ -108,7 +108,7 @@ fn take_connection(caller: &Caller, most: u32) -> Result<Limits, Failure> {
 
 impl Session<'_> {
     /// Until the client is gone, is refused for good, or has a lease.
-    fn run(&self) -> Result<Option<(Grant, Revokes)>, Failure> {
+    fn run(&self) -> Result<Option<(Grant, RevokeSignal)>, Failure> {
         let mut conversation = Conversation::new(self.policy.limits.messages);
         loop {
             if Instant::now() >= self.end {
@@ -168,7 +168,7 @@ impl Session<'_> {
         self.say(&Reply::Refused(failure.refused().clone()))
     }
 
-    fn close(&self, refused: Refused) -> Result<Option<(Grant, Revokes)>, Failure> {
+    fn close(&self, refused: Refused) -> Result<Option<(Grant, RevokeSignal)>, Failure> {
         self.log_refusal(&refused);
         self.say(&Reply::Refused(refused));
         self.connection.hear_no_more();
@@ -202,8 +202,8 @@ impl Session<'_> {
     }
 
     /// Grants, with SIGTERM held back from before the first lock on.
-    fn lease(&self, acquire: Acquire) -> Result<Option<(Grant, Revokes)>, Failure> {
-        let revokes = Revokes::hold()?;
+    fn lease(&self, acquire: Acquire) -> Result<Option<(Grant, RevokeSignal)>, Failure> {
+        let revokes = RevokeSignal::hold()?;
         match self.grant(acquire, &revokes) {
             Ok(Some(grant)) => Ok(Some((grant, revokes))),
             nothing => {
@@ -216,11 +216,11 @@ impl Session<'_> {
     /// Grants and hands over. A client that is gone by then, or takes nothing, gets nothing, and
     /// nothing is left of it. What becomes of the interface meanwhile is asked when the keeper
     /// begins to watch it.
-    fn grant(&self, acquire: Acquire, revokes: &Revokes) -> Result<Option<Grant>, Failure> {
+    fn grant(&self, acquire: Acquire, revokes: &RevokeSignal) -> Result<Option<Grant>, Failure> {
         let mut grant =
-            grant::grant(acquire, &self.kernel, self.connection, &self.caller, &self.policy, &self.limits)?;
+            grant::grant(acquire, &self.kernel, self.connection, &self.caller, &self.policy, &self.quota)?;
         let sockets = std::mem::take(&mut grant.sockets);
-        stop_at!("granted");
+        failpoint!("granted");
         let reply = Reply::Granted(grant.granted.clone());
         let patience = self.patience().unless(revokes.as_fd());
         match self.connection.send_with(&reply, &sockets, patience) {
@@ -232,7 +232,7 @@ impl Session<'_> {
             // A keeper ends it as any lease: the program that it attached, perhaps, lingers too.
             Err(_) => return Ok(Some(grant)),
         }
-        stop_at!("sent");
+        failpoint!("sent");
         note(&grant);
         log_grant(&self.caller, &grant);
         Ok(Some(grant))

@@ -18,7 +18,7 @@ const MOST: usize = 1 << 17;
 
 /// A range of a lock file, and who holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct HeldRange {
     pub(crate) start: u64,
     /// At least 1: a lock of length 0, which goes on to the end of every file, ends with the range that was asked about.
     pub(crate) len: u64,
@@ -79,7 +79,7 @@ pub(crate) fn unlock(file: &File, start: u64, len: u64) -> io::Result<()> {
 }
 
 /// A lock of another process that overlaps the range; which one of several is the kernel's choice.
-pub(crate) fn holder(file: &File, start: u64, len: u64) -> io::Result<Option<Held>> {
+pub(crate) fn holder(file: &File, start: u64, len: u64) -> io::Result<Option<HeldRange>> {
     let mut lock = record(libc::F_WRLCK, start, len);
     // SAFETY: `lock` outlives the call, and the descriptor is open.
     check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &mut lock) })?;
@@ -89,7 +89,7 @@ pub(crate) fn holder(file: &File, start: u64, len: u64) -> io::Result<Option<Hel
     let pid = u32::try_from(lock.l_pid).unwrap_or(0);
     let held = lock.l_start as u64;
     let len = if lock.l_len == 0 { (start + len).saturating_sub(held) } else { lock.l_len as u64 };
-    Ok(Some(Held { start: held, len: len.max(1), pid }))
+    Ok(Some(HeldRange { start: held, len: len.max(1), pid }))
 }
 
 /// Every lock of another process between two bytes. F_GETLK answers with any lock in a range, so the ranges
@@ -97,7 +97,7 @@ pub(crate) fn holder(file: &File, start: u64, len: u64) -> io::Result<Option<Hel
 ///
 /// # Errors
 /// Also where there are more locks than anybody who keeps to the rules takes.
-pub(crate) fn holders(file: &File, from: u64, to: u64) -> io::Result<Vec<Held>> {
+pub(crate) fn holders(file: &File, from: u64, to: u64) -> io::Result<Vec<HeldRange>> {
     let mut found = Vec::new();
     let mut ranges = vec![(from, to)];
     while let Some((from, to)) = ranges.pop() {

@@ -34,15 +34,15 @@ pub fn helper() -> PathBuf {
     find("xsk-helper").unwrap()
 }
 
-/// The build of the helper with the feature `stops`, which only the tests have.
+/// The build of the helper with the feature `failpoints`, which only the tests have.
 ///
 /// # Errors
 /// A sentence for [`crate::skip!`].
 pub fn stopping_helper() -> Result<PathBuf, String> {
-    let built = std::env::var_os("XSK_STOPS_BIN")
-        .map_or_else(|| target_dir().join("stops/debug/xsk-helper"), PathBuf::from);
-    let how = "cargo build -p xsk-helper --features stops --target-dir";
-    let dir = target_dir().join("stops");
+    let built = std::env::var_os("XSK_FAILPOINTS_BIN")
+        .map_or_else(|| target_dir().join("failpoints/debug/xsk-helper"), PathBuf::from);
+    let how = "cargo build -p xsk-helper --features failpoints --target-dir";
+    let dir = target_dir().join("failpoints");
     if built.is_file() { Ok(built) } else { Err(format!("no helper that stops: {how} {}", dir.display())) }
 }
 

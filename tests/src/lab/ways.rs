@@ -25,12 +25,12 @@ impl Lab {
         self.install_admin();
     }
 
-    /// Installs the build of the helper that stands still where `stop-at` says so, setuid, beside the other.
+    /// Installs the build of the helper that stands still where `failpoint` says so, setuid, beside the other.
     ///
     /// # Errors
     /// A sentence for [`crate::skip!`].
     pub fn install_stopping_helper(&self) -> Result<PathBuf, String> {
-        let path = self.path("stops/xsk-helper");
+        let path = self.path("failpoints/xsk-helper");
         install(&bins::stopping_helper()?, &path, 0o4750);
         Ok(path)
     }

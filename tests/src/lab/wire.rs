@@ -35,7 +35,7 @@ pub struct Packet {
 
 /// A grant with its sockets.
 #[derive(Debug)]
-pub struct Grant {
+pub struct Leased {
     /// What the helper said of it.
     pub granted: Granted,
     /// The sockets, in queue order.
@@ -260,12 +260,12 @@ impl Wire {
     /// # Errors
     /// The helper's refusal.
     #[track_caller]
-    pub fn ask(&self, request: Acquire) -> Result<Grant, Refused> {
+    pub fn ask(&self, request: Acquire) -> Result<Leased, Refused> {
         self.say(&Request::Acquire(request));
         match self.reply() {
             (Reply::Granted(granted), sockets) => {
                 assert_eq!(sockets.len(), granted.queues as usize);
-                Ok(Grant { granted, sockets })
+                Ok(Leased { granted, sockets })
             }
             (Reply::Refused(refused), fds) => {
                 assert!(fds.is_empty(), "a refusal came with descriptors");
@@ -280,7 +280,7 @@ impl Wire {
     /// # Errors
     /// The helper's refusal.
     #[track_caller]
-    pub fn get(&self, ifname: &str, first: u32, queues: u32) -> Result<Grant, Refused> {
+    pub fn get(&self, ifname: &str, first: u32, queues: u32) -> Result<Leased, Refused> {
         self.say(&Request::Hello(Hello::default()));
         match self.reply().0 {
             Reply::Welcome { .. } => self.ask(acquire(ifname, first, queues)),
@@ -291,13 +291,13 @@ impl Wire {
 
     /// As [`get`](Self::get), with both requests sent at once, as `xsk-client` does.
     #[track_caller]
-    pub fn get_at_once(&self, ifname: &str, first: u32, queues: u32) -> Grant {
+    pub fn get_at_once(&self, ifname: &str, first: u32, queues: u32) -> Leased {
         self.say(&Request::Hello(Hello::default()));
         self.say(&Request::Acquire(acquire(ifname, first, queues)));
         assert!(!self.take(4096).unwrap().bytes.is_empty(), "no greeting");
         let packet = self.take(4096).unwrap();
         match codec::decode_reply(&packet.bytes).unwrap() {
-            Reply::Granted(granted) => Grant { granted, sockets: packet.fds },
+            Reply::Granted(granted) => Leased { granted, sockets: packet.fds },
             other => panic!("not a grant: {other:?}"),
         }
     }

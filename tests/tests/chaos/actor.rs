@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use xsk_socket::Bound;
 use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::wire::Grant;
+use xsk_tests::lab::wire::Leased;
 use xsk_tests::lab::{Running, Wire, afxdp};
 
 /// What holds the lease and the sockets.
@@ -29,8 +29,8 @@ pub(crate) struct Actor {
 
 impl Actor {
     /// Binds what was granted; the queues have to be free by then.
-    pub(crate) fn client(cable: usize, wire: Wire, grant: Grant) -> Self {
-        let Grant { granted, sockets } = grant;
+    pub(crate) fn client(cable: usize, wire: Wire, grant: Leased) -> Self {
+        let Leased { granted, sockets } = grant;
         let queues: Vec<u32> = (granted.first_queue..granted.first_queue + granted.queues).collect();
         let bound = bind(granted.ifindex, &queues, sockets);
         Self {

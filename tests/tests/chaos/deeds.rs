@@ -4,13 +4,13 @@
 use std::time::Instant;
 
 use xsk_tests::lab::link::ip;
-use xsk_tests::lab::wire::{Grant, acquire};
+use xsk_tests::lab::wire::{Leased, acquire};
 use xsk_tests::lab::{HELPER, SOCKET, SOON, Wire};
 use xsk_tests::proto::{Acquire, Code, Param, Refused, Value, param};
 
 use crate::actor::{Actor, Hand};
 use crate::dice::Dice;
-use crate::stops;
+use crate::failpoints;
 use crate::world::{World, within_a_second};
 
 type Deed = fn(&mut World, &mut Dice);
@@ -24,11 +24,11 @@ const DEEDS: [Deed; 21] = [
     a_client_is_killed,
     the_listener_is_killed,
     everything_is_killed,
-    stops::killed_at_a_step,
-    stops::killed_at_a_step,
-    stops::killed_at_a_step,
-    stops::killed_at_a_step,
-    stops::killed_at_a_step,
+    failpoints::killed_at_a_step,
+    failpoints::killed_at_a_step,
+    failpoints::killed_at_a_step,
+    failpoints::killed_at_a_step,
+    failpoints::killed_at_a_step,
     the_interface_is_renamed,
     the_interface_is_replaced,
     the_interface_goes_down_and_up,
@@ -53,7 +53,7 @@ pub(crate) fn asks(
     user: usize,
     first: u32,
     queues: u32,
-) -> Result<(Wire, Grant), Refused> {
+) -> Result<(Wire, Leased), Refused> {
     let user = world.user(user);
     // What was executed has to live until it has forked off: it has by its first answer.
     let run = dice.one_in(4).then(|| world.lab.exec(user));
@@ -70,7 +70,7 @@ pub(crate) fn asks(
 
 impl World {
     /// Takes somebody with his grant in; with the moment at which the queue's last holder died.
-    pub(crate) fn joined(&mut self, cable: usize, wire: Wire, grant: Grant, since: Option<Instant>) {
+    pub(crate) fn joined(&mut self, cable: usize, wire: Wire, grant: Leased, since: Option<Instant>) {
         let actor = Actor::client(cable, wire, grant);
         if let Some(since) = since {
             self.tally.handovers.push(since.elapsed());

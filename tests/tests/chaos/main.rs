@@ -10,8 +10,8 @@ mod actor;
 mod check;
 mod deeds;
 mod dice;
+mod failpoints;
 mod mount;
-mod stops;
 mod unwatched;
 mod world;
 
@@ -62,11 +62,11 @@ fn whatever_dies_nothing_is_stranded() {
 fn a_build_for_use_has_no_place_at_which_it_stops() {
     let has = |path: &std::path::Path| {
         let bytes = std::fs::read(path).unwrap();
-        bytes.windows(7).any(|part| part == b"stop-at")
+        bytes.windows(10).any(|part| part == b"/failpoint")
     };
     match lab::built_stopping_helper() {
         Ok(stopping) => assert!(has(&stopping), "the name to look for is not in the build that has it"),
         Err(why) => xsk_tests::skip!("{why}"),
     }
-    assert!(!has(&lab::built_helper()), "the helper was built with the feature stops");
+    assert!(!has(&lab::built_helper()), "the helper was built with the feature failpoints");
 }

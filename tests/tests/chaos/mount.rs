@@ -5,7 +5,7 @@
 use nix::sys::signal::Signal;
 use xsk_tests::lab::SOON;
 
-use crate::stops::{asked, stands, stop_at};
+use crate::failpoints::{asked, stands, stop_at};
 
 /// How many mounts there are where the helper has its bpffs.
 fn mounts() -> usize {

@@ -7,7 +7,7 @@ use xsk_tests::lab::link::ip;
 use xsk_tests::lab::{Lab, SOON};
 use xsk_tests::proto::{Code, EventKind};
 
-use crate::stops::{asked, stands, stop_at};
+use crate::failpoints::{asked, stands, stop_at};
 
 const NAME: &str = "eth7";
 /// Where the lab's own numbers do not come.

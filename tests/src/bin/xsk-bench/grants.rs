@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use xsk_tests::lab::bare::Bare;
 use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::wire::{Grant, with_credentials};
+use xsk_tests::lab::wire::{Leased, with_credentials};
 use xsk_tests::lab::{Lab, SOCKET, SOON, Veth, Wire, wait_until};
 
 use crate::reference;
@@ -20,7 +20,7 @@ fn micros(time: Duration) -> f64 {
 }
 
 /// The lease ends, and the next one finds everything as this one did.
-fn ends(wire: Wire, grant: Grant) {
+fn ends(wire: Wire, grant: Leased) {
     let keeper = Process::new(grant.granted.keeper);
     drop((wire, grant));
     wait_until(SOON, "the keeper to end", || !keeper.is_live());

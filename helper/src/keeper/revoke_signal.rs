@@ -14,7 +14,7 @@ use crate::error::Failure;
 
 /// Where it arrives while it is held back.
 #[derive(Debug)]
-pub(crate) struct Revokes(SignalFd);
+pub(crate) struct RevokeSignal(SignalFd);
 
 fn mask() -> SigSet {
     let mut mask = SigSet::empty();
@@ -22,7 +22,7 @@ fn mask() -> SigSet {
     mask
 }
 
-impl Revokes {
+impl RevokeSignal {
     /// From here on it does not end the process.
     pub(crate) fn hold() -> Result<Self, Failure> {
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -50,7 +50,7 @@ impl Revokes {
     }
 }
 
-impl AsFd for Revokes {
+impl AsFd for RevokeSignal {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -6,21 +6,21 @@
 
 use std::time::{Duration, Instant};
 
-use super::revokes::Revokes;
-use super::talk::Talk;
+use super::lease_connection::LeaseConnection;
+use super::revoke_signal::RevokeSignal;
 use crate::grant::Lease;
 
 /// How often is looked whether the sockets were received.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Stays until both are done, or SIGTERM comes; takes the program off at the end.
-pub(super) fn stay(talk: Talk, mut lease: Lease, linger: Duration, revokes: &Revokes) {
+pub(super) fn stay(connection: LeaseConnection, mut lease: Lease, linger: Duration, revokes: &RevokeSignal) {
     let end = Instant::now() + linger;
-    let mut waiting = Some(talk);
+    let mut waiting = Some(connection);
     loop {
         // The connection is closed as soon as that is possible: a client that waits for the end
         // sees it.
-        waiting = waiting.and_then(Talk::untaken);
+        waiting = waiting.and_then(LeaseConnection::untaken);
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             lease.take_off();
@@ -29,8 +29,8 @@ pub(super) fn stay(talk: Talk, mut lease: Lease, linger: Duration, revokes: &Rev
             Some(pause) if !revokes.within(pause) => {}
             _ => break,
         }
-        if let Some(talk) = &waiting {
-            talk.discard();
+        if let Some(connection) = &waiting {
+            connection.discard();
         }
     }
     lease.take_off();

@@ -24,11 +24,11 @@ pub(crate) const MOST: u32 = 1 << 16;
 
 /// The lock file of one user's limits, with a slot of a connection taken. That goes with the process.
 #[derive(Debug)]
-pub(crate) struct Limits {
+pub(crate) struct Quota {
     file: File,
 }
 
-impl Limits {
+impl Quota {
     /// Counts a connection of this user, or says that there are `most` already.
     pub(crate) fn enter(uid: u32, most: u32) -> io::Result<Option<Self>> {
         let taken =
@@ -37,22 +37,22 @@ impl Limits {
     }
 
     /// Takes one of `most` slots, or says that all are taken. The slot goes with the process.
-    pub(crate) fn take(&self, kind: Kind, most: u32) -> io::Result<Option<Slot>> {
+    pub(crate) fn take(&self, kind: Kind, most: u32) -> io::Result<Option<QuotaSlot>> {
         take(&self.file, kind, most.min(MOST))
     }
 
     /// Gives a slot back before the process ends.
-    pub(crate) fn give_back(&self, slot: Slot) {
+    pub(crate) fn give_back(&self, slot: QuotaSlot) {
         give_back(&self.file, slot);
     }
 }
 
-fn give_back(file: &File, slot: Slot) {
+fn give_back(file: &File, slot: QuotaSlot) {
     // Should it fail, the slot is free again when the connection ends.
     let _ = locks::unlock(file, slot.0, 1);
 }
 
-fn take(file: &File, kind: Kind, most: u32) -> io::Result<Option<Slot>> {
+fn take(file: &File, kind: Kind, most: u32) -> io::Result<Option<QuotaSlot>> {
     let Some(slot) = take_below(file, kind, most)? else { return Ok(None) };
     if is_beyond(file, kind, most)? {
         give_back(file, slot);
@@ -62,12 +62,12 @@ fn take(file: &File, kind: Kind, most: u32) -> io::Result<Option<Slot>> {
 }
 
 /// The search starts at a slot of the process's own, so that it does not walk over all the slots taken before.
-fn take_below(file: &File, kind: Kind, most: u32) -> io::Result<Option<Slot>> {
+fn take_below(file: &File, kind: Kind, most: u32) -> io::Result<Option<QuotaSlot>> {
     let start = if most == 0 { 0 } else { std::process::id() % most };
     for slot in (start..most).chain(0..start) {
         let at = offset(kind) | u64::from(slot);
         if locks::try_lock(file, at, 1)? {
-            return Ok(Some(Slot(at)));
+            return Ok(Some(QuotaSlot(at)));
         }
     }
     Ok(None)
@@ -88,7 +88,7 @@ fn is_beyond(file: &File, kind: Kind, most: u32) -> io::Result<bool> {
 /// A slot that was taken.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Slot(u64);
+pub(crate) struct QuotaSlot(u64);
 
 fn offset(kind: Kind) -> u64 {
     match kind {

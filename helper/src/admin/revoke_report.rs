@@ -4,8 +4,8 @@
 
 use xsk_proto::Code;
 
-use super::clearing::Cleared;
-use super::ending::{End, Ended};
+use super::end_keepers::{End, Ended};
+use super::orphan_slots::Cleared;
 use super::revoke::Revoked;
 use crate::error::Failure;
 

@@ -13,7 +13,7 @@ use crate::sys::{Descriptor, Umem};
 
 /// A received frame that the user has not given back.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Held {
+pub(crate) struct HeldFrame {
     /// Where it begins.
     pub(crate) addr: u64,
     /// Its length, over all its buffers.
@@ -26,25 +26,25 @@ pub(crate) struct Held {
 /// Descriptor, memory, rings and ledger. The fields are dropped in this order: rings before the descriptor, so that
 /// the queue is free once the descriptor is closed.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub(crate) struct DataPath {
     pub(crate) rings: Rings,
     pub(crate) fd: Arc<OwnedFd>,
     pub(crate) umem: Umem,
     pub(crate) ledger: Ledger,
-    pub(crate) held: Vec<Held>,
+    pub(crate) held: Vec<HeldFrame>,
     /// Frames of several buffers that are held, and after them those whose memory is used again.
     pub(crate) joined: Vec<Joined>,
     joined_held: usize,
 }
 
-impl Core {
+impl DataPath {
     pub(crate) fn new(fd: OwnedFd, umem: Umem, rings: Rings, config: &Config) -> Self {
         let ledger = Ledger::new(config.frame_count(), config.shift(), config.reserve());
         let held = Vec::with_capacity(config.frame_count() as usize);
         let joined = Vec::new();
-        let mut core = Self { rings, fd: Arc::new(fd), umem, ledger, held, joined, joined_held: 0 };
-        core.refill();
-        core
+        let mut datapath = Self { rings, fd: Arc::new(fd), umem, ledger, held, joined, joined_held: 0 };
+        datapath.refill();
+        datapath
     }
 
     /// Tops the fill ring up from the pool.
@@ -84,7 +84,7 @@ impl Core {
             if descriptor.continues() || self.joins() {
                 self.join(descriptor, sound);
             } else if sound {
-                self.held.push(Held { addr, len, send_back: false, joined: None });
+                self.held.push(HeldFrame { addr, len, send_back: false, joined: None });
             }
         }
         self.rings.rx.release();
@@ -115,7 +115,7 @@ impl Core {
         match open.parts.first() {
             Some(first) if !open.broken => {
                 let (addr, len) = (first.addr, open.bytes.len() as u32);
-                self.held.push(Held { addr, len, send_back: false, joined: Some(number as u32) });
+                self.held.push(HeldFrame { addr, len, send_back: false, joined: Some(number as u32) });
                 self.joined_held += 1;
             }
             _ => self.discard(number),
@@ -135,7 +135,7 @@ impl Core {
     pub(crate) fn settle(&mut self) {
         let mut sent = false;
         let mut held = std::mem::take(&mut self.held);
-        for Held { addr, len, send_back, joined } in held.drain(..) {
+        for HeldFrame { addr, len, send_back, joined } in held.drain(..) {
             match joined {
                 Some(number) if send_back => sent |= self.send_joined(number as usize, len),
                 Some(number) => self.discard(number as usize),

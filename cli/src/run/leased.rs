@@ -8,7 +8,7 @@ use super::plan::Target;
 
 /// A lease and what it is for.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Leased {
     pub(super) target: Target,
     pub(super) lease: Lease,
     /// Bytes that it locks, as the helper was told.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::clearing::{self, Cleared, Left};
+use super::orphan_slots::{self, Cleared, Left};
 use crate::error::Failure;
 use crate::leases::key::Key;
 use crate::leases::table::{self, Holder};
@@ -120,7 +120,7 @@ impl Keeper {
         let queues: Vec<u32> = self.held.iter().map(|held| held.queue).collect();
         let keeper = self.held.first().map_or(0, |held| held.pid);
         let left = Left { keeper, killed: self.end != End::Told };
-        let cleared = clearing::clear(self.key, Some(left), |queue| queues.contains(&queue))?;
+        let cleared = orphan_slots::clear(self.key, Some(left), |queue| queues.contains(&queue))?;
         let uid = self.held.first().map_or(0, |held| held.uid);
         Ok(Ended { uid, keeper, key: self.key, queues, end: self.end, cleared })
     }

@@ -15,7 +15,7 @@ use crate::dice::Dice;
 use crate::world::World;
 
 /// Where the test names the step.
-const FILE: &str = "/run/xsk-helper/stop-at";
+const FILE: &str = "/run/xsk-helper/failpoint";
 
 /// The steps of a grant, in their order.
 const GRANT: [&str; 19] = [
@@ -111,7 +111,7 @@ pub(crate) fn asked(lab: &Lab, helper: &Path, user: &User, ifname: &str, queue: 
 fn standing(lab: &Lab) -> Option<Process> {
     let stops = |p: &Process| {
         let path = std::fs::read_link(format!("/proc/{}/exe", p.pid)).unwrap_or_default();
-        path.ends_with("stops/xsk-helper") && p.status("State").starts_with('T')
+        path.ends_with("failpoints/xsk-helper") && p.status("State").starts_with('T')
     };
     lab.helpers().into_iter().find(stops)
 }

@@ -17,13 +17,13 @@ use crate::sys::sockets;
 const AT_A_TIME: u32 = 64;
 
 #[derive(Debug)]
-pub(super) struct Talk {
+pub(super) struct LeaseConnection {
     connection: Connection,
     /// The client was seen to have received everything.
     taken: bool,
 }
 
-impl Talk {
+impl LeaseConnection {
     pub(super) const fn new(connection: Connection) -> Self {
         Self { connection, taken: false }
     }
@@ -63,7 +63,7 @@ impl Talk {
     }
 }
 
-impl AsFd for Talk {
+impl AsFd for LeaseConnection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.connection.as_fd()
     }

@@ -23,12 +23,12 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 /// The sockets of a lease that are not in the map yet.
 #[derive(Debug)]
-pub(crate) struct Late {
+pub(crate) struct DeferredInserts {
     waiting: Vec<(u32, OwnedFd)>,
     since: Instant,
 }
 
-impl Late {
+impl DeferredInserts {
     pub(crate) fn new() -> Self {
         Self { waiting: Vec::new(), since: Instant::now() }
     }

@@ -35,9 +35,9 @@ pub struct LinkInfo {
 
 /// An XDP link.
 #[derive(Debug)]
-pub struct Link(OwnedFd);
+pub struct XdpLink(OwnedFd);
 
-impl Link {
+impl XdpLink {
     pub(crate) fn create(prog: BorrowedFd<'_>, ifindex: u32, mode: AttachMode) -> Result<Self, Error> {
         sys::xdp_link_create(prog, ifindex as i32, mode.flags()).at(Step::Attach).map(Self)
     }
@@ -67,7 +67,7 @@ impl Link {
     }
 }
 
-impl AsFd for Link {
+impl AsFd for XdpLink {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

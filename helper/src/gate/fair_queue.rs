@@ -28,11 +28,11 @@ struct User<T> {
 
 /// Everything that waits. The user whose turn it is stands first.
 #[derive(Debug)]
-pub(super) struct Turns<T> {
+pub(super) struct FairQueue<T> {
     users: VecDeque<User<T>>,
 }
 
-impl<T> Turns<T> {
+impl<T> FairQueue<T> {
     pub(super) const fn new() -> Self {
         Self { users: VecDeque::new() }
     }
@@ -89,51 +89,51 @@ mod tests {
     const FLOOD: u32 = 1001;
     const ALICE: u32 = 1000;
 
-    fn flooded() -> Turns<u32> {
-        let mut turns = Turns::new();
+    fn flooded() -> FairQueue<u32> {
+        let mut queue = FairQueue::new();
         for one in 0..1000 {
-            let _ = turns.add(FLOOD, one, |_| false);
+            let _ = queue.add(FLOOD, one, |_| false);
         }
-        turns
+        queue
     }
 
     #[test]
     fn a_user_waits_for_few_of_another() {
-        let mut turns = flooded();
-        let started: Vec<_> = std::iter::from_fn(|| turns.next()).collect();
+        let mut queue = flooded();
+        let started: Vec<_> = std::iter::from_fn(|| queue.next()).collect();
         assert_eq!(started.len(), AT_A_TIME);
-        turns.add(ALICE, 1, |_| false).unwrap();
-        assert_eq!(turns.next(), Some((ALICE, 1)));
-        assert_eq!(turns.next(), None);
-        turns.done(FLOOD);
-        assert_eq!(turns.next(), Some((FLOOD, AT_A_TIME as u32)));
+        queue.add(ALICE, 1, |_| false).unwrap();
+        assert_eq!(queue.next(), Some((ALICE, 1)));
+        assert_eq!(queue.next(), None);
+        queue.done(FLOOD);
+        assert_eq!(queue.next(), Some((FLOOD, AT_A_TIME as u32)));
     }
 
     #[test]
     fn users_take_turns() {
-        let mut turns = flooded();
-        turns.add(ALICE, 1, |_| false).unwrap();
-        turns.add(ALICE, 2, |_| false).unwrap();
-        let order: Vec<u32> = std::iter::from_fn(|| turns.next()).map(|(uid, _)| uid).take(4).collect();
+        let mut queue = flooded();
+        queue.add(ALICE, 1, |_| false).unwrap();
+        queue.add(ALICE, 2, |_| false).unwrap();
+        let order: Vec<u32> = std::iter::from_fn(|| queue.next()).map(|(uid, _)| uid).take(4).collect();
         assert_eq!(order, [FLOOD, ALICE, FLOOD, ALICE]);
     }
 
     #[test]
     fn what_nobody_wants_any_more_makes_room() {
-        let mut turns = flooded();
-        assert_eq!(turns.add(FLOOD, 5000, |_| false), Err((5000, Full::User)));
-        assert_eq!(turns.add(FLOOD, 5000, |one| *one < 100), Ok(()));
-        assert_eq!(turns.next(), Some((FLOOD, 100)));
+        let mut queue = flooded();
+        assert_eq!(queue.add(FLOOD, 5000, |_| false), Err((5000, Full::User)));
+        assert_eq!(queue.add(FLOOD, 5000, |one| *one < 100), Ok(()));
+        assert_eq!(queue.next(), Some((FLOOD, 100)));
     }
 
     #[test]
     fn nothing_is_kept_of_a_user_who_is_gone() {
-        let mut turns = Turns::new();
+        let mut queue = FairQueue::new();
         for uid in 0..100 {
-            turns.add(uid, (), |()| false).unwrap();
-            let (next, ()) = turns.next().unwrap();
-            turns.done(next);
+            queue.add(uid, (), |()| false).unwrap();
+            let (next, ()) = queue.next().unwrap();
+            queue.done(next);
         }
-        assert!(turns.users.is_empty());
+        assert!(queue.users.is_empty());
     }
 }
