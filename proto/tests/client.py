@@ -7,17 +7,20 @@ tables. Needs Python 3.9 and nothing else.
 
     client.py check PROTOCOL.md                 decode every golden vector, compare each value with its comment
     client.py render PROTOCOL.md request HEX    print a packet as the page would (for a new vector)
-    client.py talk PROTOCOL.md IFNAME           greet and acquire over standard input; write its place in the
-                                                queue order to each descriptor received; report as JSON
+    client.py talk PROTOCOL.md IFNAME           greet and acquire three queues over standard input; report as
+                                                JSON. A descriptor that is no AF_XDP socket is a test's own,
+                                                and gets its place in the queue order written to it.
 """
 
 import array
 import json
+import os
 import re
 import socket
 import struct
 import sys
 
+AF_XDP, SO_DOMAIN = 44, 39
 INTEGERS = {"u16": "<H", "u32": "<I", "u64": "<Q"}
 
 
@@ -179,9 +182,17 @@ def talk(page, ifname):
         assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
         descriptors.frombytes(data)
     assert not flags & socket.MSG_CTRUNC and len(descriptors) == granted[1]["queues"]
+    domains = [domain(descriptor) for descriptor in descriptors]
     for place, descriptor in enumerate(descriptors):
-        socket.socket(fileno=descriptor).send(b"%d" % place)
-    print(json.dumps({"welcome": welcome, "granted": granted}))
+        if domains[place] != AF_XDP:
+            os.write(descriptor, b"%d" % place)
+    print(json.dumps({"welcome": welcome, "granted": granted, "domains": domains}))
+
+
+def domain(descriptor):
+    # With no family given, Python asks getsockname for it, which AF_XDP does not have.
+    with socket.socket(AF_XDP, socket.SOCK_RAW, 0, fileno=os.dup(descriptor)) as sock:
+        return sock.getsockopt(socket.SOL_SOCKET, SO_DOMAIN)
 
 
 def main():

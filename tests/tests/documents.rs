@@ -24,8 +24,21 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn documents() -> Vec<PathBuf> {
-    let folders =
-        ["", "docs", "proto", "helper", "client", "cli", "backend", "socket", "bpf", "netlink", "packaging"];
+    let folders = [
+        "",
+        "docs",
+        "proto",
+        "helper",
+        "client",
+        "cli",
+        "backend",
+        "socket",
+        "bpf",
+        "netlink",
+        "packaging",
+        "python",
+        "go",
+    ];
     folders.iter().flat_map(|folder| files(folder, "md")).collect()
 }
 

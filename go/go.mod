@@ -1,0 +1,3 @@
+module xskclient
+
+go 1.19
