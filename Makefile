@@ -30,7 +30,7 @@ help_chaos := random kills against running leases (ROUNDS=… SEED=…)
 SCRIPTED := $(foreach name,demo check bench qemu vm deb package-vm fresh arm64 fuzz chaos,\
 	$(if $(wildcard $(SCRIPTS)/$(name).sh),$(name)))
 
-.PHONY: build lint install clean help $(SCRIPTED)
+.PHONY: build lint install uninstall clean help $(SCRIPTED)
 
 build: ## packages that the build needs, then the release binaries
 	@$(SCRIPTS)/setup.sh build
@@ -58,12 +58,13 @@ help: ## this list
 	sort | expand -t 12
 
 # ---- installation -----------------------------------------------------------------------
-# The helper is installed without privileges: its unit gives it the few that it needs, and who wants
-# it setuid says so himself (chmod 4750, group xsk). A policy that is there stays.
+# The helper is installed without the setuid bit: its unit gives it the few privileges that it
+# needs. For setuid, see the quick start in README.md. An existing policy is not replaced.
 
 prefix := $(DESTDIR)$(PREFIX)
 place := install -D -m 644 -t
-# What names the helper's path, which is another one below another prefix.
+documents := $(prefix)/share/doc/xsk-helper
+# These files name the helper's path, which depends on PREFIX.
 naming := $(addprefix $(prefix)/lib/systemd/system/,$(notdir $(wildcard packaging/systemd/*.service))) \
 	$(prefix)/share/polkit-1/actions/org.xsk.helper.policy $(DESTDIR)/etc/apparmor.d/usr.libexec.xsk-helper
 
@@ -81,8 +82,14 @@ install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr; the same 
 	$(place) $(prefix)/share/polkit-1/actions packaging/polkit/*.policy
 	$(place) $(prefix)/share/man/man5 packaging/man/*.5
 	cd $(RELEASE)/share && find . -type f -exec install -D -m 644 {} $(abspath $(prefix))/share/{} \;
+	$(place) $(documents) README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE
+	$(place) $(documents)/docs docs/*
+	$(place) $(documents)/proto proto/PROTOCOL.md
 	$(place) $(DESTDIR)/etc/apparmor.d packaging/apparmor.d/*
 	test $(PREFIX) = /usr || sed -i 's,/usr/\({*libexec\),$(PREFIX)/\1,' $(naming)
-	install -d $(DESTDIR)/etc/xsk-helper/policy.d
+	install -d -m 755 $(DESTDIR)/etc/xsk-helper/policy.d
 	test -e $(DESTDIR)/etc/xsk-helper/policy.toml || \
 	install -m 644 packaging/policy.toml $(DESTDIR)/etc/xsk-helper/policy.toml
+
+uninstall: ## remove what `make install` installs; a policy that was edited stays
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' RELEASE='$(RELEASE)' $(SCRIPTS)/uninstall.sh

@@ -58,12 +58,33 @@ missing_packages() {
     )
 }
 
+# apt_get ARGUMENT...: apt-get, quietly. If another apt is at work, it waits for that: apt-get itself
+# waits for dpkg's lock only, and fails where its lists or its archives are locked.
+apt_get() {
+    local log status told='' patience=${XSK_APT_WAIT:-600}
+    local deadline=$((SECONDS + patience))
+    log=$(mktemp)
+    while :; do
+        status=0
+        env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout="$patience" "$@" \
+            >"$log" 2>&1 </dev/null || status=$?
+        [ "$status" -ne 0 ] && [ "$SECONDS" -lt "$deadline" ] &&
+            grep -q 'Could not get lock' "$log" || break
+        [ -n "$told" ] || say "another apt is at work; waiting for it"
+        told=1
+        sleep 2
+    done
+    [ "$status" -eq 0 ] || tail -n 40 "$log" >&2
+    [ -z "${LOG:-}" ] || cat "$log" >>"$LOG"
+    rm -f "$log"
+    return "$status"
+}
+
 # The lists are fetched once a run, and only if something is to be installed at all.
 apt_update() {
     [ -z "${APT_UPDATED:-}" ] || return 0
     APT_UPDATED=1
-    quietly env DEBIAN_FRONTEND=noninteractive apt-get -q update ||
-        die "apt-get update failed: are the network and /etc/apt/sources* in order?"
+    apt_get update || die "apt-get update failed: are the network and /etc/apt/sources* in order?"
 }
 
 # need_packages NAME...: installs what is missing; without root or apt it says what is.
@@ -75,8 +96,8 @@ need_packages() {
     is_root || die "packages are missing; as root: apt-get install ${missing[*]}"
     apt_update
     say "installing ${missing[*]}"
-    quietly env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
-        install "${missing[@]}" || die "apt-get could not install: ${missing[*]}"
+    apt_get -y --no-install-recommends install "${missing[@]}" ||
+        die "apt-get could not install: ${missing[*]}"
 }
 
 # copy_tree DIR: the files of the tree that is the working directory, without what was built.

@@ -31,7 +31,7 @@ make_folders() {
     mount --bind "$BOX/etc" /etc
     getent group xsk >/dev/null || groupadd --system xsk
     getent passwd _xsk-helper >/dev/null ||
-        useradd --system --no-create-home --shell /usr/sbin/nologin _xsk-helper
+        useradd --system --user-group --no-create-home --shell /usr/sbin/nologin _xsk-helper
     # Setuid root, and only for the group xsk: the installation without systemd and polkit.
     install -m 4750 -o root -g xsk "$BINARIES/xsk-helper" "$BOX/xsk-helper"
     install -m 755 -t "$BOX" "$BINARIES/xsk-client" "$BINARIES/xsk-backend"

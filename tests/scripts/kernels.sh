@@ -27,14 +27,14 @@ fetch_kernel() (
     line=$1 dir=$2
     make_apt "$dir/apt" deb "$(suite_of "$line")"
     export APT_CONFIG=$dir/apt/conf
-    quietly apt-get -q update || die "$(mirror) did not give the lists of $(suite_of "$line")"
+    apt_get update || die "$(mirror) did not give the lists of $(suite_of "$line")"
     image=$(depends linux-image-amd64 | grep '^linux-image-[0-9]' | head -n 1) || true
     [ -n "$image" ] || die "$(suite_of "$line") has no linux-image-amd64"
     packages="$image $(depends "$image" | grep -E '^linux-(binary|modules)-' || true)"
     mkdir -p "$dir/root" "$dir/download"
     cd "$dir/download" || exit
     # shellcheck disable=SC2086 # a list of names
-    quietly apt-get -q download $packages || die "$image could not be downloaded"
+    apt_get download $packages || die "$image could not be downloaded"
     for package in *.deb; do
         dpkg -x "$package" "$dir/root"
     done

@@ -94,7 +94,7 @@ make_accounts() {
         say "made the user _xsk-helper"
     fi
 }
-USERADD="useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin _xsk-helper"
+USERADD="useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin _xsk-helper"
 
 wants() { [[ $PARTS == *" $1 "* ]]; }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Help, man pages, README and docs say the same: options, exit statuses, paths, keys of the policy.
+//! Help, man pages and docs say the same: options, exit statuses, paths, keys of the policy.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
@@ -197,9 +197,9 @@ fn numbers(text: &str) -> BTreeSet<u8> {
     words.filter_map(|word| word.parse().ok()).collect()
 }
 
-/// The row of the README's table of exit statuses.
+/// The row of the table of exit statuses in docs/operations.md.
 fn row(name: &str) -> BTreeSet<u8> {
-    let text = read("README.md");
+    let text = read("docs/operations.md");
     let (_, table) = text.split_once("## Exit status").unwrap();
     let line = table.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap();
     numbers(line)
@@ -277,11 +277,12 @@ fn every_path_that_a_document_names_is_one_of_ours() {
 }
 
 #[test]
-fn the_paths_of_the_pages_are_in_the_readme() {
-    let readme = paths(&read("README.md"));
+fn the_paths_of_the_pages_are_in_the_document() {
+    let document = paths(&read("docs/operations.md"));
     for program in xsk_pages::programs() {
         for path in paths(section(&page(&program), "FILES")).into_iter().filter(|path| !path.contains('*')) {
-            assert!(readme.contains(&path), "the README lacks {path} of {}", program.command.get_name());
+            let name = program.command.get_name();
+            assert!(document.contains(&path), "docs/operations.md lacks {path} of {name}");
         }
     }
 }
