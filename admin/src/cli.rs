@@ -9,9 +9,9 @@ use xsk_helper::admin;
 
 /// Grants AF_XDP sockets of network interfaces to ordinary users.
 ///
-/// Without arguments it serves one connection on its standard input: that is how xsk-client, sudo, pkexec and
-/// systemd start it. With arguments only root and the service user, _xsk-helper, may start it. The policy is in
-/// /etc/xsk-helper/policy.toml.
+/// Without arguments it serves one connection on its standard input: that is how xsk-client, sudo,
+/// pkexec and systemd start it. With arguments only root and the service user, _xsk-helper, may
+/// start it. The policy is in /etc/xsk-helper/policy.toml.
 #[derive(Debug, Parser)]
 #[command(name = "xsk-helper", version, after_help = EXAMPLES)]
 pub struct Cli {

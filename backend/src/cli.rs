@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command line. Its own module, so that man page and completions are made from the same description.
+//! The command line. Its own module, so that man page and completions are made from the same
+//! description.
 #![forbid(unsafe_code)]
 
 use clap::{CommandFactory, Parser};
@@ -19,13 +20,14 @@ One line beginning with \"ready:\" is printed when all queues are bound.";
 #[derive(Debug, Parser)]
 #[command(name = "xsk-backend", version, after_help = AFTER, after_long_help = format!("{}\n\n{AFTER}", peer_spec::help()))]
 pub struct Cli {
-    /// The interface, as QEMU's -netdev takes it: af-xdp,id=ID,ifname=NAME[,mode=native|skb][,force-copy=on|off]
-    /// [,queues=N|all][,start-queue=N][,inhibit=on,sock-fds=A:B:…]. Without sock-fds the sockets are acquired from
-    /// xsk-helper. A second one is for --peer forward
+    /// The interface, as QEMU's -netdev takes it:
+    /// af-xdp,id=ID,ifname=NAME[,mode=native|skb][,force-copy=on|off]
+    /// [,queues=N|all][,start-queue=N][,inhibit=on,sock-fds=A:B:…]. Without sock-fds the sockets
+    /// are acquired from xsk-helper. A second one is for --peer forward
     #[arg(long, value_name = "NETDEV", required = true)]
     pub netdev: Vec<String>,
-    /// Where frames go to and come from: discard, reflect, echo=ADDR, generate, forward, pcap=FILE, stream=PATH or
-    /// vhost-user=PATH
+    /// Where frames go to and come from: discard, reflect, echo=ADDR, generate, forward, pcap=FILE,
+    /// stream=PATH or vhost-user=PATH
     #[arg(long, value_name = "PEER")]
     pub peer: PeerSpec,
     /// Frames of UMEM a queue; fewer are used when the limit of locked memory is short
@@ -66,7 +68,8 @@ pub struct HelperArgs {
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArgs,
-    /// Ask for promiscuous mode while the lease lasts, for a guest whose MAC address is not the interface's
+    /// Ask for promiscuous mode while the lease lasts, for a guest whose MAC address is not the
+    /// interface's
     #[arg(long)]
     pub promisc: bool,
 }

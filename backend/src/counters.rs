@@ -98,7 +98,8 @@ impl Counters {
     }
 }
 
-/// Nearly always one thread writes, so a plain load and store would do; shared peers make it an atomic addition.
+/// Nearly always one thread writes, so a plain load and store would do; shared peers make it an
+/// atomic addition.
 #[inline]
 fn bump(counter: &AtomicU64, by: u64) {
     if by > 0 {
@@ -121,7 +122,8 @@ pub struct Snapshot {
     pub peer_drops: u64,
     /// Frames that `generate` made and that came back.
     pub returned: u64,
-    /// Checksums of frames from the network that the sender had left unfinished, and that were completed.
+    /// Checksums of frames from the network that the sender had left unfinished, and that were
+    /// completed.
     pub checksums_completed: u64,
     /// The same inside of tunnels, and not completed.
     pub checksums_inner: u64,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can fail in a backend: in the form that all commands share, each with its stable code and exit status.
+//! What can fail in a backend: in the form that all commands share, each with its stable code and
+//! exit status.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -11,8 +12,8 @@ pub use xsk_command::Failure as Error;
 /// The name under which this program speaks.
 pub(crate) const PROGRAM: &str = "xsk-backend";
 
-/// The exit status where the backend ran and something ended it: the interface went away, or a system call failed that
-/// should not.
+/// The exit status where the backend ran and something ended it: the interface went away, or a
+/// system call failed that should not.
 pub const OTHER: u8 = 1;
 
 /// Something is wrong with the option `object`.

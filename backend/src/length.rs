@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How long a frame may be: what the interface's MTU makes of it, and whether that takes several buffers.
+//! How long a frame may be: what the interface's MTU makes of it, and whether that takes several
+//! buffers.
 #![forbid(unsafe_code)]
 
 use xsk_socket::{RX_HEADROOM, has_several_buffers};
 
-/// An Ethernet header and one VLAN tag: what the kernel lets pass beside the MTU (`is_skb_forwardable`, net/core/dev.c).
+/// An Ethernet header and one VLAN tag: what the kernel lets pass beside the MTU
+/// (`is_skb_forwardable`, net/core/dev.c).
 const AROUND: u32 = 14 + 4;
 const HEADER: u32 = 14;
 
@@ -13,19 +15,22 @@ pub(crate) fn longest(mtu: u32) -> usize {
     (mtu + AROUND) as usize
 }
 
-/// What a socket is bound for. On a kernel without several buffers that is nothing where one does not do.
+/// What a socket is bound for. On a kernel without several buffers that is nothing where one does
+/// not do.
 pub(crate) fn bound_for(mtu: u32, frame_size: u32) -> Option<usize> {
     let longest = longest(mtu);
     let single = longest <= (frame_size - RX_HEADROOM) as usize;
     (single || has_several_buffers()).then_some(longest)
 }
 
-/// Whether untagged frames of this MTU need several buffers of a consumer, and this kernel has them.
+/// Whether untagged frames of this MTU need several buffers of a consumer, and this kernel has
+/// them.
 pub(crate) fn takes_several(mtu: u32, frame_size: u32) -> bool {
     mtu + HEADER > frame_size - RX_HEADROOM && has_several_buffers()
 }
 
-/// What to say of two interfaces that forward to each other, if the frames of one are too long for the other.
+/// What to say of two interfaces that forward to each other, if the frames of one are too long for
+/// the other.
 pub(crate) fn unequal([left, right]: [(&str, u32); 2]) -> Option<String> {
     let ((long, most), (short, least)) = if left.1 > right.1 { (left, right) } else { (right, left) };
     (most > least).then(|| {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A rootless AF_XDP network backend with the options of QEMU.
 //!
-//! The command is [`cli::Cli`], and [`main`] is all of it. Its parts: [`source`] gets the sockets, inherited or from
-//! `xsk-helper`; [`setup`] gives them memory, binds them, and gives each queue a [`peers::Peer`]; [`queue`] is the loop
-//! of one queue; [`run`] watches over all; [`report`] prints; [`checksum`] completes what a sender left undone.
+//! The command is [`cli::Cli`], and [`main`] is all of it. Its parts: [`source`] gets the sockets,
+//! inherited or from `xsk-helper`; [`setup`] gives them memory, binds them, and gives each queue a
+//! [`peers::Peer`]; [`queue`] is the loop of one queue; [`run`] watches over all; [`report`]
+//! prints; [`checksum`] completes what a sender left undone.
 
 pub mod checksum;
 pub mod cli;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames that vanish for their length: received ones that no buffer holds, and those to be sent that the interface
-//! does not take. It is said on standard error, once a queue and direction: a guest sees only that some connections
-//! stand still.
+//! Frames that vanish for their length: received ones that no buffer holds, and those to be sent
+//! that the interface does not take. It is said on standard error, once a queue and direction: a
+//! guest sees only that some connections stand still.
 #![forbid(unsafe_code)]
 
 use xsk_command::say;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command `xsk-backend`; everything is in the library, so that documentation and tests can use it.
+//! The command `xsk-backend`; everything is in the library, so that documentation and tests can use
+//! it.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The grammar of `--peer`: `NAME[=VALUE][,KEY=VALUE…]`, where a comma in a value is written twice, as in QEMU.
+//! The grammar of `--peer`: `NAME[=VALUE][,KEY=VALUE…]`, where a comma in a value is written twice,
+//! as in QEMU.
 #![forbid(unsafe_code)]
 
 mod vhost;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The loop of one queue: frames from the network to the peer, frames from the peer to the network, and a poll when
-//! there is neither.
+//! The loop of one queue: frames from the network to the peer, frames from the peer to the network,
+//! and a poll when there is neither.
 #![forbid(unsafe_code)]
 
 use std::os::fd::AsFd;
@@ -19,15 +19,17 @@ use crate::peers::Peer;
 /// Frames a turn: two of the kernel's own batches of 32 (`TX_BATCH_SIZE` in net/xdp/xsk.c).
 pub(crate) const BATCH: usize = 64;
 
-/// How long to sleep when the kernel does not take what is in the transmit ring, or has all the frames. A poll for writability would
-/// return at once, since it asks only whether the ring has room.
+/// How long to sleep when the kernel does not take what is in the transmit ring, or has all the
+/// frames. A poll for writability would return at once, since it asks only whether the ring has
+/// room.
 pub(crate) const DEVICE_BUSY: Duration = Duration::from_micros(200);
 
 /// One queue with its peer.
 pub struct Queue {
     /// What it is called in messages.
     pub name: String,
-    /// The sockets: this queue's own first, unless another queue serves it. A peer moves them ([`Peer::exchange`]).
+    /// The sockets: this queue's own first, unless another queue serves it. A peer moves them
+    /// ([`Peer::exchange`]).
     pub sockets: Vec<Bound>,
     /// The other side.
     pub peer: Box<dyn Peer>,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is printed on standard output: that all is ready, the statistics, and the end; for people or as JSON.
+//! What is printed on standard output: that all is ready, the statistics, and the end; for people
+//! or as JSON.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
@@ -173,7 +174,8 @@ impl Row {
             zero_copy: self.zero_copy,
             umem_frames: self.frames,
             moved: self.counters.read(),
-            // Once the interface is gone there is nothing to read, and what was counted here still stands.
+            // Once the interface is gone there is nothing to read, and what was counted here still
+            // stands.
             xdp: self.monitor.statistics().unwrap_or_default().into(),
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The main thread: sets everything up, then watches signals, leases, interfaces and the clock while the queue
-//! threads move frames, and ends them together.
+//! The main thread: sets everything up, then watches signals, leases, interfaces and the clock
+//! while the queue threads move frames, and ends them together.
 #![forbid(unsafe_code)]
 
 use std::os::fd::AsFd;
@@ -98,7 +98,8 @@ fn start(queues: Vec<Queue>, service: Option<Service>, control: &Arc<Control>) -
     Ok(workers)
 }
 
-/// Starts the service, whose first message comes after the process has given up what it does not need.
+/// Starts the service, whose first message comes after the process has given up what it does not
+/// need.
 fn start_service(service: Service, control: &Arc<Control>) -> Result<Worker, Error> {
     let (go, gone) = channel();
     let role = service.role();
@@ -112,7 +113,8 @@ fn start_service(service: Service, control: &Arc<Control>) -> Result<Worker, Err
     Ok(worker)
 }
 
-/// Starts a thread, and returns once it runs: until then it makes system calls that it never needs again.
+/// Starts a thread, and returns once it runs: until then it makes system calls that it never needs
+/// again.
 fn spawn(
     name: String,
     control: &Arc<Control>,
@@ -174,7 +176,8 @@ impl Watch {
         }
     }
 
-    /// Each queue generates its share, and has enough by itself; any other peer is done in all queues at once.
+    /// Each queue generates its share, and has enough by itself; any other peer is done in all
+    /// queues at once.
     fn is_done(&self, peer: &PeerSpec) -> bool {
         let mut ended = self.workers.iter().map(JoinHandle::is_finished);
         if matches!(peer, PeerSpec::Generate(_)) { ended.all(|done| done) } else { ended.any(|done| done) }
@@ -188,8 +191,8 @@ impl Watch {
         Ok(())
     }
 
-    /// A keeper that is gone without a word was killed: the socket is still in the map and goes on. News that mean the
-    /// end of the lease end us.
+    /// A keeper that is gone without a word was killed: the socket is still in the map and goes on.
+    /// News that mean the end of the lease end us.
     fn look_at_leases(&mut self) -> Result<(), Error> {
         let mut at = 0;
         while let Some(lease) = self.leases.get(at) {

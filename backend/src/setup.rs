@@ -107,8 +107,8 @@ fn bind_all(cli: &Cli, share: u32, port: &mut Port) -> Result<Vec<Half>, Error> 
     numbered.map(|(queue, socket)| bind(cli, share, port, queue, socket)).collect()
 }
 
-/// The frames that each of `queues` may have, so that the first ones do not take what the last one needs: an even
-/// share of the locked-memory limit, which CAP_IPC_LOCK makes moot.
+/// The frames that each of `queues` may have, so that the first ones do not take what the last one
+/// needs: an even share of the locked-memory limit, which CAP_IPC_LOCK makes moot.
 fn share(cli: &Cli, queues: usize) -> u32 {
     let moot =
         rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
@@ -148,7 +148,8 @@ fn bind(cli: &Cli, share: u32, port: &Port, queue: u32, socket: Unbound) -> Resu
     Ok(Half { socket, row })
 }
 
-/// A generator needs frames to send and few to receive; for everybody else a quarter is kept for sending.
+/// A generator needs frames to send and few to receive; for everybody else a quarter is kept for
+/// sending.
 fn memory(cli: &Cli, frames: u32) -> Config {
     let config = Config::default().frames(frames).frame_size(cli.frame_size);
     match cli.peer {
@@ -160,7 +161,8 @@ fn memory(cli: &Cli, frames: u32) -> Config {
 /// What the options ask of each other.
 ///
 /// # Errors
-/// `forward` without a second netdev, or a second one without `forward`; numbers of queues that differ.
+/// `forward` without a second netdev, or a second one without `forward`; numbers of queues that
+/// differ.
 pub(crate) fn check(cli: &Cli, queues: &[u32]) -> Result<(), Error> {
     let forward = cli.peer == PeerSpec::Forward;
     match queues {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Signals as descriptors: each writes a byte to a socketpair, so that the main thread can poll for them and none is
-//! lost between a look and a sleep.
+//! Signals as descriptors: each writes a byte to a socketpair, so that the main thread can poll for
+//! them and none is lost between a look and a sleep.
 #![forbid(unsafe_code)]
 
 use std::io::Read;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the sockets of a netdev come from: inherited by number (`inhibit=on,sock-fds=…`), or acquired from the
-//! helper.
+//! Where the sockets of a netdev come from: inherited by number (`inhibit=on,sock-fds=…`), or
+//! acquired from the helper.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
@@ -48,8 +48,8 @@ pub(crate) struct Taken {
     pub(crate) peer: Option<OwnedFd>,
 }
 
-/// Reads the netdevs and takes over the descriptors that they and the peer name. To be called before anything else
-/// is opened.
+/// Reads the netdevs and takes over the descriptors that they and the peer name. To be called
+/// before anything else is opened.
 ///
 /// # Errors
 /// QEMU's sentences for what QEMU refuses.

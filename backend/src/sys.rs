@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The things that need `unsafe`: taking over descriptors that were inherited by number, the groups of a connection's
-//! other side, and ending a thread's system call by a signal.
+//! The things that need `unsafe`: taking over descriptors that were inherited by number, the groups
+//! of a connection's other side, and ending a thread's system call by a signal.
 #![allow(unsafe_code)]
 
 #[cfg(test)]
@@ -12,8 +12,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
-/// Takes over inherited descriptors. To be called **once, before this process opens anything itself**, so that none of
-/// the numbers can be one of its own.
+/// Takes over inherited descriptors. To be called **once, before this process opens anything
+/// itself**, so that none of the numbers can be one of its own.
 ///
 /// # Errors
 /// A number that stands twice, is that of a standard stream, or is not open.
@@ -24,11 +24,13 @@ pub(crate) fn adopt(numbers: &[RawFd]) -> Result<Vec<OwnedFd>, (RawFd, io::Error
             let what = "it is a standard stream, or named twice; sock-fds are numbers from 3 on";
             return Err((*number, io::Error::new(io::ErrorKind::InvalidInput, what)));
         }
-        // SAFETY: the borrow ends with this statement; if the number is not open, the call only fails.
+        // SAFETY: the borrow ends with this statement; if the number is not open, the call only
+        // fails.
         let borrowed = unsafe { BorrowedFd::borrow_raw(*number) };
         fcntl_setfd(borrowed, FdFlags::CLOEXEC).map_err(|errno| (*number, errno.into()))?;
     }
-    // SAFETY: each number is open, stands here once, and by the contract above belongs to nobody else here.
+    // SAFETY: each number is open, stands here once, and by the contract above belongs to nobody
+    // else here.
     Ok(numbers.iter().map(|number| unsafe { OwnedFd::from_raw_fd(*number) }).collect())
 }
 
@@ -59,7 +61,8 @@ pub(crate) fn peer_groups(socket: &std::os::unix::net::UnixStream) -> io::Result
 /// The signal that ends a thread's system call and has no other effect.
 const NUDGE: libc::c_int = libc::SIGUSR2;
 
-/// Prepares [`interrupt`]. A handler that does nothing, without SA_RESTART: what waits then returns EINTR.
+/// Prepares [`interrupt`]. A handler that does nothing, without SA_RESTART: what waits then returns
+/// EINTR.
 ///
 /// # Errors
 /// The handler cannot be installed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command `xsk-client`: what its command line may hold, and how it begins and ends. It is a library, so that man
-//! pages and completions are made from the one definition ([`Cli::command`](clap::CommandFactory::command)).
+//! The command `xsk-client`: what its command line may hold, and how it begins and ends. It is a
+//! library, so that man pages and completions are made from the one definition
+//! ([`Cli::command`](clap::CommandFactory::command)).
 
 mod doctor;
 mod hotplug;
@@ -46,8 +47,9 @@ Exit status: 0 done, 64 usage, 69 the helper cannot be reached, 75 busy, 77 deni
 
 /// AF_XDP sockets for QEMU and others, without privileges.
 ///
-/// Asks xsk-helper for AF_XDP sockets that are already in place on an interface, and hands them to a program:
-/// by starting it (run), or into a QEMU that runs (attach). The program needs no capability.
+/// Asks xsk-helper for AF_XDP sockets that are already in place on an interface, and hands them to
+/// a program: by starting it (run), or into a QEMU that runs (attach). The program needs no
+/// capability.
 #[derive(Debug, Parser)]
 #[command(name = "xsk-client", version, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
@@ -74,7 +76,8 @@ pub enum Command {
     Doctor(DoctorArgs),
 }
 
-/// Does what the arguments say. For `run` this returns only where it failed, since it becomes the command.
+/// Does what the arguments say. For `run` this returns only where it failed, since it becomes the
+/// command.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     match Cli::try_parse_from(&arguments) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-client`: AF_XDP sockets for QEMU and others, without privileges. All of it is in the library.
+//! `xsk-client`: AF_XDP sockets for QEMU and others, without privileges. All of it is in the
+//! library.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

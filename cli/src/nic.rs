@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An interface with everything that is known about it before the first check, each thing asked for once.
+//! An interface with everything that is known about it before the first check, each thing asked for
+//! once.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
@@ -127,7 +128,8 @@ fn sysfs(link: &Link) -> Option<PathBuf> {
     (index == link.ifindex).then_some(folder)
 }
 
-/// The driver that is bound to the device; for one without a device what ethtool says, which is its kind.
+/// The driver that is bound to the device; for one without a device what ethtool says, which is its
+/// kind.
 fn driver(link: &Link, sysfs: Option<&Path>) -> String {
     let bound = sysfs.and_then(|folder| folder.join("device/driver").read_link().ok());
     let name = bound.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The programs in a command: the one that is run first, the wrappers that become the next one, and the one that
-//! gets the sockets. No program is run to find that out.
+//! The programs in a command: the one that is run first, the wrappers that become the next one, and
+//! the one that gets the sockets. No program is run to find that out.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -80,7 +80,8 @@ fn chain(command: &[OsString], first: &Path) -> Vec<(usize, PathBuf)> {
     chain
 }
 
-/// What a wrapper becomes. Its own options are not read: the next program is the first word that can be one.
+/// What a wrapper becomes. Its own options are not read: the next program is the first word that
+/// can be one.
 fn next(command: &[OsString], at: usize, wrapper: &Path) -> Option<(usize, PathBuf)> {
     let is_wrapper = WRAPPERS.iter().any(|known| name(wrapper.as_os_str()) == known.as_bytes());
     let rest = command.iter().enumerate().skip(at + 1).filter(|_| is_wrapper);
@@ -93,8 +94,8 @@ fn is_argument(word: &OsStr) -> bool {
     word.as_bytes().starts_with(b"-") || word.as_bytes().contains(&b'=')
 }
 
-/// What the last program of the chain is. A QEMU is looked for in the whole command too, since a wrapper that is not
-/// known may be before it.
+/// What the last program of the chain is. A QEMU is looked for in the whole command too, since a
+/// wrapper that is not known may be before it.
 fn consumer(command: &[OsString], last: PathBuf) -> Consumer {
     if is_backend(&last) {
         return Consumer::Backend(last);
@@ -115,7 +116,8 @@ pub(crate) fn is_qemu(word: &OsStr) -> bool {
     name(word).starts_with(b"qemu-system-") || [&b"qemu-kvm"[..], b"kvm"].contains(&name(word))
 }
 
-/// Whether a file is a QEMU by another name: a link to one, or a program that has QEMU's words in it.
+/// Whether a file is a QEMU by another name: a link to one, or a program that has QEMU's words in
+/// it.
 fn is_qemu_file(path: &Path) -> bool {
     path.canonicalize().is_ok_and(|real| is_qemu(real.as_os_str()))
         || File::open(path).is_ok_and(|file| has_words_of_qemu(file).unwrap_or(false))

@@ -151,8 +151,8 @@ fn a_wait_has_an_end() {
     assert_eq!(output.status.code(), Some(125));
 }
 
-/// As a user without CAP_IPC_LOCK and with little memory to lock, a queue of QEMU is refused before anything
-/// is acquired, with the number and the mend.
+/// As a user without CAP_IPC_LOCK and with little memory to lock, a queue of QEMU is refused before
+/// anything is acquired, with the number and the mend.
 #[test]
 fn too_little_memory_to_lock_is_met_before_anything_is_attached() {
     if !rustix::process::geteuid().is_root() {
@@ -185,7 +185,8 @@ fn too_little_memory_to_lock_is_met_before_anything_is_attached() {
     thread.join().unwrap();
 }
 
-/// What a program needs that is neither QEMU nor our backend is its own affair, or what the user says.
+/// What a program needs that is neither QEMU nor our backend is its own affair, or what the user
+/// says.
 #[test]
 fn any_other_program_is_started_whatever_the_limit_is() {
     if !rustix::process::geteuid().is_root() {
@@ -347,8 +348,8 @@ fn what_has_its_sockets_is_left_alone() {
     assert!(text(&output.stderr).contains("warning: sock-fds: descriptor 9 is not open"));
 }
 
-/// A QEMU without af-xdp: the backend gets the sockets and the lease, QEMU one end of a stream and nothing else,
-/// and the backend ends when QEMU does.
+/// A QEMU without af-xdp: the backend gets the sockets and the lease, QEMU one end of a stream and
+/// nothing else, and the backend ends when QEMU does.
 #[test]
 fn a_qemu_without_af_xdp_gets_a_stream() {
     let Some((fake, thread)) = generous("stream", 1) else { return };

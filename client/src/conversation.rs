@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One conversation with a helper: the greeting and the request go out together, the answers are checked. An
-//! answer is believed only as far as it is what was asked for: whatever else came with it is closed.
+//! One conversation with a helper: the greeting and the request go out together, the answers are
+//! checked. An answer is believed only as far as it is what was asked for: whatever else came with
+//! it is closed.
 #![forbid(unsafe_code)]
 
 use std::os::fd::OwnedFd;
@@ -95,8 +96,8 @@ fn failed(name: &str, errno: Errno) -> Error {
     }
 }
 
-/// Exactly as many sockets as were granted, and all of them AF_XDP. On an error the caller drops the packet, and
-/// with it every descriptor.
+/// Exactly as many sockets as were granted, and all of them AF_XDP. On an error the caller drops
+/// the packet, and with it every descriptor.
 fn check_descriptors(granted: &Granted, packet: &packet::Packet) -> Result<(), Error> {
     let (want, got) = (granted.queues as usize, packet.descriptors.len());
     let wrong = |message: String| Error::new(Kind::NoDescriptor, &granted.ifname, message);

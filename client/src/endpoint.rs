@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the helper is: behind the system's socket, or a file to run. The file is tried only where the socket
-//! is absent, never after a refusal: a "no" of the system's helper is final.
+//! Where the helper is: behind the system's socket, or a file to run. The file is tried only where
+//! the socket is absent, never after a refusal: a "no" of the system's helper is final.
 
 use std::fs::File;
 use std::io;
@@ -45,18 +45,19 @@ pub(crate) struct HelperConnection {
     pub(crate) deadline: Instant,
     /// What the helper is called in a message.
     pub(crate) name: String,
-    /// The helper's first process, where we started it. Dropped after the socket: its end is what a helper
-    /// that has not forked off waits for.
+    /// The helper's first process, where we started it. Dropped after the socket: its end is what a
+    /// helper that has not forked off waits for.
     started: Option<Started>,
 }
 
-/// A helper's first process. It is reaped when dropped, so that what this process becomes inherits no zombie.
+/// A helper's first process. It is reaped when dropped, so that what this process becomes inherits
+/// no zombie.
 #[derive(Debug)]
 struct Started {
     child: Child,
     path: PathBuf,
-    /// What it wrote to its standard error. The protocol says what a person needs to know; this is for a helper
-    /// that ends before it can say anything.
+    /// What it wrote to its standard error. The protocol says what a person needs to know; this is
+    /// for a helper that ends before it can say anything.
     errors: Option<File>,
 }
 
@@ -104,13 +105,14 @@ fn start(mut command: Command, path: &Path, patience: Duration) -> Result<Helper
     if path != Path::new("pkexec") {
         let file = process::scratch().map_err(|error| Error::system("memfd_create", error))?;
         let copy = file.try_clone().map_err(|error| Error::system("dup", error))?;
-        // A helper believes an outer sudo's SUDO_UID, or PKEXEC_UID, about who starts it here. pkexec
-        // itself passes on neither, and sets its own.
+        // A helper believes an outer sudo's SUDO_UID, or PKEXEC_UID, about who starts it here.
+        // pkexec itself passes on neither, and sets its own.
         command.env_clear().stderr(copy);
         errors = Some(file);
     }
     let child = process::spawn(&mut command, far).map_err(|error| not_started(path, error))?;
-    // The command holds a copy of the helper's end; with it open no end of the connection would ever be seen.
+    // The command holds a copy of the helper's end; with it open no end of the connection would
+    // ever be seen.
     drop(command);
     Ok(HelperConnection {
         socket: near,
@@ -135,7 +137,8 @@ fn not_started(path: &Path, error: io::Error) -> Error {
 }
 
 impl HelperConnection {
-    /// The helper has answered: its first process is about to exit, and is reaped; the connection stays.
+    /// The helper has answered: its first process is about to exit, and is reaped; the connection
+    /// stays.
     pub(crate) fn part(self) -> OwnedFd {
         self.socket
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can go wrong between a user and his sockets: the same four things in every place where an error is
-//! seen (text, JSON, exit code), whether the helper refused or this side found it.
+//! What can go wrong between a user and his sockets: the same four things in every place where an
+//! error is seen (text, JSON, exit code), whether the helper refused or this side found it.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -66,7 +66,8 @@ impl Kind {
         }
     }
 
-    /// The exit status, after sysexits.h: 64 usage, 69 unreachable, 75 busy, 77 denied, 78 configuration.
+    /// The exit status, after sysexits.h: 64 usage, 69 unreachable, 75 busy, 77 denied, 78
+    /// configuration.
     pub const fn exit_code(self) -> u8 {
         match self {
             Kind::Usage => exit::USAGE,

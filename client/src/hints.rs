@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why there is no helper to talk to, a distinct sentence for each reason, with the command that mends it.
+//! Why there is no helper to talk to, a distinct sentence for each reason, with the command that
+//! mends it.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;

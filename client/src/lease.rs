@@ -14,8 +14,8 @@ use crate::{Endpoint, Error, Kind, Request, plain};
 
 /// Sockets in queue order, unbound, in the XSKMAP, close-on-exec.
 ///
-/// The lease lasts while any copy of [`Lease::connection`] is open, in this process or another: whoever uses
-/// the sockets has to hold it too.
+/// The lease lasts while any copy of [`Lease::connection`] is open, in this process or another:
+/// whoever uses the sockets has to hold it too.
 #[derive(Debug)]
 pub struct Lease {
     /// What the helper says about the sockets.
@@ -60,8 +60,8 @@ impl Lease {
 /// Asks for sockets.
 ///
 /// # Errors
-/// The helper's refusal, or why it could not be asked. Nothing is kept in that case: whatever had arrived is
-/// closed, and so the lease over.
+/// The helper's refusal, or why it could not be asked. Nothing is kept in that case: whatever had
+/// arrived is closed, and so the lease over.
 pub fn acquire(endpoint: &Endpoint, request: &Request) -> Result<Lease, Error> {
     let message = xsk_proto::Request::Acquire(request.message().clone());
     let (mut conversation, reply, sockets) = Conversation::begin(endpoint, &message)?.reply()?;
@@ -73,7 +73,8 @@ pub fn acquire(endpoint: &Endpoint, request: &Request) -> Result<Lease, Error> {
     Ok(Lease { granted, sockets, connection })
 }
 
-/// QEMU looks the interface's name up in its own network namespace, so that has to be the sockets' one.
+/// QEMU looks the interface's name up in its own network namespace, so that has to be the sockets'
+/// one.
 fn check_namespace(granted: &Granted) -> Result<(), Error> {
     match descriptors::netns_cookie() {
         Some(ours) if granted.netns_cookie != 0 && granted.netns_cookie != ours => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The unprivileged side: asks `xsk-helper` for AF_XDP sockets and hands them to QEMU or any other program.
+//! The unprivileged side: asks `xsk-helper` for AF_XDP sockets and hands them to QEMU or any other
+//! program.
 //!
 //! ```no_run
 //! use xsk_client::{Endpoint, Request, acquire};
@@ -9,8 +10,9 @@
 //! # Ok::<(), xsk_client::Error>(())
 //! ```
 //!
-//! What went wrong is in an [`Error`]: nothing here prints or exits. No call waits for ever: a helper that says nothing
-//! is an error after ten seconds (two minutes where pkexec may ask a person). Descriptors are received close-on-exec, counted, and checked to be AF_XDP sockets.
+//! What went wrong is in an [`Error`]: nothing here prints or exits. No call waits for ever: a
+//! helper that says nothing is an error after ten seconds (two minutes where pkexec may ask a
+//! person). Descriptors are received close-on-exec, counted, and checked to be AF_XDP sockets.
 
 mod conversation;
 mod endpoint;

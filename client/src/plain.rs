@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A helper's texts, fit for a terminal. A client may be pointed at any socket, and whoever listens there could otherwise
-//! write escape sequences to the user's terminal, or lines that look like ours.
+//! A helper's texts, fit for a terminal. A client may be pointed at any socket, and whoever listens
+//! there could otherwise write escape sequences to the user's terminal, or lines that look like
+//! ours.
 #![forbid(unsafe_code)]
 
 use xsk_proto::codec::{DecodeError, decode_reply};
@@ -44,7 +45,8 @@ fn escape(text: &mut String) {
     }
 }
 
-/// What a terminal does something about: control characters, and those that turn the direction of writing.
+/// What a terminal does something about: control characters, and those that turn the direction of
+/// writing.
 fn is_obeyed(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -54,7 +54,8 @@ impl Request {
         self.param(param::ALLMULTI, Value::Flag(true))
     }
 
-    /// The interface is to receive for these addresses while the lease lasts, four at most: those of guests.
+    /// The interface is to receive for these addresses while the lease lasts, four at most: those
+    /// of guests.
     pub fn macs(self, macs: &[[u8; 6]]) -> Self {
         let text = |mac: &[u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
         let list = macs.iter().map(text).collect::<Vec<_>>().join(",");
@@ -67,7 +68,8 @@ impl Request {
             .param(param::BUSY_POLL_BUDGET, Value::Number(budget.into()))
     }
 
-    /// The bytes that the consumer will lock: the helper raises the limit by so much, where the policy allows.
+    /// The bytes that the consumer will lock: the helper raises the limit by so much, where the
+    /// policy allows.
     pub fn memlock(self, bytes: u64) -> Self {
         self.param(param::MEMLOCK, Value::Number(bytes))
     }

@@ -227,7 +227,8 @@ fn each_way_to_have_no_helper_has_its_sentence() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// Not a thing may stay open after 200 failures: too few descriptors, too many, and those of another kind.
+/// Not a thing may stay open after 200 failures: too few descriptors, too many, and those of
+/// another kind.
 #[test]
 fn failures_are_flat() {
     let Some(socket) = xdp_socket() else { return };

@@ -12,7 +12,8 @@ use crate::notice;
 /// How errors are written.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ErrorArgs {
-    /// How errors are written to standard error: text, or one line of JSON {code, object, message, hint}.
+    /// How errors are written to standard error: text, or one line of JSON {code, object, message,
+    /// hint}.
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub error_format: ErrorFormat,
 }

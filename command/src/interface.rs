@@ -10,7 +10,8 @@ use xsk_netlink::Link;
 
 use crate::netlink::{self, link};
 
-/// Returns the netdev with a number for `queues=all`: as many as receive, from its `start-queue` on.
+/// Returns the netdev with a number for `queues=all`: as many as receive, from its `start-queue`
+/// on.
 ///
 /// # Errors
 /// There is no such interface, or it has no such queue.
@@ -37,7 +38,8 @@ pub(crate) fn find(ifname: &str) -> Result<Link, Error> {
     })
 }
 
-/// Returns the queues of an interface that receive: those in use, or where nobody says which are, those allocated.
+/// Returns the queues of an interface that receive: those in use, or where nobody says which are,
+/// those allocated.
 pub fn rx_queues(link: &Link) -> u32 {
     let channels = || netlink::receive_channels(link.ifindex);
     in_sysfs(link).or_else(channels).unwrap_or(link.rx_queues)

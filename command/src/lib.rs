@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One face for the commands of the project: how an error is written and what the exit status says, where the helper
-//! is and how long to wait for it. A person or a script that knows one command knows the others.
+//! One face for the commands of the project: how an error is written and what the exit status says,
+//! where the helper is and how long to wait for it. A person or a script that knows one command
+//! knows the others.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "client")]

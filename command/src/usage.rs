@@ -7,7 +7,8 @@ use clap::error::ErrorKind;
 
 use crate::{ErrorFormat, Failure};
 
-/// Prints what was asked for where that is help or the version; else reports the error, and returns its status.
+/// Prints what was asked for where that is help or the version; else reports the error, and returns
+/// its status.
 pub fn refuse(program: &str, error: &clap::Error, arguments: &[OsString]) -> u8 {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let _ = error.print();
@@ -47,7 +48,8 @@ fn one_line(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// The form of errors that a command line asks for which could not be read. What comes after `--` is not ours.
+/// The form of errors that a command line asks for which could not be read. What comes after `--`
+/// is not ours.
 fn wanted(arguments: &[OsString]) -> ErrorFormat {
     let ours: Vec<_> = arguments.iter().take_while(|argument| *argument != "--").collect();
     let joined = ours.iter().any(|argument| *argument == "--error-format=json");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sequences of packets: whatever comes, in whatever order, nothing is done before the greeting, the greeting is
-//! answered once, and a conversation ends.
+//! Sequences of packets: whatever comes, in whatever order, nothing is done before the greeting,
+//! the greeting is answered once, and a conversation ends.
 
 use xsk_helper::serve::conversation::{Action, Conversation};
 use xsk_proto::codec::{decode_request, encode_reply};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is fuzzed, each an ordinary function that panics when a promise is broken: the fuzz targets call them,
-//! and so does `tests/tests/corpus.rs` over the kept inputs, so that `make check` replays what was found.
+//! What is fuzzed, each an ordinary function that panics when a promise is broken: the fuzz targets
+//! call them, and so does `tests/tests/corpus.rs` over the kept inputs, so that `make check`
+//! replays what was found.
 #![forbid(unsafe_code)]
 
 pub mod conversation;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The netdev grammar: what is rewritten reads back as what was meant, and nothing else of a command changes.
+//! The netdev grammar: what is rewritten reads back as what was meant, and nothing else of a
+//! command changes.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

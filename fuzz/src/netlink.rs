@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel answers by netlink: any datagrams to any question. They are read or are an error,
-//! and what is read is never more than what came.
+//! What the kernel answers by netlink: any datagrams to any question. They are read or are an
+//! error, and what is read is never more than what came.
 
 use std::cell::Cell;
 use std::io;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The policy: any text and any question. Nobody is let in whom no allow rule names or whom a deny rule does.
+//! The policy: any text and any question. Nobody is let in whom no allow rule names or whom a deny
+//! rule does.
 
 use xsk_helper::policy::rule::Principal;
 use xsk_helper::policy::{Allowed, Answer, GroupEntry, Names, Policy, Question};

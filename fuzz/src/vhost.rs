@@ -93,7 +93,8 @@ impl Backend for Rings {
     }
 }
 
-/// A guest's memory with rings in it: descriptors at 0, the driver's area at 0x800, the device's at 0x1000.
+/// A guest's memory with rings in it: descriptors at 0, the driver's area at 0x800, the device's at
+/// 0x1000.
 pub fn rings(input: &[u8]) {
     let Some((&[size, features], memory)) = input.split_first_chunk() else { return };
     let file = file(MEMORY);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The stable reasons for a refusal, the same on the wire, in `--error-format=json` and in exit codes.
+//! The stable reasons for a refusal, the same on the wire, in `--error-format=json` and in exit
+//! codes.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a request was refused. The discriminant is the number on the wire and never changes its meaning.
+/// Why a request was refused. The discriminant is the number on the wire and never changes its
+/// meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u32)]
 pub enum Code {

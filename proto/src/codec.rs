@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The one place that knows how messages become bytes.
 //!
-//! `bincode` 2 with fixed-width little-endian integers: an enum is its variant's number in 4 bytes, a string or
-//! a list its length in 8 bytes and then its content, a bool one byte, an option one byte and then the value.
-//! Nothing else of `bincode` shows: should it have to go, `PROTOCOL.md` and the golden vectors stay.
+//! `bincode` 2 with fixed-width little-endian integers: an enum is its variant's number in 4 bytes,
+//! a string or a list its length in 8 bytes and then its content, a bool one byte, an option one
+//! byte and then the value. Nothing else of `bincode` shows: should it have to go, `PROTOCOL.md`
+//! and the golden vectors stay.
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use serde::{Serialize, de::DeserializeOwned};
@@ -73,7 +74,8 @@ pub fn encode_request(request: &Request) -> Result<Vec<u8>, EncodeError> {
 /// Decodes a request.
 ///
 /// # Errors
-/// [`DecodeError`]. A list costs memory only as its elements are decoded, a string never more than the limit.
+/// [`DecodeError`]. A list costs memory only as its elements are decoded, a string never more than
+/// the limit.
 pub fn decode_request(packet: &[u8]) -> Result<Request, DecodeError> {
     let request = decode::<_, MAX_REQUEST>(packet)?;
     match &request {
@@ -93,7 +95,8 @@ pub fn encode_reply(reply: &Reply) -> Result<Vec<u8>, EncodeError> {
 /// Decodes a reply.
 ///
 /// # Errors
-/// [`DecodeError`]. A list costs memory only as its elements are decoded, a string never more than the limit.
+/// [`DecodeError`]. A list costs memory only as its elements are decoded, a string never more than
+/// the limit.
 pub fn decode_reply(packet: &[u8]) -> Result<Reply, DecodeError> {
     decode::<_, MAX_REPLY>(packet)
 }

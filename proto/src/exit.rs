@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How a command of the project says that it failed: the exit status of each code, after sysexits.h, and the
-//! one layout of an error. It is here because every command, the privileged one too, knows this crate.
+//! How a command of the project says that it failed: the exit status of each code, after
+//! sysexits.h, and the one layout of an error. It is here because every command, the privileged one
+//! too, knows this crate.
 
 use crate::Code;
 
 /// The command line does not make sense (`EX_USAGE`).
 pub const USAGE: u8 = 64;
-/// The helper, or QEMU's QMP, cannot be reached, does not answer, or failed itself (`EX_UNAVAILABLE`).
+/// The helper, or QEMU's QMP, cannot be reached, does not answer, or failed itself
+/// (`EX_UNAVAILABLE`).
 pub const UNREACHABLE: u8 = 69;
 /// Busy: the same may work later (`EX_TEMPFAIL`).
 pub const BUSY: u8 = 75;

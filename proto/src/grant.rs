@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The sockets of `queues` queues, attached to this message in queue order, and what holds for them.
+/// The sockets of `queues` queues, attached to this message in queue order, and what holds for
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
     /// The lease's number, unique while the machine is up.
@@ -83,8 +84,8 @@ pub struct Confinement {
     pub queue: bool,
 }
 
-/// Which frames the interface lets in beside those for its own address. The first two are this lease's, and end with
-/// it; the others say what holds, whoever asked for it.
+/// Which frames the interface lets in beside those for its own address. The first two are this
+/// lease's, and end with it; the others say what holds, whoever asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Filter {
     /// Whether the lease holds the interface in all-multicast mode.

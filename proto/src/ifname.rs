@@ -3,8 +3,9 @@
 
 use std::fmt;
 
-/// A name that an interface can have: the kernel's `dev_valid_name` (net/core/dev.c), and stricter by `%`
-/// and by anything that is not printable ASCII, since those names end up in logs, globs and command lines.
+/// A name that an interface can have: the kernel's `dev_valid_name` (net/core/dev.c), and stricter
+/// by `%` and by anything that is not printable ASCII, since those names end up in logs, globs and
+/// command lines.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IfName(String);
 

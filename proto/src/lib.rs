@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The protocol between `xsk-client` and `xsk-helper`: what is said, how it is encoded, how large it may be.
+//! The protocol between `xsk-client` and `xsk-helper`: what is said, how it is encoded, how large
+//! it may be.
 //!
-//! One `SOCK_SEQPACKET` connection carries one conversation; one message is one packet. `PROTOCOL.md` beside
-//! this crate specifies the bytes; the golden vectors in `tests/` hold the two together.
+//! One `SOCK_SEQPACKET` connection carries one conversation; one message is one packet.
+//! `PROTOCOL.md` beside this crate specifies the bytes; the golden vectors in `tests/` hold the two
+//! together.
 //!
-//! This crate does no input or output and makes no system call, so both sides and the fuzzers can use it alike.
+//! This crate does no input or output and makes no system call, so both sides and the fuzzers can
+//! use it alike.
 #![forbid(unsafe_code)]
 
 mod code;
@@ -39,8 +42,8 @@ pub const MAX_REQUEST: usize = 4096;
 /// The largest reply, in bytes.
 pub const MAX_REPLY: usize = 65536;
 
-/// The most queues that one lease can have: so many descriptors fit into one message with room to spare
-/// (the kernel's limit is `SCM_MAX_FD`, 253; include/net/scm.h).
+/// The most queues that one lease can have: so many descriptors fit into one message with room to
+/// spare (the kernel's limit is `SCM_MAX_FD`, 253; include/net/scm.h).
 pub const MAX_QUEUES: u32 = 64;
 
 /// The most typed options that one request may carry.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lists that take no memory on a peer's word.
 //!
-//! serde reserves up to a mebibyte for a length that it has only been told. Here a list grows with the elements
-//! that were really decoded, so a packet costs a small multiple of its own length and no more.
+//! serde reserves up to a mebibyte for a length that it has only been told. Here a list grows with
+//! the elements that were really decoded, so a packet costs a small multiple of its own length and
+//! no more.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a client can say. Nothing here names a user, a path or a process: those the helper asks the kernel.
+//! What a client can say. Nothing here names a user, a path or a process: those the helper asks the
+//! kernel.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +13,11 @@ pub enum Request {
     Acquire(Acquire),
     /// Asks what is leased. Answered by one or more `Status`.
     Status,
-    /// Asks what an acquire would be granted, and by which rule. Answered by `Verdict` or `Refused`.
+    /// Asks what an acquire would be granted, and by which rule. Answered by `Verdict` or
+    /// `Refused`.
     Check(Acquire),
-    /// Ends leases: the caller's own, or anybody's where the caller is root. Answered by `Revoked` or `Refused`.
+    /// Ends leases: the caller's own, or anybody's where the caller is root. Answered by `Revoked`
+    /// or `Refused`.
     Revoke(Revoke),
 }
 
@@ -90,14 +93,15 @@ pub mod param {
     pub const PROMISC: &str = "promisc";
     /// Flag: have the interface let in the frames for every group while the lease lasts.
     pub const ALLMULTI: &str = "allmulti";
-    /// Text: one to four addresses with commas, for which the interface is to receive while the lease lasts.
+    /// Text: one to four addresses with commas, for which the interface is to receive while the
+    /// lease lasts.
     pub const MACS: &str = "macs";
     /// Number: microseconds of `SO_BUSY_POLL`, with `SO_PREFER_BUSY_POLL`, set on the sockets.
     pub const BUSY_POLL: &str = "busy-poll";
     /// Number: frames of `SO_BUSY_POLL_BUDGET`.
     pub const BUSY_POLL_BUDGET: &str = "busy-poll-budget";
-    /// Number: bytes that the consumer will lock for this lease; the helper raises `RLIMIT_MEMLOCK` by it
-    /// where the policy allows.
+    /// Number: bytes that the consumer will lock for this lease; the helper raises `RLIMIT_MEMLOCK`
+    /// by it where the policy allows.
     pub const MEMLOCK: &str = "memlock";
 }
 

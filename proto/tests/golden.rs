@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The crate speaks exactly what `PROTOCOL.md` says: every vector both ways, every table by number and name.
+//! The crate speaks exactly what `PROTOCOL.md` says: every vector both ways, every table by number
+//! and name.
 
 #![allow(clippy::unwrap_used)]
 

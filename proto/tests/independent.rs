@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A client written from `PROTOCOL.md` alone understands us, and we it: `client.py`, which reads the page's tables.
+//! A client written from `PROTOCOL.md` alone understands us, and we it: `client.py`, which reads
+//! the page's tables.
 
 #![allow(clippy::unwrap_used)]
 
@@ -74,7 +75,8 @@ fn send(connection: &OwnedFd, reply: &Reply, descriptors: &[BorrowedFd<'_>]) {
     rustix::net::sendmsg(connection, &packet, &mut control, SendFlags::empty()).unwrap();
 }
 
-/// A grant of three queues whose "sockets" tell us, when written to, where in the order they arrived.
+/// A grant of three queues whose "sockets" tell us, when written to, where in the order they
+/// arrived.
 fn granted() -> Granted {
     let granted = samples::replies().into_iter().find_map(|(_, reply)| match reply {
         Reply::Granted(granted) => Some(granted),

@@ -18,7 +18,8 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: every call goes to the system's allocator unchanged; a counter without a destructor is all that is added.
+// SAFETY: every call goes to the system's allocator unchanged; a counter without a destructor is
+// all that is added.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.with(|sum| sum.set(sum.get() + layout.size()));
@@ -129,7 +130,8 @@ fn too_many_options_are_too_large() {
     assert_eq!(decode_request(&packet(MAX_PARAMS + 1)), Err(DecodeError::TooLarge));
 }
 
-/// Offsets of the lengths in two vectors: a string in front, and the list of options, warnings or leases.
+/// Offsets of the lengths in two vectors: a string in front, and the list of options, warnings or
+/// leases.
 const LENGTHS: [(&str, usize); 6] = [
     ("acquire", 4),
     ("acquire", 28),

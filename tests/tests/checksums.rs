@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Cables in their default state, whose ends leave checksums to a card that is not there: TCP and UDP through
-//! `forward` between two hosts that know nothing of it.
+//! Cables in their default state, whose ends leave checksums to a card that is not there: TCP and
+//! UDP through `forward` between two hosts that know nothing of it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read, Write};
@@ -166,12 +166,14 @@ fn what_is_not_unfinished_passes_byte_for_byte() {
     assert_eq!(between.end()[0]["checksums_completed"], 1);
 }
 
-/// The sender leaves the splitting to its card too. In skb mode the frame comes as it is, and no buffer holds it.
+/// The sender leaves the splitting to its card too. In skb mode the frame comes as it is, and no
+/// buffer holds it.
 #[test]
 fn segments_that_skb_mode_loses_are_counted_and_said() {
     let between = Between::new(lab!(), ",mode=skb");
     let socket = between.far.within(|| UdpSocket::bind("10.78.0.2:7003").unwrap());
-    // Ten datagrams to be made of one frame (UDP_SEGMENT of linux/udp.h); TCP does so by itself, when it is fast.
+    // Ten datagrams to be made of one frame (UDP_SEGMENT of linux/udp.h); TCP does so by itself,
+    // when it is fast.
     setsockopt(&socket, UdpGsoSegment, &1400).unwrap();
     socket.send_to(&[7; 14_000], "10.78.0.1:7003").unwrap();
     let said = || between.running.stderr().contains("eth2 queue 0: ");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a socket can be bound to, line 23 of the list: the part that needs the bind guard, and so a kernel with
-//! the BPF security module that lets it be loaded. Where there is none, `make vm` runs these.
+//! What a socket can be bound to, line 23 of the list: the part that needs the bind guard, and so a
+//! kernel with the BPF security module that lets it be loaded. Where there is none, `make vm` runs
+//! these.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::fd::OwnedFd;
@@ -42,8 +43,9 @@ fn lease(lab: &Lab, way: Way, ifname: &str, queue: u32) -> Lease {
     Lease { wire, grant, socket }
 }
 
-/// What a bind answers to an unbound socket of a lease that is over. Where a keeper may not change maps, before Linux
-/// 5.19, it is over with the next lease of the queue only, and the grant says so; what is missing then are rings.
+/// What a bind answers to an unbound socket of a lease that is over. Where a keeper may not change
+/// maps, before Linux 5.19, it is over with the next lease of the queue only, and the grant says
+/// so; what is missing then are rings.
 fn errno_when_over(grant: &Leased) -> i32 {
     let kept = |text: &str| text.starts_with("before Linux 5.19 the end of a lease takes no socket back");
     if grant.granted.warnings.iter().any(|warning| kept(&warning.text)) { EINVAL } else { EPERM }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Replays the inputs that fuzzing kept, through the functions that are fuzzed: what was found once stays found.
+//! Replays the inputs that fuzzing kept, through the functions that are fuzzed: what was found once
+//! stays found.
 
 #[allow(unreachable_pub, reason = "a crate of its own elsewhere")]
 #[path = "../../fuzz/src/lib.rs"]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! No crate comes into the tree, or into the privileged helper, that `docs/dependencies.md` does not have a reason for.
+//! No crate comes into the tree, or into the privileged helper, that `docs/dependencies.md` does
+//! not have a reason for.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Other people's XDP programs as their own tools attach them, line 27 of the list: behind libxdp's dispatcher, by
-//! `ip link`, and by a bpf_link. Each is recognised, named and left alone, and doctor says what the administrator
-//! can do, which is done. The dispatcher wants freplace programs, which not every kernel lets root load.
+//! Other people's XDP programs as their own tools attach them, line 27 of the list: behind libxdp's
+//! dispatcher, by `ip link`, and by a bpf_link. Each is recognised, named and left alone, and
+//! doctor says what the administrator can do, which is done. The dispatcher wants freplace
+//! programs, which not every kernel lets root load.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -43,7 +44,8 @@ fn loader(lab: &Lab, arguments: &[&str]) -> Done {
     lab.cmd("xdp-loader").args(arguments).run(LONG)
 }
 
-/// A request is refused, with the program's id; the program stays; doctor has a note with this command in it.
+/// A request is refused, with the program's id; the program stays; doctor has a note with this
+/// command in it.
 fn is_named_and_left_alone(lab: &Lab, veth: &Veth, command: &str) {
     let before = lab.xdp(&veth.ifname).expect("no program was attached");
     let (wire, _run) = lab.exec(&lab.user);

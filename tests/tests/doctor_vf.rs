@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Doctor before a virtual function of a real driver: those of the igb card that a VM of `make vm` has. A program of
-//! its own, since the card has fewer queues meanwhile; outside of any lab, since the function and its card have to be
-//! in one namespace to be seen together.
+//! Doctor before a virtual function of a real driver: those of the igb card that a VM of `make vm`
+//! has. A program of its own, since the card has fewer queues meanwhile; outside of any lab, since
+//! the function and its card have to be in one namespace to be seen together.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;

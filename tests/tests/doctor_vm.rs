@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Doctor before cards and devices that not every machine has: `make vm` runs these. What it says is held against
-//! what an AF_XDP socket gets there.
+//! Doctor before cards and devices that not every machine has: `make vm` runs these. What it says
+//! is held against what an AF_XDP socket gets there.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "doctor/said.rs"]
@@ -31,7 +31,8 @@ fn a_card_with_rss_and_vlan_offload() {
     lab.allow("*");
     lab.channels(&nic, 2);
     let name = &nic.ifname;
-    // Whatever another test has made of it. A newer ethtool sets `input_xfrm`, which was reserved before Linux 6.8.
+    // Whatever another test has made of it. A newer ethtool sets `input_xfrm`, which was reserved
+    // before Linux 6.8.
     let equal = lab.cmd("ethtool").args(["-X", name, "equal", "2"]).run(SOON);
     let settable = !equal.stderr.contains("Invalid argument");
     if settable {
@@ -103,8 +104,8 @@ fn bound(lab: &Lab, veth: &Veth) -> (Bound, Wire) {
     (bound, wire)
 }
 
-/// The EtherType with which the frame with this text arrives. It is sent again until then: newer kernels let the
-/// socket into the map a moment after it was bound.
+/// The EtherType with which the frame with this text arrives. It is sent again until then: newer
+/// kernels let the socket into the map a moment after it was bound.
 fn arrives(bound: &mut Bound, tap: &mut Tap, text: &str) -> [u8; 2] {
     let end = Instant::now() + SOON;
     while Instant::now() < end {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The documents against the code: names of tests, links, options, and the policy that is installed.
+//! The documents against the code: names of tests, links, options, and the policy that is
+//! installed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ways in which a command ends, by itself and by its terminal: the lease ends with the last holder of the
-//! sockets, not before and not later, and nothing of it is left.
+//! The ways in which a command ends, by itself and by its terminal: the lease ends with the last
+//! holder of the sockets, not before and not later, and nothing of it is left.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -220,7 +220,8 @@ fn a_netdev_is_plugged_in_and_out_and_in_until_qemu_quits() {
     lab.nothing_left(&veth.ifname, &[]);
 }
 
-/// Its options mean what they mean behind -device: a slot in hexadecimal, a switch that is none in QMP.
+/// Its options mean what they mean behind -device: a slot in hexadecimal, a switch that is none in
+/// QMP.
 #[test]
 fn a_card_is_plugged_in_as_the_command_line_has_it() {
     let lab = lab!();

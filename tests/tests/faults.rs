@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Each system call of a grant fails in turn, and each is the last one of a process that is killed: `strace`
-//! injects it into the helper as it is installed. Line 31 of the list.
+//! Each system call of a grant fails in turn, and each is the last one of a process that is killed:
+//! `strace` injects it into the helper as it is installed. Line 31 of the list.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What this kernel can do, seen by doing it: the cells of the table in docs/kernels.md, which `make vm` collects
-//! from what is said here and by the tests of the drivers and of locked memory.
+//! What this kernel can do, seen by doing it: the cells of the table in docs/kernels.md, which
+//! `make vm` collects from what is said here and by the tests of the drivers and of locked memory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use xsk_tests::lab;
@@ -25,7 +25,8 @@ fn a_grant_says_what_the_kernel_does_and_the_kernel_does_it() {
     let mut grant = wire.get(&veth.ifname, 1, 1).unwrap();
     run.finish(SOON).ok();
     let (said, socket) = (grant.granted, grant.sockets.remove(0));
-    // A bare bind that nothing refuses fails for want of rings, with EINVAL too: the interface is tried with them.
+    // A bare bind that nothing refuses fails for want of rings, with EINVAL too: the interface is
+    // tried with them.
     let copy = socket.try_clone().unwrap();
     let foreign = lab.ifindex(&other.ifname);
     let elsewhere = with_credentials(&lab.user, || afxdp::bind(copy, foreign, 0));

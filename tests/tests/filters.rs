@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an interface lets in for the sake of a lease: groups, and the addresses of guests. Both end with the keeper.
+//! What an interface lets in for the sake of a lease: groups, and the addresses of guests. Both end
+//! with the keeper.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
@@ -41,7 +42,8 @@ fn receives_for(lab: &Lab, ifname: &str, mac: &str) -> bool {
     done.stdout.lines().any(|line| line.starts_with(mac) && line.contains("self"))
 }
 
-/// A conversation of the lab's user with a helper of its own, which is killed when this is dropped early.
+/// A conversation of the lab's user with a helper of its own, which is killed when this is dropped
+/// early.
 struct Talk {
     wire: Wire,
     _helper: Running,
@@ -165,7 +167,8 @@ fn a_guest_on_a_macvlan_hears_neighbour_discovery() {
     assert!(!takes_all_groups("mv1"));
 }
 
-/// Promiscuous mode does not help there either: frames are told apart by the address of the macvlan.
+/// Promiscuous mode does not help there either: frames are told apart by the address of the
+/// macvlan.
 #[test]
 fn a_macvlan_receives_for_its_own_address_alone() {
     let lab = lab!();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The gate before a service manager: the helper as its unit starts it, with a listening socket as standard input.
-//! What systemd makes of it is tested in a VM (tests/scripts/package-vm.sh).
+//! The gate before a service manager: the helper as its unit starts it, with a listening socket as
+//! standard input. What systemd makes of it is tested in a VM (tests/scripts/package-vm.sh).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::fd::OwnedFd;
@@ -26,7 +26,8 @@ fn gate(lab: &Lab) -> Running {
     cmd.stdin(wire::listen(SOCKET)).start()
 }
 
-/// What a process would have that the manager starts: its client's connection, and the link to the gate.
+/// What a process would have that the manager starts: its client's connection, and the link to the
+/// gate.
 struct PassedOn {
     uid: u32,
     _client: OwnedFd,
@@ -97,7 +98,8 @@ fn users_take_turns_at_the_gate() {
     lab.no_helpers_but(&[gate.pid()]);
 }
 
-/// A connection that comes from the service user itself is the gate's: what brings none is no client.
+/// A connection that comes from the service user itself is the gate's: what brings none is no
+/// client.
 #[test]
 fn a_link_without_a_connection_is_no_client() {
     let lab = lab!();

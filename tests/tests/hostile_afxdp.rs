@@ -73,7 +73,8 @@ fn h24_a_second_user_is_told_busy_and_the_first_one_loses_nothing() {
         if round == 40 {
             lab.policy(&format!("{rule}shared = true\n"));
         }
-        // The policy does not share the interface, so no queue of it is for the other user; later his own is.
+        // The policy does not share the interface, so no queue of it is for the other user; later
+        // his own is.
         let second = Wire::connect_as(SOCKET, &other);
         second.greet();
         let queue = round % 2;
@@ -116,7 +117,8 @@ fn h25_names_swapped_while_others_ask() {
     let (mut granted, mut asked) = (0, 0);
     std::thread::scope(|scope| {
         let _at_the_end = Stopper(&stop);
-        // "good" is away half of the time; then the name belongs to the other interface, for a moment.
+        // "good" is away half of the time; then the name belongs to the other interface, for a
+        // moment.
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 rename("good", "away");
@@ -141,7 +143,8 @@ fn h25_names_swapped_while_others_ask() {
                     assert_eq!(name, "good", "granted by another name");
                     let pinned = grant.granted.ifindex;
                     assert!([own, other].contains(&pinned));
-                    // The program is on the interface of the grant and on no other, whatever they are called now.
+                    // The program is on the interface of the grant and on no other, whatever they
+                    // are called now.
                     let programs = lab.programs();
                     assert_eq!(programs, [(pinned, u64::from(grant.granted.program_id))]);
                 }

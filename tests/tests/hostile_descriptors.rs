@@ -117,8 +117,8 @@ fn h12_the_helpers_own_table_is_full() {
     // A setuid program loses its bit under strace, unless it is root's strace and run.
     let root = User::with_uid(0, Vec::new());
     drop(lab.bin("xsk-helper"));
-    // Nothing that a client can do fills the table of a process that serves him alone; so the kernel is made to say
-    // that it is full, at each call in turn that makes a descriptor.
+    // Nothing that a client can do fills the table of a process that serves him alone; so the
+    // kernel is made to say that it is full, at each call in turn that makes a descriptor.
     for (call, error) in [("socket", "EMFILE"), ("socket", "ENFILE"), ("bpf", "EMFILE"), ("openat", "EMFILE")]
     {
         let mut refusals = 0;
@@ -134,8 +134,9 @@ fn h12_the_helpers_own_table_is_full() {
                 Ok(grant) => drop(grant),
                 Err(refused) => {
                     refusals += 1;
-                    // A call that fails once and then works again, as no full table does, may mislead libbpf; and a
-                    // policy that cannot be opened is a policy that cannot be read.
+                    // A call that fails once and then works again, as no full table does, may
+                    // mislead libbpf; and a policy that cannot be opened is a policy that cannot be
+                    // read.
                     let full = call != "socket" || refused.code == Code::Busy;
                     assert!(full && !refused.hint.is_empty(), "{inject}: {refused:?}");
                 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who asks, and what the policy may be, lines 15 to 19 of the list; `hostile_setuid.rs` has the rest of the section.
+//! Who asks, and what the policy may be, lines 15 to 19 of the list; `hostile_setuid.rs` has the
+//! rest of the section.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -58,7 +59,8 @@ fn h16_a_connection_has_the_rights_of_who_made_it() {
     let other = lab.another_user();
     lab.allow(&veth.ifname);
     let listener = lab.listen();
-    // Made by somebody without a rule, used by root (this process), after its maker's thread is gone.
+    // Made by somebody without a rule, used by root (this process), after its maker's thread is
+    // gone.
     let wire = Wire::connect_as(SOCKET, &other);
     wire.is_refused(&veth.ifname, 0, 1, Code::NotAllowed);
     drop(wire);
@@ -115,7 +117,8 @@ fn h16_arguments_are_for_root_and_the_service_user() {
     lab.nothing_left(&veth.ifname, &[]);
 }
 
-/// A command runs as the caller who gave it, in a program that is not setuid, and that asks itself who that is.
+/// A command runs as the caller who gave it, in a program that is not setuid, and that asks itself
+/// who that is.
 #[test]
 fn h16_the_setuid_bit_gives_nothing_to_a_command() {
     let lab = lab!();
@@ -318,7 +321,8 @@ fn h19_a_name_that_nobody_has_is_for_the_log_and_not_for_users() {
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 
-/// An allow rule is written, and the deny rule that belongs to it a moment later. A time in the future is no reason to wait.
+/// An allow rule is written, and the deny rule that belongs to it a moment later. A time in the
+/// future is no reason to wait.
 #[test]
 fn h19_a_policy_that_is_being_written_is_read_again() {
     let lab = lab!();

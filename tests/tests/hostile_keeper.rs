@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Somebody runs code in a keeper: it has no capability, and what its lists leave it is its own. Line 38 of the list.
+//! Somebody runs code in a keeper: it has no capability, and what its lists leave it is its own.
+//! Line 38 of the list.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(target_arch = "x86_64")]
 
@@ -39,7 +40,8 @@ fn pin(lab: &Lab, ifindex: u32, name: &str) -> String {
     found.unwrap().to_string_lossy().into_owned()
 }
 
-/// The attributes of a bpf(2) call that begin with a pointer to a path: it is put into the same memory, behind them.
+/// The attributes of a bpf(2) call that begin with a pointer to a path: it is put into the same
+/// memory, behind them.
 fn numbers(numbers: &[u64]) -> Argument {
     Argument::Bytes(numbers.iter().flat_map(|number| number.to_ne_bytes()).collect())
 }

@@ -120,8 +120,8 @@ fn h30_everything_at_once() {
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 
-/// The process that waits for the next client stands for nobody: another one takes its place, and none outlives
-/// its listener.
+/// The process that waits for the next client stands for nobody: another one takes its place, and
+/// none outlives its listener.
 #[test]
 fn h30_the_one_who_waits_for_a_client() {
     let lab = lab!();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a user makes of the scheduling of a setuid program that they start, line 34 of the list: nobody else waits
-//! for it.
+//! What a user makes of the scheduling of a setuid program that they start, line 34 of the list:
+//! nobody else waits for it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -60,8 +60,8 @@ fn spinners(start: &dyn Fn() -> Cmd) -> [Running; 2] {
     [spin(), spin()]
 }
 
-/// A run of a helper whose client asks for a queue and leaves at once: the program is attached and detached again, all of
-/// it at the pace of that run.
+/// A run of a helper whose client asks for a queue and leaves at once: the program is attached and
+/// detached again, all of it at the pace of that run.
 fn attack(lab: &Lab, veth: &Veth, helper: Cmd) -> Running {
     let (wire, theirs) = wire::pair(&lab.user);
     let run = helper.stdin(theirs).start();
@@ -87,7 +87,8 @@ fn slowest_beside(lab: &Lab, veth: &Veth, user: &User, runs: Vec<Running>) -> Du
     slowest
 }
 
-/// Another user does not wait much longer for these runs than for what else the machine does, the spinners included.
+/// Another user does not wait much longer for these runs than for what else the machine does, the
+/// spinners included.
 fn holds_nobody_up(lab: &Lab, veth: &Veth, spinner: &dyn Fn() -> Cmd, helper: &dyn Fn() -> Cmd) {
     let other = lab.share();
     let spinning = spinners(spinner);

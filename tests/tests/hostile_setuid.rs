@@ -36,7 +36,8 @@ fn h20_a_user_who_stops_and_kills_his_runs_holds_nobody_up() {
         let _ = wire.send(&codec::encode_request(&ask).unwrap());
         std::thread::sleep(Duration::from_micros(u64::from(step) * 500));
         let signal = if step % 4 == 3 { "-KILL" } else { "-STOP" };
-        // By the user's own hand: once the run is beyond his reach this fails, and that is the point.
+        // By the user's own hand: once the run is beyond his reach this fails, and that is the
+        // point.
         let pids: Vec<String> = lab.helpers().iter().map(|p| p.pid.to_string()).collect();
         lab.user_cmd("kill").arg(signal).args(&pids).run(SOON);
         let begin = Instant::now();
@@ -72,7 +73,8 @@ fn h20_a_user_who_freezes_his_runs_holds_nobody_up_for_long() {
         wire.say(&Request::Hello(Default::default()));
         wire.say(&Request::Acquire(wire::acquire(&veth.ifname, 0, 1)));
         std::thread::sleep(Duration::from_millis(step * 2));
-        // A group stays frozen whatever uids its processes have, so this one may be frozen with a lock in its hands.
+        // A group stays frozen whatever uids its processes have, so this one may be frozen with a
+        // lock in its hands.
         freezer.freeze();
         let begin = Instant::now();
         let (second, _run) = lab.exec(&other);

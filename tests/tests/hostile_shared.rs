@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What all users share although each has a process of his own: the service user's count of descriptors in flight, the
-//! program behind pkexec, and addresses that others listen on. Lines 8, 9 and 20 of the list.
+//! What all users share although each has a process of his own: the service user's count of
+//! descriptors in flight, the program behind pkexec, and addresses that others listen on. Lines 8,
+//! 9 and 20 of the list.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::fd::AsRawFd;
@@ -14,14 +15,15 @@ use xsk_tests::lab::{INSTALLED, Lab, SOCKET, SOON, User, Wire};
 use xsk_tests::proto::{Code, Request};
 use xsk_tests::{lab, skip};
 
-/// An eighth of what the packaged unit has as LimitNOFILE=, and twice what a user's limits let him have under way.
+/// An eighth of what the packaged unit has as LimitNOFILE=, and twice what a user's limits let him
+/// have under way.
 const DESCRIPTORS: u64 = 8192;
 const QUEUES: u32 = 64;
 /// More connections than a user may have leases.
 const CONNECTIONS: u64 = 140;
 
-/// A lease whose sockets are never received, and which its client then ends without closing the connection.
-/// False where the helper did not send any.
+/// A lease whose sockets are never received, and which its client then ends without closing the
+/// connection. False where the helper did not send any.
 fn parked(lab: &Lab, ifname: &str) -> Option<Wire> {
     let wire = lab.wire();
     wire.greet();
@@ -37,7 +39,8 @@ fn parked(lab: &Lab, ifname: &str) -> Option<Wire> {
     something.then_some(wire)
 }
 
-/// The kernel counts descriptors that are under way by who sent them, and that is the service user for everybody.
+/// The kernel counts descriptors that are under way by who sent them, and that is the service user
+/// for everybody.
 #[test]
 fn h09_sockets_that_nobody_receives_shut_nobody_out() {
     let lab = lab!();
@@ -78,7 +81,8 @@ fn h24_who_shares_nothing_is_alone() {
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 
-/// Root's arguments are root's. Whom polkit lets start the helper as root may ask it for a lease, and for nothing else.
+/// Root's arguments are root's. Whom polkit lets start the helper as root may ask it for a lease,
+/// and for nothing else.
 #[test]
 fn h20_pkexec_takes_no_arguments() {
     let lab = lab!();
@@ -101,7 +105,8 @@ fn listen_takes_no_address_of_another_kind_of_socket() {
     UnixStream::connect(&path).unwrap();
 }
 
-/// The user has filled the connection himself, and there is something to refuse before the policy is read.
+/// The user has filled the connection himself, and there is something to refuse before the policy
+/// is read.
 #[test]
 fn h08_a_refusal_that_cannot_be_sent_keeps_no_process() {
     let lab = lab!();

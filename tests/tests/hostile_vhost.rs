@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A guest and a front end that lie to a vhost-user device: that ring or that connection stops with a line in the log,
-//! the device goes on, and the next front end is served.
+//! A guest and a front end that lie to a vhost-user device: that ring or that connection stops with
+//! a line in the log, the device goes on, and the next front end is served.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::fd::{AsRawFd, OwnedFd};

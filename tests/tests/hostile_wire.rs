@@ -188,7 +188,8 @@ fn h05_an_altname_is_refused() {
     lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n", lab.user.uid));
     lab::link::ip(&["link", "property", "add", "dev", &veth.ifname, "altname", "other"]);
     lab.wire().is_refused("other", 0, 1, Code::BadName);
-    // An altname does not carry its interface past a rule that denies it, nor into one that allows it.
+    // An altname does not carry its interface past a rule that denies it, nor into one that allows
+    // it.
     lab.policy(&format!(
         "[[allow]]\nusers = [{0}]\ninterfaces = [\"other\"]\n[[deny]]\nusers = [{0}]\ninterfaces = [\"{1}\"]\n",
         lab.user.uid, veth.ifname
@@ -357,7 +358,8 @@ fn h09_silent_connections_meet_the_limit_of_their_user_alone() {
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 
-/// Opens a connection and says nothing, again and again, with one before it still open, until `over`.
+/// Opens a connection and says nothing, again and again, with one before it still open, until
+/// `over`.
 fn open_without_end(user: &User, over: &AtomicBool) {
     lab::wire::with_credentials(user, || {
         let mut before = None;

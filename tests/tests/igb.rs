@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A driver with zero-copy and RSS, igb as QEMU emulates it: two leases, what the kernel says of zero-copy, and
-//! where the flows go, with traffic from the machine that runs the VM.
+//! A driver with zero-copy and RSS, igb as QEMU emulates it: two leases, what the kernel says of
+//! zero-copy, and where the flows go, with traffic from the machine that runs the VM.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `make install` and `make uninstall`, below a folder of the test's own. The programs are stand-ins: what they do is
-//! tested elsewhere.
+//! `make install` and `make uninstall`, below a folder of the test's own. The programs are
+//! stand-ins: what they do is tested elsewhere.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames of 9000 bytes, which come in several buffers, through the peers of the backend; and frames that are too
-//! long for where they go.
+//! Frames of 9000 bytes, which come in several buffers, through the peers of the backend; and
+//! frames that are too long for where they go.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read, Write};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Several keepers of one interface: each has the program's link open, and none keeps the program there or takes away
-//! another one by that.
+//! Several keepers of one interface: each has the program's link open, and none keeps the program
+//! there or takes away another one by that.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;

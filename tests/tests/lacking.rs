@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Kernels that lack something: one clear sentence each. What no kernel at hand lacks is taken away by `strace`,
-//! which has single system calls of the helper answer as a kernel without it would.
+//! Kernels that lack something: one clear sentence each. What no kernel at hand lacks is taken away
+//! by `strace`, which has single system calls of the helper answer as a kernel without it would.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use xsk_tests::lab;
@@ -50,7 +50,8 @@ impl Bench {
         (ours, self.lab.as_service(strace).start())
     }
 
-    /// Where in a grant the calls are whose line has `text`: those of the first run of them, without a gap.
+    /// Where in a grant the calls are whose line has `text`: those of the first run of them,
+    /// without a gap.
     fn find(&self, ifname: &str, name: &'static str, text: &str) -> Calls {
         let (wire, running) = self.start(&["-X", "raw", "-e", &format!("trace={name}")]);
         wire.get(ifname, 0, 1).unwrap();
@@ -175,8 +176,8 @@ fn without_netdev_netlink_a_pause_has_to_do() {
 #[test]
 fn a_kernel_that_does_not_hold_sockets_to_their_interface_is_for_root_alone() {
     let Some(bench) = Bench::new() else { return };
-    // The probe is the bind(2) with an address of AF_XDP, to a device that does not exist; without the pin the
-    // kernel looks for it.
+    // The probe is the bind(2) with an address of AF_XDP, to a device that does not exist; without
+    // the pin the kernel looks for it.
     let calls = Calls { count: 1, ..bench.find(&bench.veth.ifname, "bind", ", 16)") };
     let refused = bench.refused(&calls, "ENODEV");
     assert_eq!(refused.code, Code::Confinement);
@@ -207,7 +208,8 @@ fn before_5_10_there_is_one_refusal_with_the_reason() {
 fn a_map_that_wants_the_rx_ring_first_gets_the_socket_later() {
     let Some(bench) = Bench::new() else { return };
     let inserts = bench.find(&bench.veth.ifname, "bpf", "bpf(0x2,");
-    // The probe of the slots comes in between, so more than the inserts fail, as they do on Linux 7.1 by themselves.
+    // The probe of the slots comes in between, so more than the inserts fail, as they do on Linux
+    // 7.1 by themselves.
     let (wire, running, answer) = bench.asks(&bench.veth.ifname, &Calls { count: 2, ..inserts }, "ENOBUFS");
     let mut grant = answer.unwrap();
     let socket = grant.sockets.remove(0);
@@ -218,7 +220,8 @@ fn a_map_that_wants_the_rx_ring_first_gets_the_socket_later() {
         afxdp::receives(&mut bound, "late", std::time::Duration::from_millis(50))
     });
     assert!(received, "the socket never came into the map");
-    // The keeper has kept no copy: the slot is empty once the socket is closed, and so is the queue.
+    // The keeper has kept no copy: the slot is empty once the socket is closed, and so is the
+    // queue.
     drop(bound);
     drop(wire);
     running.finish(SOON);

@@ -21,7 +21,8 @@ fn echo(lab: &Lab, run: Cmd, veth: &Veth, options: &str) -> Running {
     running
 }
 
-/// Who runs, with which rights: the uid of the test, and no capability in any set but the bounding one.
+/// Who runs, with which rights: the uid of the test, and no capability in any set but the bounding
+/// one.
 fn is_an_ordinary_process(lab: &Lab, running: &Running) {
     let process = Process::new(running.pid());
     assert!(process.runs("xsk-backend"), "{}", process.describe());

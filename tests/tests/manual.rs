@@ -150,7 +150,8 @@ fn code(text: &str) -> Vec<&str> {
     found
 }
 
-/// The arguments of a program where a line starts it, up to a command of its own or the end of ours.
+/// The arguments of a program where a line starts it, up to a command of its own or the end of
+/// ours.
 fn arguments<'a>(line: &'a str, program: &str) -> Vec<&'a str> {
     let Some((before, rest)) = line.split_once(&format!("{program} ")) else { return vec![] };
     // Not a part of another word, nor a package of cargo's.
@@ -242,8 +243,8 @@ fn paths(text: &str) -> BTreeSet<String> {
     words.filter(ours).map(str::to_owned).collect()
 }
 
-/// Files and folders that documents may name: what the Makefile installs, the units and tmpfiles.d make, and what the
-/// administrator may add.
+/// Files and folders that documents may name: what the Makefile installs, the units and tmpfiles.d
+/// make, and what the administrator may add.
 fn real_paths() -> BTreeSet<String> {
     let mut real = paths(&read("packaging/tmpfiles.d/xsk-helper.conf"));
     for unit in root().join("packaging/systemd").read_dir().unwrap() {

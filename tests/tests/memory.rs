@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Locked memory, where the helper may raise its limit, which wants CAP_SYS_RESOURCE: `make vm` runs these. The
-//! consumer is this program once more, as an ordinary user's process with a UMEM as large as QEMU's.
+//! Locked memory, where the helper may raise its limit, which wants CAP_SYS_RESOURCE: `make vm`
+//! runs these. The consumer is this program once more, as an ordinary user's process with a UMEM as
+//! large as QEMU's.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read, Write};
@@ -27,8 +28,9 @@ const BOOT: Duration = Duration::from_secs(300);
 /// The interface that the consumer asks for; only it has this variable.
 const TASK: &str = "XSK_CONSUMER";
 
-/// Plays the consumer: asks, says what was granted, locks a UMEM, says whether that went well, and ends its lease
-/// once its standard input ends; then it says its limit, and stays until it is killed.
+/// Plays the consumer: asks, says what was granted, locks a UMEM, says whether that went well, and
+/// ends its lease once its standard input ends; then it says its limit, and stays until it is
+/// killed.
 #[test]
 fn consumer() {
     let Ok(ifname) = std::env::var(TASK) else { return };

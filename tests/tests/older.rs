@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What older kernels really lack, one clear sentence each: `make vm` runs these on them. What can be taken away from
-//! a kernel is in `lacking.rs`.
+//! What older kernels really lack, one clear sentence each: `make vm` runs these on them. What can
+//! be taken away from a kernel is in `lacking.rs`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nix::sys::resource::Resource;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The peers of the backend beside `echo` for IPv4: what they put on the wire and what they take from it.
+//! The peers of the backend beside `echo` for IPv4: what they put on the wire and what they take
+//! from it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;

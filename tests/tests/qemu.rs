@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A real QEMU with a real guest (iPXE), started by an ordinary uid, gets a DHCP lease and reads a file by TFTP.
+//! A real QEMU with a real guest (iPXE), started by an ordinary uid, gets a DHCP lease and reads a
+//! file by TFTP.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An interface of several queues: who holds some of them is told of the others, and can ask for all.
+//! An interface of several queues: who holds some of them is told of the others, and can ask for
+//! all.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use xsk_tests::lab;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Each refusal as the user of `xsk-client run` sees it: its code, its sentence, what to do, and nothing
-//! half-made behind it.
+//! Each refusal as the user of `xsk-client run` sees it: its code, its sentence, what to do, and
+//! nothing half-made behind it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt;
@@ -15,8 +15,8 @@ use xsk_tests::lab::wire::pair;
 use xsk_tests::lab::{Cmd, HELPER, Lab, SOCKET, SOON, wait_until};
 use xsk_tests::proto::Code;
 
-/// Runs `run … -- echo started` for this netdev; it has to fail with 125, this code, and these words in the
-/// sentence and in the hint.
+/// Runs `run … -- echo started` for this netdev; it has to fail with 125, this code, and these
+/// words in the sentence and in the hint.
 #[track_caller]
 fn refused(run: Cmd, netdev: &str, code: &str, sentence: &[&str], hint: &[&str]) -> Value {
     let args = ["--error-format=json", "--acquire", netdev, "--", "echo", "started"];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The distribution's own QEMU, which has no af-xdp, behind `xsk-client run --backend stream`: an ordinary uid
-//! without any capability and with 8 MiB of locked memory boots a guest over AF_XDP.
+//! The distribution's own QEMU, which has no af-xdp, behind `xsk-client run --backend stream`: an
+//! ordinary uid without any capability and with 8 MiB of locked memory boots a guest over AF_XDP.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -26,7 +26,8 @@ const BOOT: Duration = Duration::from_secs(120);
 
 const SCRIPT: &str = "#!ipxe\necho the lab was here\nsleep 600\n";
 
-/// The lab's user with nothing but what a login gives: no capability, and systemd's default of locked memory.
+/// The lab's user with nothing but what a login gives: no capability, and systemd's default of
+/// locked memory.
 fn run(lab: &Lab, options: &[&str]) -> Cmd {
     lab.bin("xsk-backend");
     lab.client("run").args(options).rlimit(Resource::RLIMIT_MEMLOCK, 8 << 20).args(["--", QEMU])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Confinement on a kernel without the bind guard: what a grant states then, what holds, what does not, and what is
-//! refused for it. `make vm` runs these on a kernel that was booted without the BPF security module.
+//! Confinement on a kernel without the bind guard: what a grant states then, what holds, what does
+//! not, and what is refused for it. `make vm` runs these on a kernel that was booted without the
+//! BPF security module.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nix::libc::EPERM;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-backend --peer vhost-user` as the network card of a real Linux guest: user-mode Linux, with the real driver.
+//! `xsk-backend --peer vhost-user` as the network card of a real Linux guest: user-mode Linux, with
+//! the real driver.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;

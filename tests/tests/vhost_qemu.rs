@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-backend --peer vhost-user` as the network card of the distribution's own QEMU: an ordinary uid without any
-//! capability boots a guest over AF_XDP.
+//! `xsk-backend --peer vhost-user` as the network card of the distribution's own QEMU: an ordinary
+//! uid without any capability boots a guest over AF_XDP.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A real driver with several queues, virtio-net as a VM of `make vm` has it: native mode, and two users on two
-//! queues of one card, with traffic from the other end, which is the machine that runs the VM.
+//! A real driver with several queues, virtio-net as a VM of `make vm` has it: native mode, and two
+//! users on two queues of one card, with traffic from the other end, which is the machine that runs
+//! the VM.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
@@ -37,7 +38,8 @@ fn arrived(nic: &Nic, holder: &mut Holder) -> Vec<String> {
     batch.iter().filter_map(|frame| nic.echoed(frame)).map(|(_, text)| text).collect()
 }
 
-/// Sends until the other end's answer arrives. A flow's answers come by the queue that it was sent on.
+/// Sends until the other end's answer arrives. A flow's answers come by the queue that it was sent
+/// on.
 fn converses(nic: &Nic, holder: &mut Holder, address: u8, text: &str) {
     let end = Instant::now() + LONG;
     while Instant::now() < end {

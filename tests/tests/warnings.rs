@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a grant warns of and `doctor` notes: what the host itself has on the interface. Both have to
-//! say the same of it.
+//! What a grant warns of and `doctor` notes: what the host itself has on the interface. Both have
+//! to say the same of it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use xsk_tests::lab::link::ip;
@@ -83,8 +83,8 @@ fn a_default_route_by_one_uplink_or_by_both_is_seen() {
     each_uplink_is_seen(&lab, &uplinks, "-6", ["2001:db8:1::1", "2001:db8:2::1"]);
 }
 
-/// A nexthop object is named by its number. By default the kernel adds its hops for programs that do
-/// not know of such objects, and where net.ipv4.nexthop_compat_mode is 0 it does not.
+/// A nexthop object is named by its number. By default the kernel adds its hops for programs that
+/// do not know of such objects, and where net.ipv4.nexthop_compat_mode is 0 it does not.
 #[test]
 fn a_default_route_by_a_nexthop_group_is_seen() {
     const COMPATIBLE: &str = "/proc/sys/net/ipv4/nexthop_compat_mode";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every way in, and what the kernel says of the helper at each stage: whichever way it was started, the same is
-//! left of it. A conversation that has got as far as its greeting shows the stage before the grant.
+//! Every way in, and what the kernel says of the helper at each stage: whichever way it was
+//! started, the same is left of it. A conversation that has got as far as its greeting shows the
+//! stage before the grant.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -189,7 +190,8 @@ fn sudo() {
     run.finish(SOON).ok();
 }
 
-/// With `use_pty`, Debian's default, sudo puts a terminal of its own between where its user has one.
+/// With `use_pty`, Debian's default, sudo puts a terminal of its own between where its user has
+/// one.
 #[test]
 fn sudo_from_a_terminal() {
     let lab = lab!();
@@ -253,7 +255,8 @@ fn pkexec() {
     run.finish(SOON).ok();
 }
 
-/// The whole way that a desktop's user goes; and without a rule of polkit's nobody gets as far as the helper.
+/// The whole way that a desktop's user goes; and without a rule of polkit's nobody gets as far as
+/// the helper.
 #[test]
 fn pkexec_by_the_client() {
     let lab = lab!();
@@ -313,8 +316,9 @@ fn listen() {
     goes_through(&lab, &veth, &Way::by("listen", listener.pid()), lab.wire());
 }
 
-/// Whoever wrote to a pipe that its user never empties would stand still, with the locks that others wait for.
-/// A setuid run has no stream of its own to log to: what it does would otherwise be seen nowhere.
+/// Whoever wrote to a pipe that its user never empties would stand still, with the locks that
+/// others wait for. A setuid run has no stream of its own to log to: what it does would otherwise
+/// be seen nowhere.
 #[test]
 fn without_journald_a_setuid_run_logs_to_syslog() {
     let lab = lab!();
@@ -409,7 +413,8 @@ fn full_pipe() -> (OwnedFd, OwnedFd) {
 /// How a test ends a lease.
 type End = fn(&Lab, &Veth, &Wire, Process);
 
-/// A keeper that made a call which its list does not have would be killed before it says that the lease is over.
+/// A keeper that made a call which its list does not have would be killed before it says that the
+/// lease is over.
 #[test]
 fn a_keeper_does_all_of_its_work_under_its_list() {
     let lab = lab!();
@@ -482,8 +487,8 @@ fn interface_lock(keeper: Process) -> fs::File {
     file
 }
 
-/// The policy would have the helper raise the limit. Where it cannot, everything else goes on, and the client says
-/// what to do in the place of starting QEMU.
+/// The policy would have the helper raise the limit. Where it cannot, everything else goes on, and
+/// the client says what to do in the place of starting QEMU.
 #[test]
 fn memlock_without_the_capability_to_raise_it() {
     let lab = lab!();

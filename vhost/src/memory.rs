@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The guest's memory: files of the front end's, mapped, and found by the guest's addresses or by the front end's.
+//! The guest's memory: files of the front end's, mapped, and found by the guest's addresses or by
+//! the front end's.
 //!
-//! A table never changes: one region more or less makes a new table, and the old one lives as long as a ring uses it.
+//! A table never changes: one region more or less makes a new table, and the old one lives as long
+//! as a ring uses it.
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -128,8 +130,8 @@ impl GuestMemory {
         self.regions.iter().any(|region| region.map.is_lost())
     }
 
-    /// Appends the spans of `len` bytes at the guest's address `addr`: one, or more where it goes on in another
-    /// region. Returns whether all of it is memory.
+    /// Appends the spans of `len` bytes at the guest's address `addr`: one, or more where it goes
+    /// on in another region. Returns whether all of it is memory.
     #[inline]
     pub(crate) fn find(&self, addr: u64, len: u32, spans: &mut Vec<Span>) -> bool {
         let (mut addr, mut left) = (addr, len);
@@ -197,7 +199,8 @@ impl GuestMemory {
     }
 }
 
-/// Calls `each` with region, offset there and range of the copy, until `len` bytes or all spans are done.
+/// Calls `each` with region, offset there and range of the copy, until `len` bytes or all spans are
+/// done.
 #[inline]
 fn for_each_piece(
     spans: &[Span],
@@ -241,8 +244,9 @@ fn check(others: &[RegionInfo], new: &RegionInfo) -> Result<(), BadRegion> {
 
 /// The bytes to map so that the region's end is in: whole pages of the file, be they huge.
 ///
-/// Only shmem and hugetlbfs answer F_GET_SEALS (`memfd_file_seals_ptr` in mm/memfd.c), and both without asking anybody
-/// else; so it is asked first, before anything that a FUSE server could hold up.
+/// Only shmem and hugetlbfs answer F_GET_SEALS (`memfd_file_seals_ptr` in mm/memfd.c), and both
+/// without asking anybody else; so it is asked first, before anything that a FUSE server could hold
+/// up.
 fn mapped_len(file: &OwnedFd, end: u64) -> Result<u64, BadRegion> {
     fcntl_get_seals(file).map_err(|_| BadRegion::Kind)?;
     let stat = fstat(file).map_err(BadRegion::Os)?;

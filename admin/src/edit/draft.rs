@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The copy that is edited: beside the file, so that it can take its place in one step, and by a name that the service
-//! does not read. It goes with this value, unless it took the place.
+//! The copy that is edited: beside the file, so that it can take its place in one step, and by a
+//! name that the service does not read. It goes with this value, unless it took the place.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -33,8 +33,8 @@ impl Draft {
         read(&self.0)?.map(|(text, _)| text).ok_or_else(gone)
     }
 
-    /// Puts this text in the place of the file: a new file, of which nobody has a descriptor, is written in full before
-    /// it has the name.
+    /// Puts this text in the place of the file: a new file, of which nobody has a descriptor, is
+    /// written in full before it has the name.
     pub(super) fn replace(&self, target: &Target, text: &str) -> Result<(), Failure> {
         let new = beside(target.path(), ".new");
         write(&new, text, target.owner())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which editor, and in which environment. The environment chooses one only where root has said so in a file: what
-//! sudo leaves in it may be a user's.
+//! Which editor, and in which environment. The environment chooses one only where root has said so
+//! in a file: what sudo leaves in it may be a user's.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `edit-policy`: a copy is edited, checked as the service reads it, and put in the place of the file in one step. A file
-//! that is written in place is at times half of what its author means, and a helper may read it then.
+//! `edit-policy`: a copy is edited, checked as the service reads it, and put in the place of the
+//! file in one step. A file that is written in place is at times half of what its author means, and
+//! a helper may read it then.
 //!
 //! For root alone, in this program, which is never setuid: an editor can execute anything.
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The file that is to be replaced, under the one lock of all edits. It has to be what the service trusts: root's, in a
-//! folder of root's, writable by nobody else, and no link.
+//! The file that is to be replaced, under the one lock of all edits. It has to be what the service
+//! trusts: root's, in a folder of root's, writable by nobody else, and no link.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Checksums that the sender left to its card. The other end of a veth has no card: in its default state the frame
-//! arrives with the pseudo-header's sum in the checksum field (`CHECKSUM_PARTIAL`, include/linux/skbuff.h), AF_XDP
-//! carries no word of it, and a guest drops the frame. A peer that hands frames on completes them here.
+//! Checksums that the sender left to its card. The other end of a veth has no card: in its default
+//! state the frame arrives with the pseudo-header's sum in the checksum field (`CHECKSUM_PARTIAL`,
+//! include/linux/skbuff.h), AF_XDP carries no word of it, and a guest drops the frame. A peer that
+//! hands frames on completes them here.
 //!
-//! The exact sum in the field is the only sign. A frame whose checksum is right is never changed: where its field
-//! happens to hold that very sum, the completed one is the same. A damaged frame may hold it by chance, one of 65536.
+//! The exact sum in the field is the only sign. A frame whose checksum is right is never changed:
+//! where its field happens to hold that very sum, the completed one is the same. A damaged frame
+//! may hold it by chance, one of 65536.
 #![forbid(unsafe_code)]
 
 mod parse;
@@ -92,7 +94,8 @@ fn unfinished_in(frame: &[u8], segment: &Segment) -> Option<Unfinished> {
 }
 
 impl Unfinished {
-    /// Writes the checksum. False if that changes nothing, 0 and 0xffff being the same number to a receiver.
+    /// Writes the checksum. False if that changes nothing, 0 and 0xffff being the same number to a
+    /// receiver.
     fn fill_in(self, frame: &mut [u8]) -> bool {
         let Some(segment) = frame.get_mut(self.start..self.end) else { return false };
         // The field holds the pseudo-header's sum, so this is the sum of both.

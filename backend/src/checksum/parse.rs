@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From a frame's first byte to the transport's: VLAN tags, IPv4 with options, IPv6 with extension headers.
-//! What is cut short, lies about its length, or is a fragment has no segment here.
+//! From a frame's first byte to the transport's: VLAN tags, IPv4 with options, IPv6 with extension
+//! headers. What is cut short, lies about its length, or is a fragment has no segment here.
 #![forbid(unsafe_code)]
 
 use super::sum::Sum;
 
-/// Tags that stand before the type of an Ethernet frame: 802.1Q, 802.1ad, and the latter's predecessor.
+/// Tags that stand before the type of an Ethernet frame: 802.1Q, 802.1ad, and the latter's
+/// predecessor.
 const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 const IP4: u16 = 0x0800;
 const IP6: u16 = 0x86dd;
@@ -13,7 +14,8 @@ const IP6: u16 = 0x86dd;
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
 
-/// IPv6 headers that stand before the transport's and say their own length: hop-by-hop, routing, destination.
+/// IPv6 headers that stand before the transport's and say their own length: hop-by-hop, routing,
+/// destination.
 const EXTENSIONS: [u8; 3] = [0, 43, 60];
 
 /// What an IP header encloses, in full.
@@ -83,7 +85,8 @@ pub(super) fn ip6(frame: &[u8], at: usize) -> Option<Segment> {
     Some(Segment { addresses: Sum::default().bytes(&header[8..]), protocol, start, end })
 }
 
-/// Steps over extension headers. A fragment header is none of them: the transport's is not all there.
+/// Steps over extension headers. A fragment header is none of them: the transport's is not all
+/// there.
 #[inline]
 fn transport(packet: &[u8], mut protocol: u8, mut start: usize) -> Option<(u8, usize)> {
     while EXTENSIONS.contains(&protocol) {

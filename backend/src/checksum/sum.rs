@@ -2,7 +2,8 @@
 //! The Internet checksum (RFC 1071): a sum of 16-bit words in one's complement.
 #![forbid(unsafe_code)]
 
-/// A sum in progress. It is kept in the machine's byte order, which RFC 1071 allows, so that whole words are added.
+/// A sum in progress. It is kept in the machine's byte order, which RFC 1071 allows, so that whole
+/// words are added.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sum(u64);
 
@@ -46,7 +47,8 @@ pub(crate) fn of(bytes: &[u8]) -> u16 {
     !Sum::default().bytes(bytes).fold()
 }
 
-/// The checksum of `payload` under a pseudo-header. `addresses` is source and destination in a row, 8 bytes or 32.
+/// The checksum of `payload` under a pseudo-header. `addresses` is source and destination in a row,
+/// 8 bytes or 32.
 pub(crate) fn with_pseudo_header(addresses: &[u8], protocol: u8, payload: &[u8]) -> u16 {
     let sum = Sum::default().bytes(addresses).number(protocol.into()).number(payload.len() as u32);
     !sum.bytes(payload).fold()

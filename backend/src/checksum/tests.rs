@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames of every shape, as a sender leaves them and as a card would have sent them, held against a checksum that
-//! is computed here in another way.
+//! Frames of every shape, as a sender leaves them and as a card would have sent them, held against
+//! a checksum that is computed here in another way.
 
 use super::{Look, complete, look};
 
@@ -172,7 +172,8 @@ fn an_intact_frame_is_never_changed() {
         let sample = Sample::any(&mut dice);
         assert!(sample.clone().finished().is_right());
         untouched(sample.clone().finished());
-        // No checksum at all, as UDP over IPv4 may have it; and one that is wrong in any way but the one.
+        // No checksum at all, as UDP over IPv4 may have it; and one that is wrong in any way but
+        // the one.
         untouched(sample.clone());
         let mut wrong = sample.clone();
         let value = dice.number() as u16;
@@ -230,7 +231,8 @@ fn a_udp_checksum_of_zero_is_sent_as_all_ones() {
     assert_eq!(sample.get(), 0xffff);
 }
 
-/// Cut anywhere, with any byte changed: nothing is read or written beyond the frame, and nothing but the field.
+/// Cut anywhere, with any byte changed: nothing is read or written beyond the frame, and nothing
+/// but the field.
 #[test]
 fn a_header_that_lies_does_no_harm() {
     let mut dice = Dice(0xdead_beef);

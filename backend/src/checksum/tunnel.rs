@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a tunnel carries: the segment inside a segment, one level deep. It is looked at for the counters' sake.
+//! What a tunnel carries: the segment inside a segment, one level deep. It is looked at for the
+//! counters' sake.
 #![forbid(unsafe_code)]
 
 use super::parse::{Segment, UDP, ethernet, ip4, ip6, network, word};
@@ -35,7 +36,8 @@ pub(super) fn inside(frame: &[u8], outer: &Segment) -> Option<Segment> {
     }
 }
 
-/// RFC 2784 and 2890: checksum, key and sequence number, of 4 bytes each, are there as the first bits say.
+/// RFC 2784 and 2890: checksum, key and sequence number, of 4 bytes each, are there as the first
+/// bits say.
 fn gre(packet: &[u8], at: usize) -> Option<Segment> {
     let (flags, kind) = (word(packet, at)?, word(packet, at + 2)?);
     let options = (flags & 0xb000).count_ones() as usize;

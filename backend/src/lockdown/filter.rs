@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The system calls of a vhost-user device at work, each with its reason. Anything else ends the process: no program
-//! is started, no file opened, no memory made executable, and no socket made but a unix socket where it connects.
+//! The system calls of a vhost-user device at work, each with its reason. Anything else ends the
+//! process: no program is started, no file opened, no memory made executable, and no socket made
+//! but a unix socket where it connects.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -109,13 +110,14 @@ fn not_executable() -> Result<Vec<SeccompRule>, BackendError> {
 
 #[cfg(test)]
 mod tests {
-    //! Both ways: what is listed may be called, anything else ends the process. Every number is tried.
+    //! Both ways: what is listed may be called, anything else ends the process. Every number is
+    //! tried.
 
     use super::*;
     use crate::sys::trial::{End, call};
 
-    /// More than any architecture has by now. rt_sigreturn is left out: with no signal to return from it goes on
-    /// somewhere; so is restart_syscall, which waits for what was interrupted.
+    /// More than any architecture has by now. rt_sigreturn is left out: with no signal to return
+    /// from it goes on somewhere; so is restart_syscall, which waits for what was interrupted.
     const NUMBERS: std::ops::Range<i64> = 0..600;
     /// uretprobe and uprobe on x86: the kernel lets them pass by any list (kernel/seccomp.c).
     const PROBES: &[i64] = if cfg!(target_arch = "x86_64") { &[335, 336] } else { &[] };

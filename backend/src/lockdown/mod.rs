@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a process that a guest may take over has left. In this order, each before the first message of a front end:
+//! What a process that a guest may take over has left. In this order, each before the first message
+//! of a front end:
 //!
-//! 1. [`before_threads`]: no new privileges, no dump and no tracer, no file (Landlock, where the kernel has it);
+//! 1. [`before_threads`]: no new privileges, no dump and no tracer, no file (Landlock, where the
+//!    kernel has it);
 //! 2. [`with_threads`]: a list of system calls for all threads; anything else ends the process.
 #![forbid(unsafe_code)]
 
@@ -37,8 +39,8 @@ pub(crate) fn with_threads(role: Role) -> Result<(), Error> {
         .map_err(|error| error::io("", "install the seccomp list", std::io::Error::other(error)))
 }
 
-/// No file can be opened, made or removed, no abstract socket outside be reached. A kernel without Landlock, or with
-/// less of it, does what it can.
+/// No file can be opened, made or removed, no abstract socket outside be reached. A kernel without
+/// Landlock, or with less of it, does what it can.
 fn no_files() -> Result<(), landlock::RulesetError> {
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)

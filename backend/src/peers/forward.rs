@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `forward`: queue for queue, what comes from one netdev goes out of the other. One thread moves both directions of
-//! a pair of queues, so this peer owns the second netdev's socket.
+//! `forward`: queue for queue, what comes from one netdev goes out of the other. One thread moves
+//! both directions of a pair of queues, so this peer owns the second netdev's socket.
 #![forbid(unsafe_code)]
 
 use std::os::fd::AsFd;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `generate`: makes frames, numbered one by one, as fast as the device takes them or at a rate. Those that come
-//! back (from `reflect`, say) are recognised and counted.
+//! `generate`: makes frames, numbered one by one, as fast as the device takes them or at a rate.
+//! Those that come back (from `reflect`, say) are recognised and counted.
 //!
-//! After the headers each frame carries 24 bytes, numbers in network order: `XSKG`, the queue's place (4 bytes), the
-//! sequence number from 0 (8), and the time of its batch in nanoseconds since the generator began (8); then zeros.
+//! After the headers each frame carries 24 bytes, numbers in network order: `XSKG`, the queue's
+//! place (4 bytes), the sequence number from 0 (8), and the time of its batch in nanoseconds since
+//! the generator began (8); then zeros.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -20,7 +21,8 @@ use crate::queue::BATCH;
 const MAGIC: [u8; 4] = *b"XSKG";
 const STAMP: usize = 24;
 
-/// Ethertype for local experiments (IEEE 802, "Local Experimental Ethertype 1"): no host acts on it.
+/// Ethertype for local experiments (IEEE 802, "Local Experimental Ethertype 1"): no host acts on
+/// it.
 const ETHERTYPE_LOCAL: [u8; 2] = [0x88, 0xb5];
 
 /// Never more than this is made up for when the device or the machine held us up.

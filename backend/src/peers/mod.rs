@@ -35,11 +35,12 @@ pub struct Interest<'a> {
 
 /// The other side of one queue.
 pub trait Peer: Send {
-    /// Takes sockets out that another queue is to serve, and puts in those that this one is to serve. Called each turn.
+    /// Takes sockets out that another queue is to serve, and puts in those that this one is to
+    /// serve. Called each turn.
     fn exchange(&mut self, _sockets: &mut Vec<Bound>) {}
 
-    /// How many frames from the network it takes now. What it does not take waits in the ring, and is dropped and
-    /// counted by the kernel when that is full.
+    /// How many frames from the network it takes now. What it does not take waits in the ring, and
+    /// is dropped and counted by the kernel when that is full.
     fn room(&mut self) -> usize {
         usize::MAX
     }
@@ -50,7 +51,8 @@ pub trait Peer: Send {
     /// The peer cannot go on.
     fn receive(&mut self, batch: &mut RxBatch<'_>, counters: &Counters) -> Result<(), Error>;
 
-    /// Puts frames for the network into the socket, and says how many. Called once a turn; never waits.
+    /// Puts frames for the network into the socket, and says how many. Called once a turn; never
+    /// waits.
     ///
     /// # Errors
     /// The peer cannot go on.
@@ -94,8 +96,8 @@ pub struct Station {
     pub ifindex: u32,
 }
 
-/// Makes the peers of `queues` queues. `forward` is not among them: it is made of the second netdev's sockets;
-/// nor is `vhost-user`, which has a thread beside the queues' ([`vhost::make`]).
+/// Makes the peers of `queues` queues. `forward` is not among them: it is made of the second
+/// netdev's sockets; nor is `vhost-user`, which has a thread beside the queues' ([`vhost::make`]).
 ///
 /// # Errors
 /// A file or a socket path cannot be opened.

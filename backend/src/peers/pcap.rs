@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `pcap=FILE`: writes what comes to a file that tcpdump and tshark read, with times in nanoseconds (magic
-//! 0xa1b23c4d, "pcap savefile format", draft-ietf-opsawg-pcap). All queues write to one file.
+//! `pcap=FILE`: writes what comes to a file that tcpdump and tshark read, with times in nanoseconds
+//! (magic 0xa1b23c4d, "pcap savefile format", draft-ietf-opsawg-pcap). All queues write to one
+//! file.
 #![forbid(unsafe_code)]
 
 use std::fs::File;
@@ -50,7 +51,8 @@ fn start(path: &Path) -> io::Result<BufWriter<File>> {
     Ok(out)
 }
 
-/// Version 2.4, no time zone, frames up to 256 KiB, as tcpdump says it; Ethernet; in this machine's byte order.
+/// Version 2.4, no time zone, frames up to 256 KiB, as tcpdump says it; Ethernet; in this machine's
+/// byte order.
 fn header() -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..4].copy_from_slice(&0xa1b2_3c4d_u32.to_ne_bytes());

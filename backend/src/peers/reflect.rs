@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `reflect`: sends each frame back to where it came from, in its place in the UMEM, with the addresses exchanged.
+//! `reflect`: sends each frame back to where it came from, in its place in the UMEM, with the
+//! addresses exchanged.
 #![forbid(unsafe_code)]
 
 use xsk_socket::RxBatch;
@@ -24,8 +25,8 @@ impl Peer for Reflect {
     }
 }
 
-/// Exchanges source and destination. False for a frame that must not be reflected: one without a whole header, and
-/// one to a group, since no frame may come *from* a group.
+/// Exchanges source and destination. False for a frame that must not be reflected: one without a
+/// whole header, and one to a group, since no frame may come *from* a group.
 #[inline]
 fn swap_addresses(frame: &mut [u8]) -> bool {
     let Some((header, _)) = frame.split_first_chunk_mut::<14>() else { return false };

@@ -23,7 +23,8 @@ pub(crate) fn call(prepare: impl FnOnce() -> bool, number: i64, arguments: [u64;
             unsafe { libc::_exit(UNPREPARED) };
         }
         let [a, b, c, d, e, f] = arguments;
-        // SAFETY: the callers pass no argument that is a valid address, so the kernel writes nowhere.
+        // SAFETY: the callers pass no argument that is a valid address, so the kernel writes
+        // nowhere.
         unsafe { libc::syscall(number, a, b, c, d, e, f) };
         // SAFETY: ends the child.
         unsafe { libc::_exit(0) };

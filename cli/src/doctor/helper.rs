@@ -56,7 +56,8 @@ impl Helper {
     }
 }
 
-/// The check that an error belongs to, whatever was asked, with the file in the place of a word for it.
+/// The check that an error belongs to, whatever was asked, with the file in the place of a word for
+/// it.
 fn refused(endpoint: &Endpoint, check: &'static str, error: Error) -> Finding {
     match (error.kind, endpoint) {
         (Kind::Refused(Code::Namespace), _) => Finding::of("namespace", error),
@@ -74,7 +75,8 @@ fn refused(endpoint: &Endpoint, check: &'static str, error: Error) -> Finding {
     }
 }
 
-/// Asks, and waits for the answer no longer than a check may take, unless a person types a password.
+/// Asks, and waits for the answer no longer than a check may take, unless a person types a
+/// password.
 fn answered<T: Send + 'static>(
     endpoint: &Endpoint,
     ask: impl FnOnce() -> Result<T, Error> + Send + 'static,

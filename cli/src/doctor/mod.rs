@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-client doctor`: everything that has to be there, one line each, with the command that mends what is not.
-//! It changes nothing: what is asked of the helper is a verdict, not a lease. No check takes over two seconds.
+//! `xsk-client doctor`: everything that has to be there, one line each, with the command that mends
+//! what is not. It changes nothing: what is asked of the helper is a verdict, not a lease. No check
+//! takes over two seconds.
 #![forbid(unsafe_code)]
 
 mod args;

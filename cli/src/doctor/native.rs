@@ -8,7 +8,8 @@ use super::finding::Finding;
 use super::queues;
 use crate::nic::Nic;
 
-/// Drivers that redirect in native mode in Linux 6.1, before kernels told (`ndo_bpf` and `xdp_do_redirect`).
+/// Drivers that redirect in native mode in Linux 6.1, before kernels told (`ndo_bpf` and
+/// `xdp_do_redirect`).
 const NATIVE: [&str; 20] = [
     "bnxt_en",
     "bonding",

@@ -11,8 +11,8 @@ pub(super) fn findings(nic: &Nic, skb: bool) -> Vec<Finding> {
     joined.into_iter().chain([vlan(nic), gro(nic, skb)]).flatten().collect()
 }
 
-/// With a program in skb mode the kernel has turned these off (`generic_xdp_install`, net/core/dev.c); virtio-net
-/// does so in native mode, or refuses that: see there.
+/// With a program in skb mode the kernel has turned these off (`generic_xdp_install`,
+/// net/core/dev.c); virtio-net does so in native mode, or refuses that: see there.
 fn joining(nic: &Nic, check: &'static str, feature: &str, option: &str) -> Option<Finding> {
     let message =
         format!("{feature} is on: the card joins frames, and a driver may refuse native XDP for it");
@@ -29,8 +29,8 @@ fn vlan(nic: &Nic) -> Option<Finding> {
     bad.then(|| Finding::note("vlan", message, mend))
 }
 
-/// In skb mode the program runs after GRO (`netif_receive_generic_xdp`, net/core/dev.c). On a veth the frames come
-/// from its other end as they are.
+/// In skb mode the program runs after GRO (`netif_receive_generic_xdp`, net/core/dev.c). On a veth
+/// the frames come from its other end as they are.
 fn gro(nic: &Nic, skb: bool) -> Option<Finding> {
     let above = matches!(nic.link.kind.as_str(), "macvlan" | "macvtap" | "vlan" | "ipvlan");
     let card = if above { nic.other.as_ref()?.name.clone() } else { nic.name().to_owned() };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The other end of a veth: it leaves to the receiver what a cable would have had done, and AF_XDP does not do it.
+//! The other end of a veth: it leaves to the receiver what a cable would have had done, and AF_XDP
+//! does not do it.
 #![forbid(unsafe_code)]
 
 use xsk_netlink::Link;

@@ -49,7 +49,8 @@ pub(super) fn flows(nic: &Nic) -> Finding {
     Finding::note("flows", message, format!("sudo ethtool -X {name} equal 1{steer}"))
 }
 
-/// The command that changes the queues of a veth, which can be done since Linux 5.15 (commit 4752eeb3d891).
+/// The command that changes the queues of a veth, which can be done since Linux 5.15 (commit
+/// 4752eeb3d891).
 pub(super) fn of_veth(name: &str, queues: &str) -> String {
     if kernel::version() < (5, 15) {
         return format!("make {name} anew, with numrxqueues 1 numtxqueues 1");

@@ -11,8 +11,8 @@ use xsk_command::{EndpointArgs, seconds};
 
 /// Plug an af-xdp netdev into a QEMU that runs.
 ///
-/// Acquires the sockets, passes them and the lease into QEMU over its QMP socket, and adds the netdev, and
-/// with --device the card. Whatever fails is rolled back.
+/// Acquires the sockets, passes them and the lease into QEMU over its QMP socket, and adds the
+/// netdev, and with --device the card. Whatever fails is rolled back.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     qemu-system-x86_64 ... -qmp unix:/tmp/qmp,server=on,wait=off\n  \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The card of a netdev. In the comma form it goes through QEMU's monitor, whose `device_add` reads it as the command line
-//! does: over QMP, `addr=10` would have to be a string and `mq=on` a switch, and only QEMU knows which is which.
+//! The card of a netdev. In the comma form it goes through QEMU's monitor, whose `device_add` reads
+//! it as the command line does: over QMP, `addr=10` would have to be a string and `mq=on` a switch,
+//! and only QEMU knows which is which.
 
 use serde_json::{Map, Value, json};
 use xsk_client::netdev::members_of;

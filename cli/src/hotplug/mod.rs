@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-client attach` and `detach`: the same hand-over into a QEMU that runs already. The sockets travel over
-//! QMP with getfd, and so does the lease's connection: the lease lives as long as the netdev.
+//! `xsk-client attach` and `detach`: the same hand-over into a QEMU that runs already. The sockets
+//! travel over QMP with getfd, and so does the lease's connection: the lease lives as long as the
+//! netdev.
 
 mod args;
 mod device;
@@ -21,8 +22,8 @@ use qmp::Qmp;
 
 pub use args::{AttachArgs, DetachArgs};
 
-/// The name under which QEMU keeps a lease. QEMU takes a name for a number if it begins with a digit, and
-/// splits names at a colon; an id has neither.
+/// The name under which QEMU keeps a lease. QEMU takes a name for a number if it begins with a
+/// digit, and splits names at a colon; an id has neither.
 fn lease_name(id: &str) -> String {
     format!("xsk-{id}-lease")
 }
@@ -62,8 +63,8 @@ pub(crate) fn attach(args: &AttachArgs) -> Outcome {
     Ok(0)
 }
 
-/// An id that QEMU has would be refused by netdev_add, after getfd had replaced the lease of the netdev that has
-/// it.
+/// An id that QEMU has would be refused by netdev_add, after getfd had replaced the lease of the
+/// netdev that has it.
 fn check_id(network: &str, id: &str) -> Result<(), Error> {
     let name =
         |line: &str| line.trim_start_matches([' ', '\\']).split_once(": ").map(|(name, _)| name.to_owned());
@@ -119,7 +120,8 @@ fn plug(
     })
 }
 
-/// Takes back whatever QEMU still has under our names. What is not there is an error that changes nothing.
+/// Takes back whatever QEMU still has under our names. What is not there is an error that changes
+/// nothing.
 fn roll_back(qmp: &mut Qmp, id: &str, names: &[String]) {
     for name in names.iter().chain([&lease_name(id)]) {
         let _ = qmp.run("closefd", json!({ "fdname": name }));
@@ -140,7 +142,8 @@ fn netdev_json(id: &str, options: &Options, mode: Mode, names: &[String]) -> Val
     })
 }
 
-/// Unplugs. Each step is tried even if the one before it found nothing, since what is there has to go.
+/// Unplugs. Each step is tried even if the one before it found nothing, since what is there has to
+/// go.
 pub(crate) fn detach(args: &DetachArgs) -> Outcome {
     let mut qmp = Qmp::connect(&args.qmp)?;
     let device = args.device.clone().unwrap_or_else(|| device_id(&args.id));

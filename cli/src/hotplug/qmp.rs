@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! QEMU's machine protocol, as much of it as a hot-plug needs: a greeting, commands, events, and descriptors
-//! beside a command. No call waits past its deadline.
+//! QEMU's machine protocol, as much of it as a hot-plug needs: a greeting, commands, events, and
+//! descriptors beside a command. No call waits past its deadline.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read};

@@ -9,12 +9,13 @@ use xsk_command::{EndpointArgs, WaitArgs};
 
 /// Start a command whose af-xdp netdevs get their sockets from the helper.
 ///
-/// Every af-xdp netdev in COMMAND (-netdev, --netdev, -nic and -net; the comma form or JSON) gets its sockets
-/// and is rewritten in place: inhibit=on, sock-fds=..., and the mode= in which the program is really attached.
-/// Nothing else in COMMAND changes. One that already has sock-fds or map-path is left alone.
+/// Every af-xdp netdev in COMMAND (-netdev, --netdev, -nic and -net; the comma form or JSON) gets
+/// its sockets and is rewritten in place: inhibit=on, sock-fds=..., and the mode= in which the
+/// program is really attached. Nothing else in COMMAND changes. One that already has sock-fds or
+/// map-path is left alone.
 ///
-/// Then this process becomes COMMAND. The lease lasts as long as COMMAND, or a process that it passes the
-/// descriptors on to.
+/// Then this process becomes COMMAND. The lease lasts as long as COMMAND, or a process that it
+/// passes the descriptors on to.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct RunArgs {
@@ -26,22 +27,25 @@ pub struct RunArgs {
     #[command(flatten)]
     pub wait: WaitArgs,
 
-    /// Ask for promiscuous mode, for all netdevs or for the one with this id (may be given several times).
+    /// Ask for promiscuous mode, for all netdevs or for the one with this id (may be given several
+    /// times).
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub promisc: Vec<String>,
 
-    /// Ask for busy polling, for all netdevs or for the one with this id (may be given several times).
+    /// Ask for busy polling, for all netdevs or for the one with this id (may be given several
+    /// times).
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub busy_poll: Vec<String>,
 
     /// The memory that COMMAND will lock, where that is not known: bytes, or with K, M or G.
     ///
-    /// Of QEMU and xsk-backend it is known. Any other program is started whatever the limit is, with a warning where
-    /// the limit is short.
+    /// Of QEMU and xsk-backend it is known. Any other program is started whatever the limit is,
+    /// with a warning where the limit is short.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memlock: Option<u64>,
 
-    /// Acquire this netdev too; COMMAND finds its option string in XSK_NETDEV_ID (may be given several times).
+    /// Acquire this netdev too; COMMAND finds its option string in XSK_NETDEV_ID (may be given
+    /// several times).
     #[arg(long, value_name = "NETDEV")]
     pub acquire: Vec<OsString>,
 

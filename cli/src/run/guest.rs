@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether the guest will hear anything: QEMU neither puts the interface into promiscuous mode nor sets a
-//! filter, so a NIC drops frames for any other address than its own.
+//! Whether the guest will hear anything: QEMU neither puts the interface into promiscuous mode nor
+//! sets a filter, so a NIC drops frames for any other address than its own.
 #![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};

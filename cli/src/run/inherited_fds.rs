@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Netdevs that have their sockets already are left alone, but not unseen: QEMU does not check what it is given,
-//! and dies of a wrong descriptor without a word.
+//! Netdevs that have their sockets already are left alone, but not unseen: QEMU does not check what
+//! it is given, and dies of a wrong descriptor without a word.
 
 use std::os::fd::RawFd;
 
@@ -12,8 +12,8 @@ use crate::outcome::PROGRAM;
 use crate::programs::{Programs, is_qemu};
 use crate::sys::descriptors::{self, Misfit};
 
-/// Refuses where QEMU would get a descriptor that it cannot use. A wrapper around QEMU may still open what is
-/// missing here, so before one this is a warning.
+/// Refuses where QEMU would get a descriptor that it cannot use. A wrapper around QEMU may still
+/// open what is missing here, so before one this is a warning.
 pub(super) fn check(given: &[Found], programs: &Programs) -> Result<(), Error> {
     for found in given {
         // Where the text itself is wrong QEMU says so.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Locked memory. With too little of it `XDP_UMEM_REG` fails, and QEMU then dies of a double free instead of
-//! saying so: the limit has to be right before QEMU starts. The kernel charges a UMEM to the real uid, over all
-//! its processes (`xdp_umem_account_pages`, net/xdp/xdp_umem.c); the rings are not charged.
+//! Locked memory. With too little of it `XDP_UMEM_REG` fails, and QEMU then dies of a double free
+//! instead of saying so: the limit has to be right before QEMU starts. The kernel charges a UMEM to
+//! the real uid, over all its processes (`xdp_umem_account_pages`, net/xdp/xdp_umem.c); the rings
+//! are not charged.
 
 use xsk_client::{Endpoint, Error, Kind, check};
 use xsk_command::say;
@@ -97,8 +98,8 @@ impl Need {
         Some(if whole { share - share % MIB } else { share })
     }
 
-    /// Refuses what cannot be had, before anything is acquired. The soft limit is raised here as far as the hard one;
-    /// what is needed beyond that the helper has to raise.
+    /// Refuses what cannot be had, before anything is acquired. The soft limit is raised here as
+    /// far as the hard one; what is needed beyond that the helper has to raise.
     pub(super) fn check_before(&self, endpoint: &Endpoint, plan: &Plan) -> Result<(), Error> {
         if self.enough(0) {
             return Ok(());
@@ -122,8 +123,8 @@ impl Need {
         Ok(())
     }
 
-    /// What `target` locks, in bytes, to be declared with its request: the helper adds up what all leases of the user
-    /// lock, and raises the limit as far as the policy lets it.
+    /// What `target` locks, in bytes, to be declared with its request: the helper adds up what all
+    /// leases of the user lock, and raises the limit as far as the policy lets it.
     pub(super) fn declared(&self, target: &Target) -> u64 {
         if self.exempt { 0 } else { self.share(0).unwrap_or(self.queue.most) * queues(target, self.declared) }
     }
@@ -132,7 +133,8 @@ impl Need {
     pub(super) fn check_after(&self, held: &[Leased]) -> Result<(), Error> {
         let others = if self.who == Who::Backend { 0 } else { others(held) };
         if !self.enough(others) {
-            // As far as the hard limit, which may be enough where the soft one was for this command alone.
+            // As far as the hard limit, which may be enough where the soft one was for this command
+            // alone.
             limits::raise_memlock().map_err(|errno| Error::system("setrlimit", errno))?;
         }
         if self.enough(others) {
@@ -214,7 +216,8 @@ fn others(held: &[Leased]) -> u64 {
     leased.saturating_sub(held.iter().map(|held| held.declared.next_multiple_of(MIB)).sum())
 }
 
-/// A program that finds its netdev in the environment is not known; unless it is declared the limit is its own affair.
+/// A program that finds its netdev in the environment is not known; unless it is declared the limit
+/// is its own affair.
 fn queues(target: &Target, declared: bool) -> u64 {
     if target.is_argument() || declared { target.netdev().options().queues.into() } else { 0 }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-client run`: everything that could go wrong is looked at before the exec, in the order of what it
-//! costs; only then sockets are acquired; then this process becomes the command.
+//! `xsk-client run`: everything that could go wrong is looked at before the exec, in the order of
+//! what it costs; only then sockets are acquired; then this process becomes the command.
 
 mod args;
 mod guest;
@@ -145,7 +145,8 @@ fn warn(held: &Leased, command: &[OsString]) {
     }
 }
 
-/// Gives each lease to the command; with `frames` those of its own netdevs to a backend, which may have so many.
+/// Gives each lease to the command; with `frames` those of its own netdevs to a backend, which may
+/// have so many.
 fn hand_over(mut start: Start, held: Vec<Leased>, frames: Option<Option<u64>>) -> Result<Start, Error> {
     let (streamed, direct): (Vec<_>, Vec<_>) =
         held.into_iter().partition(|held| frames.is_some() && held.target.is_argument());

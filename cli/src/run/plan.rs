@@ -96,7 +96,8 @@ impl Plan {
         Ok(Self { command: args.command.clone(), targets, given })
     }
 
-    /// Prints the command as it would be started, with words in the place of what only a lease tells.
+    /// Prints the command as it would be started, with words in the place of what only a lease
+    /// tells.
     pub(super) fn print(&self, streamed: bool) {
         let mut command = self.command.clone();
         let mut variables = Vec::new();
@@ -163,7 +164,8 @@ fn check_chosen(option: &str, chosen: &[String], targets: &[Where]) -> Result<()
     }
 }
 
-/// With numbers for what depends on the interface. Where nothing will be acquired, the interface need not be there.
+/// With numbers for what depends on the interface. Where nothing will be acquired, the interface
+/// need not be there.
 fn settled(place: Where, dry_run: bool, patience: &Patience) -> Result<Where, Error> {
     if !dry_run {
         patience.interface(&netdev_of(&place).options().ifname)?;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A QEMU without af-xdp: xsk-backend holds the sockets, and QEMU gets one end of a socketpair as its netdev.
-//! No path, nobody in between, and this process still becomes QEMU. The backend ends with QEMU; a QEMU whose
-//! backend is killed runs on without its network, as with a cable pulled (QEMU, net/stream.c).
+//! A QEMU without af-xdp: xsk-backend holds the sockets, and QEMU gets one end of a socketpair as
+//! its netdev. No path, nobody in between, and this process still becomes QEMU. The backend ends
+//! with QEMU; a QEMU whose backend is killed runs on without its network, as with a cable pulled
+//! (QEMU, net/stream.c).
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -18,8 +19,8 @@ use super::start::Start;
 use crate::programs;
 use crate::sys::{packet, process};
 
-/// Starts a backend for each of these leases, and rewrites the command. `frames`: of UMEM, for each queue, where there
-/// is a limit.
+/// Starts a backend for each of these leases, and rewrites the command. `frames`: of UMEM, for each
+/// queue, where there is a limit.
 pub(super) fn start(start: &mut Start, held: Vec<Leased>, frames: Option<u64>) -> Result<(), Error> {
     let mut ends = Vec::new();
     for held in held {
@@ -63,8 +64,8 @@ fn one(
     Ok(qemu)
 }
 
-/// The netdev that takes one end of a stream. `-netdev` has `stream` since QEMU 7.2; behind `-nic` and `-net`
-/// QEMU takes the older `socket` only, which has the same framing.
+/// The netdev that takes one end of a stream. `-netdev` has `stream` since QEMU 7.2; behind `-nic`
+/// and `-net` QEMU takes the older `socket` only, which has the same framing.
 fn put(target: &Target, fd: &str, command: &mut [OsString]) {
     let options = target.netdev().options();
     let id = options.id.as_deref().map(|id| format!(",id={id}")).unwrap_or_default();

@@ -7,8 +7,8 @@ use xsk_command::EndpointArgs;
 
 /// Show what is leased: your leases, and for root everybody's.
 ///
-/// One line a lease, the columns aligned; true at the moment of the answer, since the helper reads it from the
-/// kernel. With --json an object with `interfaces` and `leases`.
+/// One line a lease, the columns aligned; true at the moment of the answer, since the helper reads
+/// it from the kernel. With --json an object with `interfaces` and `leases`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  xsk-client status\n  xsk-client status --json | jq '.leases[].ifname'\n  \

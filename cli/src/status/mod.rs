@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-client status`: what is leased, for people, for scripts and for Prometheus. The same bytes on a
-//! terminal and in a pipe.
+//! `xsk-client status`: what is leased, for people, for scripts and for Prometheus. The same bytes
+//! on a terminal and in a pipe.
 #![forbid(unsafe_code)]
 
 mod args;

@@ -27,7 +27,8 @@ pub(crate) fn misfit(number: RawFd) -> Option<Misfit> {
     if number < LOWEST {
         return Some(Misfit::Stream);
     }
-    // SAFETY: the borrow does not outlive this function; where the number is not open, the calls fail with EBADF.
+    // SAFETY: the borrow does not outlive this function; where the number is not open, the calls
+    // fail with EBADF.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
     match fcntl_getfd(fd) {
         Err(_) => Some(Misfit::Closed),
@@ -37,7 +38,8 @@ pub(crate) fn misfit(number: RawFd) -> Option<Misfit> {
     }
 }
 
-/// Whether there are AF_XDP sockets. Without the capability that one takes the answer is EPERM, where there are.
+/// Whether there are AF_XDP sockets. Without the capability that one takes the answer is EPERM,
+/// where there are.
 pub(crate) fn has_af_xdp() -> bool {
     let made = socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None);
     !matches!(made, Err(Errno::AFNOSUPPORT))
@@ -48,8 +50,8 @@ pub(crate) fn has_peer_pidfd() -> bool {
     let Ok((ours, _theirs)) = stream_pair() else { return false };
     let mut fd: libc::c_int = -1;
     let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to `fd` and the new length to `length`; both outlive the
-    // call.
+    // SAFETY: the kernel writes at most `length` bytes to `fd` and the new length to `length`; both
+    // outlive the call.
     let result = unsafe {
         libc::getsockopt(
             ours.as_raw_fd(),

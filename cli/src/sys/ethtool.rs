@@ -25,8 +25,9 @@ fn ask(ifname: &str, words: &mut [u32]) -> io::Result<()> {
     for (to, from) in request.ifr_name.iter_mut().zip(ifname.bytes().take(room)) {
         *to = from as libc::c_char;
     }
-    // SAFETY: `request` and `words` outlive the call. The callers below make `words` as long as the structure with
-    // what the kernel appends to it, whose length is in the request or a constant of the kernel.
+    // SAFETY: `request` and `words` outlive the call. The callers below make `words` as long as the
+    // structure with what the kernel appends to it, whose length is in the request or a constant of
+    // the kernel.
     match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),

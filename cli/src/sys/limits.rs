@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much memory the next program may lock: its limit, and whether a capability makes the limit moot.
+//! How much memory the next program may lock: its limit, and whether a capability makes the limit
+//! moot.
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -25,8 +26,8 @@ pub(crate) fn raise_memlock() -> Result<(), Errno> {
     setrlimit(Resource::Memlock, Rlimit { current: limit.maximum, maximum: limit.maximum })
 }
 
-/// Whether `program` will run with an effective CAP_IPC_LOCK of the first user namespace: the limit is not
-/// looked at then (`xdp_umem_account_pages`, net/xdp/xdp_umem.c).
+/// Whether `program` will run with an effective CAP_IPC_LOCK of the first user namespace: the limit
+/// is not looked at then (`xdp_umem_account_pages`, net/xdp/xdp_umem.c).
 pub(crate) fn exempt(program: &Path) -> bool {
     let root = geteuid().is_root() || getuid().is_root();
     let lock = CapabilitySet::IPC_LOCK;
@@ -40,8 +41,8 @@ fn in_first_user_namespace() -> bool {
         .is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
-/// Whether the file's capabilities (`struct vfs_cap_data`, include/uapi/linux/capability.h) hold CAP_IPC_LOCK
-/// as permitted and effective.
+/// Whether the file's capabilities (`struct vfs_cap_data`, include/uapi/linux/capability.h) hold
+/// CAP_IPC_LOCK as permitted and effective.
 fn file_has_ipc_lock(program: &Path) -> bool {
     const EFFECTIVE: u32 = 1;
     let mut data = [0_u8; 24];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every system call of this crate, and all of its `unsafe`: what the modules above say in words is done here.
+//! Every system call of this crate, and all of its `unsafe`: what the modules above say in words is
+//! done here.
 #![allow(unsafe_code)]
 
 pub(crate) mod descriptors;

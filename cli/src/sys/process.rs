@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Starting other programs: one that is asked, one that is nobody's child, and the one that we become.
+//! Starting other programs: one that is asked, one that is nobody's child, and the one that we
+//! become.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -19,13 +20,13 @@ use super::packet;
 /// How often a child that is about to exit is looked at.
 const REAP: Duration = Duration::from_millis(2);
 
-/// Starts `command` in a session of its own, as nobody's child, with copies of the descriptors `keep`: its end
-/// leaves no zombie behind and sends no SIGCHLD to what this process becomes. An error of the exec itself is
-/// reported.
+/// Starts `command` in a session of its own, as nobody's child, with copies of the descriptors
+/// `keep`: its end leaves no zombie behind and sends no SIGCHLD to what this process becomes. An
+/// error of the exec itself is reported.
 pub(crate) fn spawn_detached(command: &mut Command, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     let keep: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
-    // SAFETY: between fork and exec the closure makes system calls only (setsid, fork, fcntl, _exit); it takes
-    // no lock and does not allocate.
+    // SAFETY: between fork and exec the closure makes system calls only (setsid, fork, fcntl,
+    // _exit); it takes no lock and does not allocate.
     unsafe { command.pre_exec(move || leave(&keep)) };
     command.spawn()?.wait().map(|_| ())
 }
@@ -41,7 +42,8 @@ fn leave(keep: &[RawFd]) -> io::Result<()> {
         _ => unsafe { libc::_exit(0) },
     }
     for fd in keep {
-        // SAFETY: the caller borrows these descriptors for as long as the spawn takes, so they are open.
+        // SAFETY: the caller borrows these descriptors for as long as the spawn takes, so they are
+        // open.
         let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
         fcntl_setfd(fd, FdFlags::empty())?;
     }
@@ -56,7 +58,8 @@ pub(crate) fn executable(path: &Path) -> io::Result<()> {
     Ok(accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS)?)
 }
 
-/// What `program` writes to its standard output, if it does so in time; its other streams are /dev/null.
+/// What `program` writes to its standard output, if it does so in time; its other streams are
+/// /dev/null.
 pub(crate) fn output(program: &Path, arguments: &[&str], patience: Duration) -> Option<String> {
     let deadline = Instant::now() + patience;
     let mut command = Command::new(program);

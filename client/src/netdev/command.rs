@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Finding the af-xdp netdevs in a command line, as QEMU walks it (`lookup_opt`, system/vl.c), and putting
-//! new option strings in their places. The command may be a wrapper around QEMU, so what is not one of QEMU's
-//! options is stepped over, and no argument that is not an af-xdp netdev is ever touched.
+//! Finding the af-xdp netdevs in a command line, as QEMU walks it (`lookup_opt`, system/vl.c), and
+//! putting new option strings in their places. The command may be a wrapper around QEMU, so what is
+//! not one of QEMU's options is stepped over, and no argument that is not an af-xdp netdev is ever
+//! touched.
 #![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};
@@ -18,7 +19,8 @@ pub struct Found {
     pub place: Place,
     /// The option string.
     pub netdev: Netdev,
-    /// What stands before the option string in the same argument: `--netdev=` of `xsk-backend`, or nothing.
+    /// What stands before the option string in the same argument: `--netdev=` of `xsk-backend`, or
+    /// nothing.
     prefix: &'static str,
 }
 
@@ -69,7 +71,8 @@ pub fn replace(command: &mut [OsString], index: usize, argument: OsString) {
 
 const BACKEND: &str = "--netdev=";
 
-/// Where `xsk-backend` stands in the command: first, or behind wrappers. Behind an option of QEMU's it is a value.
+/// Where `xsk-backend` stands in the command: first, or behind wrappers. Behind an option of QEMU's
+/// it is a value.
 fn backend(command: &[OsString]) -> Option<usize> {
     let at = command.iter().position(|word| is_backend(word))?;
     let before = command.get(..at)?.iter().filter_map(|word| option(word));
@@ -113,8 +116,8 @@ fn place(name: &[u8], backend: bool) -> Option<Place> {
     }
 }
 
-/// Whether the option `name` takes the next argument as its value, whatever that looks like. Of a name that
-/// is not QEMU's this is a guess: yes, unless the next argument begins with a hyphen.
+/// Whether the option `name` takes the next argument as its value, whatever that looks like. Of a
+/// name that is not QEMU's this is a guess: yes, unless the next argument begins with a hyphen.
 fn takes_value(name: &[u8], next: &OsStr) -> bool {
     let known = |list: &[&str]| list.iter().any(|option| option.as_bytes() == name);
     known(TEXT) || (!known(BARE) && !next.as_bytes().starts_with(b"-"))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can be wrong with a netdev option string, in QEMU's own sentences, so that nobody has to look up two.
+//! What can be wrong with a netdev option string, in QEMU's own sentences, so that nobody has to
+//! look up two.
 #![forbid(unsafe_code)]
 
 use std::fmt;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The JSON form, `{"type":"af-xdp","id":"n0"}`, in QEMU's dialect (qobject/json-lexer.c, json-parser.c):
-//! strings may stand in apostrophes, a key may occur once. A parser of our own, because every member has to
-//! remember where its value stands: what is not changed keeps its bytes.
+//! The JSON form, `{"type":"af-xdp","id":"n0"}`, in QEMU's dialect (qobject/json-lexer.c,
+//! json-parser.c): strings may stand in apostrophes, a key may occur once. A parser of our own,
+//! because every member has to remember where its value stands: what is not changed keeps its
+//! bytes.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The comma form, `af-xdp,id=n0,ifname=eth1`, as QEMU's `QemuOpts` reads it (util/qemu-option.c,
-//! `get_opt_name_value`): the first option may be a bare value, a later bare word is a flag (`no` before it
-//! means off), a doubled comma in a value is one comma. Every option remembers where it stands, so that one can
-//! be replaced and the rest keeps its bytes.
+//! `get_opt_name_value`): the first option may be a bare value, a later bare word is a flag (`no`
+//! before it means off), a doubled comma in a value is one comma. Every option remembers where it
+//! stands, so that one can be replaced and the rest keeps its bytes.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;
@@ -73,12 +73,13 @@ fn flag(word: &[u8]) -> (Vec<u8>, Vec<u8>) {
     }
 }
 
-/// Sets `changes` in `text`, which `pairs` was split from: in the place of the last option of that key, since
-/// that one counts, or else at the end.
+/// Sets `changes` in `text`, which `pairs` was split from: in the place of the last option of that
+/// key, since that one counts, or else at the end.
 pub(super) fn rewrite(text: &[u8], pairs: &[Pair], changes: &[(&str, String)]) -> Vec<u8> {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let mut appended = String::new();
-    // A value before an empty option would read as one with an escaped comma; only a flag can stand there.
+    // A value before an empty option would read as one with an escaped comma; only a flag can stand
+    // there.
     let in_place = |pair: &&Pair| !text.get(pair.span.end..).is_some_and(|rest| rest.starts_with(b",,"));
     for (key, value) in changes {
         let option = format!("{key}={}", value.replace(',', ",,"));

@@ -72,8 +72,8 @@ pub struct Netdev {
 impl Netdev {
     /// Reads `text`; `None` where it is a netdev of another type.
     ///
-    /// An option that is not known here is kept: the program that gets it may be newer. [`Netdev::check`]
-    /// refuses it.
+    /// An option that is not known here is kept: the program that gets it may be newer.
+    /// [`Netdev::check`] refuses it.
     ///
     /// # Errors
     /// The sentence with which QEMU refuses the text.
@@ -110,8 +110,8 @@ impl Netdev {
         &self.options
     }
 
-    /// Refuses what QEMU 10.2 would refuse before it touches the interface: an unknown option, or options
-    /// that do not go together ([`Options::check`], [`Options::sockets`]).
+    /// Refuses what QEMU 10.2 would refuse before it touches the interface: an unknown option, or
+    /// options that do not go together ([`Options::check`], [`Options::sockets`]).
     ///
     /// # Errors
     /// QEMU's sentence.
@@ -141,8 +141,8 @@ impl Netdev {
         self.with_names(mode.name(), &numbers.join(":"))
     }
 
-    /// As [`Netdev::with_sockets`], with the words that `mode` and `sock-fds` are to have: over QMP QEMU takes
-    /// names for descriptors.
+    /// As [`Netdev::with_sockets`], with the words that `mode` and `sock-fds` are to have: over QMP
+    /// QEMU takes names for descriptors.
     pub fn with_names(&self, mode: &str, sockets: &str) -> OsString {
         let text = |value: &str| format!("\"{value}\"");
         OsString::from_vec(match &self.form {
@@ -158,8 +158,8 @@ impl Netdev {
         })
     }
 
-    /// What of a `-nic` is not about af-xdp, each option with a comma before it: the card's `model`, `mac`, and
-    /// whatever else is not known here.
+    /// What of a `-nic` is not about af-xdp, each option with a comma before it: the card's
+    /// `model`, `mac`, and whatever else is not known here.
     pub fn rest_for_nic(&self) -> String {
         const OWN: [&str; 11] = [
             "type",
@@ -184,8 +184,8 @@ impl Netdev {
     }
 }
 
-/// The options of any comma or JSON option string whose values are text, in order; for a look at what stands
-/// beside a netdev.
+/// The options of any comma or JSON option string whose values are text, in order; for a look at
+/// what stands beside a netdev.
 pub fn members_of(text: &OsStr) -> Vec<(String, String)> {
     let bytes = text.as_bytes();
     if bytes.first() == Some(&b'{') {

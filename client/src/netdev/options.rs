@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The options of an af-xdp netdev with their types (`NetdevAFXDPOptions`, qapi/net.json), read in QEMU's
-//! order, so that of several mistakes the same one is reported, and QEMU's rules between them
-//! (`net_init_af_xdp`, net/af-xdp.c, 10.2).
+//! The options of an af-xdp netdev with their types (`NetdevAFXDPOptions`, qapi/net.json), read in
+//! QEMU's order, so that of several mistakes the same one is reported, and QEMU's rules between
+//! them (`net_init_af_xdp`, net/af-xdp.c, 10.2).
 #![forbid(unsafe_code)]
 
 use std::os::fd::RawFd;
@@ -24,8 +24,8 @@ pub struct Options {
     pub force_copy: bool,
     /// `queues`, at least 1, by default 1.
     pub queues: u32,
-    /// `queues=all`, which QEMU does not know: [`Netdev::with_queues`](super::Netdev::with_queues) puts a number there.
-    /// [`Options::queues`] is 1 meanwhile.
+    /// `queues=all`, which QEMU does not know: [`Netdev::with_queues`](super::Netdev::with_queues)
+    /// puts a number there. [`Options::queues`] is 1 meanwhile.
     pub all_queues: bool,
     /// `start-queue`, by default 0. QEMU takes a negative one for 0.
     pub start_queue: u32,

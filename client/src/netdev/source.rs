@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The two forms of an option string behind one interface: QEMU's `opts-visitor` over the comma form, where
-//! everything is text, and its `qobject-input-visitor` over JSON, where a value has to be of its type.
+//! The two forms of an option string behind one interface: QEMU's `opts-visitor` over the comma
+//! form, where everything is text, and its `qobject-input-visitor` over JSON, where a value has to
+//! be of its type.
 #![forbid(unsafe_code)]
 
 use super::{Error, json, keyval, values};
@@ -16,7 +17,8 @@ pub(super) trait Source {
     fn unknown(&self) -> Option<Error>;
 }
 
-/// The comma form as a source: the last option of a key counts, for `id` the first one (`opts_parse_id`).
+/// The comma form as a source: the last option of a key counts, for `id` the first one
+/// (`opts_parse_id`).
 pub(super) struct Pairs<'a> {
     pairs: &'a [keyval::Pair],
     asked: Vec<String>,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How QEMU reads a boolean, a number, an identifier: what it accepts and the words in which it refuses.
+//! How QEMU reads a boolean, a number, an identifier: what it accepts and the words in which it
+//! refuses.
 //!
-//! Read from QEMU 10.2: `qapi_bool_parse` (qapi/qapi-util.c), `opts_type_int64` (qapi/opts-visitor.c),
-//! `id_wellformed` (util/id.c), `qemu_parse_fd` (util/cutils.c).
+//! Read from QEMU 10.2: `qapi_bool_parse` (qapi/qapi-util.c), `opts_type_int64`
+//! (qapi/opts-visitor.c), `id_wellformed` (util/id.c), `qemu_parse_fd` (util/cutils.c).
 #![forbid(unsafe_code)]
 
 use super::Error;
@@ -37,8 +38,8 @@ pub(super) fn identifier(value: &[u8]) -> bool {
         && value.iter().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(b))
 }
 
-/// C's `strtoll` over a whole string: leading white space, a sign, and where the base is open the prefixes
-/// `0x` and `0`.
+/// C's `strtoll` over a whole string: leading white space, a sign, and where the base is open the
+/// prefixes `0x` and `0`.
 fn strtoll(text: &[u8], base: Option<u32>) -> Option<i64> {
     let start = text.iter().position(|b| !b" \t\n\x0b\x0c\r".contains(b))?;
     let (sign, rest) = match text.get(start)? {

@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 
-/// The lowest number that is handed to a program: 0 to 2 are its streams, and 0 means "none" to libxdp 1.5.
+/// The lowest number that is handed to a program: 0 to 2 are its streams, and 0 means "none" to
+/// libxdp 1.5.
 pub const LOWEST: RawFd = 3;
 
 /// Whether `fd` is an AF_XDP socket.
@@ -43,8 +44,8 @@ pub fn netns_cookie() -> Option<u64> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None).ok()?;
     let mut cookie: u64 = 0;
     let mut length = size_of::<u64>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to `cookie` and the new length to `length`; both outlive
-    // the call.
+    // SAFETY: the kernel writes at most `length` bytes to `cookie` and the new length to `length`;
+    // both outlive the call.
     let result = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),

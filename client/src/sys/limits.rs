@@ -11,7 +11,8 @@ pub(crate) fn has_file_capabilities(program: &Path) -> bool {
     rustix::fs::getxattr(program, "security.capability", &mut data[..]).is_ok()
 }
 
-/// Whether a program started from here cannot gain privileges by its mode bits or file capabilities.
+/// Whether a program started from here cannot gain privileges by its mode bits or file
+/// capabilities.
 pub(crate) fn privileges_are_barred() -> bool {
     no_new_privs().unwrap_or(false)
 }

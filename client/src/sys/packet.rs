@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Packets over a `SOCK_SEQPACKET` connection, with descriptors beside them. No call waits past its deadline.
+//! Packets over a `SOCK_SEQPACKET` connection, with descriptors beside them. No call waits past its
+//! deadline.
 
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
@@ -62,7 +63,8 @@ pub(crate) fn send(fd: &OwnedFd, bytes: &[u8], deadline: Instant) -> Result<(), 
     }
 }
 
-/// Receives one packet of at most `limit` bytes; a longer one is [`Errno::MSGSIZE`], its descriptors closed.
+/// Receives one packet of at most `limit` bytes; a longer one is [`Errno::MSGSIZE`], its
+/// descriptors closed.
 pub(crate) fn receive(fd: &OwnedFd, limit: usize, deadline: Instant) -> Result<Packet, Errno> {
     let mut bytes = vec![0; limit];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
@@ -73,8 +75,9 @@ pub(crate) fn receive(fd: &OwnedFd, limit: usize, deadline: Instant) -> Result<P
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
         let received = match recvmsg(fd, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags) {
             Err(Errno::AGAIN | Errno::INTR) => continue,
-            // A peer that closes without having read everything resets the connection, and the kernel reports
-            // that before what the peer had said. It reports it once: what was said comes after it.
+            // A peer that closes without having read everything resets the connection, and the
+            // kernel reports that before what the peer had said. It reports it once: what was said
+            // comes after it.
             Err(Errno::CONNRESET) if !reset => {
                 reset = true;
                 continue;

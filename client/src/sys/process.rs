@@ -17,8 +17,8 @@ pub(crate) fn spawn(command: &mut Command, stdin: OwnedFd) -> io::Result<Child> 
     command.stdin(Stdio::from(stdin)).stdout(Stdio::null()).spawn()
 }
 
-/// A file without a name, for what a program writes to its standard error: unlike a pipe it takes everything, and
-/// at any time, so nobody has to read it.
+/// A file without a name, for what a program writes to its standard error: unlike a pipe it takes
+/// everything, and at any time, so nobody has to read it.
 pub(crate) fn scratch() -> io::Result<File> {
     Ok(memfd_create("xsk-client", MemfdFlags::CLOEXEC)?.into())
 }

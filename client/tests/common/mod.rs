@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A helper that does as the test says: well-behaved or not, on a real socket, with real descriptors.
+//! A helper that does as the test says: well-behaved or not, on a real socket, with real
+//! descriptors.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use std::io::IoSlice;
@@ -30,8 +31,8 @@ impl Drop for Fake {
     }
 }
 
-/// An executable of this text. By a process of its own: a descriptor open for writing here would go along with any fork
-/// of another test, and a file that is open for writing cannot be executed.
+/// An executable of this text. By a process of its own: a descriptor open for writing here would go
+/// along with any fork of another test, and a file that is open for writing cannot be executed.
 pub fn script(path: &Path, text: &str) {
     let source = path.with_extension("text");
     std::fs::write(&source, text).unwrap();

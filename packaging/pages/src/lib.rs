@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Man pages and shell completions, made from the definitions that the programs parse their arguments by, so that
-//! neither can say what a program does not do. What no definition holds, files and further reading, is here.
+//! Man pages and shell completions, made from the definitions that the programs parse their
+//! arguments by, so that neither can say what a program does not do. What no definition holds,
+//! files and further reading, is here.
 #![forbid(unsafe_code)]
 
 mod page;
@@ -101,8 +102,8 @@ impl Program {
     }
 }
 
-/// clap_complete 4.6 writes the hyphen of a program's name in two ways into its bash script, and so finds no option
-/// of a subcommand.
+/// clap_complete 4.6 writes the hyphen of a program's name in two ways into its bash script, and so
+/// finds no option of a subcommand.
 fn one_name_for_the_function(name: &str, text: &[u8]) -> Vec<u8> {
     let (wrong, right) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));
     String::from_utf8_lossy(text).replace(&wrong, &right).into_bytes()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-pages DIR`: writes man pages and completions below DIR, as they lie below `share/`. Run when the programs are
-//! built; nothing that is installed links it.
+//! `xsk-pages DIR`: writes man pages and completions below DIR, as they lie below `share/`. Run
+//! when the programs are built; nothing that is installed links it.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};

@@ -26,8 +26,8 @@ pub(crate) fn render(program: &Program) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// clap_mangen leaves an empty date out, and what comes after it then takes its place. A date would make each build
-/// another one.
+/// clap_mangen leaves an empty date out, and what comes after it then takes its place. A date would
+/// make each build another one.
 fn title(command: &Command, section: &str) -> String {
     let (name, version) = (command.get_name(), command.get_version().unwrap_or_default());
     let manual = if section == "8" { "System administration" } else { "User commands" };
@@ -85,7 +85,8 @@ fn without_heading(section: &[u8], page: &mut Vec<u8>) {
     }
 }
 
-/// The text after the options: `Heading: text` and `Heading:` with a block become sections, the block as it is.
+/// The text after the options: `Heading: text` and `Heading:` with a block become sections, the
+/// block as it is.
 fn after_help(text: &str, level: &str) -> Roff {
     let mut roff = Roff::new();
     let mut block = false;

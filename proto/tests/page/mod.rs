@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reads the tables and vectors of `PROTOCOL.md`, so that the page and the crate cannot drift apart.
+//! Reads the tables and vectors of `PROTOCOL.md`, so that the page and the crate cannot drift
+//! apart.
 #![allow(dead_code, clippy::unwrap_used)]
 
 /// The specification as it was when the tests were built.

@@ -45,8 +45,9 @@ pub fn sends(bound: &mut Bound, text: &str) {
     bound.flush().unwrap();
 }
 
-/// The errno of a bare bind(2), 0 for none: without rings none ever succeeds, so what a guard refuses can be told
-/// from what the kernel does. With `umem`, that of XDP_SHARED_UMEM with this socket.
+/// The errno of a bare bind(2), 0 for none: without rings none ever succeeds, so what a guard
+/// refuses can be told from what the kernel does. With `umem`, that of XDP_SHARED_UMEM with this
+/// socket.
 pub fn bind_errno(socket: &OwnedFd, ifindex: u32, queue: u32, umem: Option<&OwnedFd>) -> i32 {
     sys::bind_xdp(socket.as_fd(), ifindex, queue, umem.map(AsFd::as_fd))
 }

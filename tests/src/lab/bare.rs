@@ -25,8 +25,8 @@ impl Bare {
         Self { map: sys::make_xskmap(4).unwrap(), near: near.into(), far: far.into(), ifindex }
     }
 
-    /// A socket, pinned, in the map, and handed over. Linux 7.1 wants its RX ring before it takes it (ENOBUFS): the
-    /// attempt is all that a grant does there as well.
+    /// A socket, pinned, in the map, and handed over. Linux 7.1 wants its RX ring before it takes
+    /// it (ENOBUFS): the attempt is all that a grant does there as well.
     pub fn grant(&self) -> OwnedFd {
         let socket = xsk_socket::Unbound::create().unwrap().into_fd();
         afxdp::pin_by_index(&socket, self.ifindex).unwrap();

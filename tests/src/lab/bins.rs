@@ -57,7 +57,8 @@ fn qemu() -> Result<PathBuf, String> {
 }
 
 impl Lab {
-    /// The QEMU with af-xdp, at a place where every user can execute it, and the folder with its firmware.
+    /// The QEMU with af-xdp, at a place where every user can execute it, and the folder with its
+    /// firmware.
     ///
     /// # Errors
     /// A sentence for [`crate::skip!`].

@@ -18,7 +18,8 @@ use nix::unistd::Pid;
 use super::sys::{self, Entry, Ids, Raw};
 use super::{Lab, User, wait};
 
-/// A program that is about to run. It starts as root, on the host of the lab, with hardly any environment.
+/// A program that is about to run. It starts as root, on the host of the lab, with hardly any
+/// environment.
 #[derive(Debug)]
 pub struct Cmd {
     command: Command,
@@ -157,14 +158,16 @@ impl Cmd {
         self
     }
 
-    /// Starts the child as the last to be scheduled: SCHED_IDLE, nice 19, on the first processor alone, with a timer
-    /// slack of 1000 seconds, the idle class of I/O, and as the first to go where memory ends.
+    /// Starts the child as the last to be scheduled: SCHED_IDLE, nice 19, on the first processor
+    /// alone, with a timer slack of 1000 seconds, the idle class of I/O, and as the first to go
+    /// where memory ends.
     pub fn starved(mut self) -> Self {
         self.entry.starved = true;
         self
     }
 
-    /// Executes `path` with exactly these arguments and this environment, of which there may be none.
+    /// Executes `path` with exactly these arguments and this environment, of which there may be
+    /// none.
     pub fn execute(mut self, path: &str, argv: &[&[u8]], envp: &[&[u8]]) -> Self {
         let strings = |all: &[&[u8]]| all.iter().map(|s| CString::new(*s).unwrap()).collect();
         self.entry.instead =

@@ -9,8 +9,8 @@ use super::{Lab, Running, SOON, Veth, wait_until};
 pub const BOOT_FILE: &str = "lab.ipxe";
 
 impl Lab {
-    /// Starts dnsmasq at the peer's end of the cable; it gives the guest the cable's second address, and
-    /// [`BOOT_FILE`] with this content. Its log is on its standard error.
+    /// Starts dnsmasq at the peer's end of the cable; it gives the guest the cable's second
+    /// address, and [`BOOT_FILE`] with this content. Its log is on its standard error.
     pub fn dnsmasq(&self, veth: &Veth, content: &str) -> Running {
         let root = self.path("tftp");
         fs::create_dir_all(&root).unwrap();
@@ -35,8 +35,8 @@ impl Lab {
         dnsmasq
     }
 
-    /// Lets the peer complete its checksums itself. AF_XDP carries no word of those that it leaves to its card, and
-    /// QEMU's own af-xdp completes none.
+    /// Lets the peer complete its checksums itself. AF_XDP carries no word of those that it leaves
+    /// to its card, and QEMU's own af-xdp completes none.
     pub fn complete_checksums(&self, veth: &Veth) {
         self.peer_cmd("ethtool").args(["-K", &veth.peer, "tx", "off"]).run(SOON).ok();
     }

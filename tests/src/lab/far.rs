@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A third place: a network namespace with the other end of a cable of its own, so that what the peer says to it has
-//! to go through the host.
+//! A third place: a network namespace with the other end of a cable of its own, so that what the
+//! peer says to it has to go through the host.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -17,8 +17,8 @@ use super::{Lab, Veth};
 pub struct Far(File);
 
 impl Lab {
-    /// Moves the peer's end of a cable to a namespace of its own, where it is up and has these addresses. They may
-    /// be of IPv6, which the lab has not elsewhere.
+    /// Moves the peer's end of a cable to a namespace of its own, where it is up and has these
+    /// addresses. They may be of IPv6, which the lab has not elsewhere.
     pub fn far(&self, veth: &Veth, addresses: &[&str]) -> Far {
         let made = thread::spawn(|| {
             unshare(CloneFlags::CLONE_NEWNET).unwrap();

@@ -44,7 +44,8 @@ impl Lab {
         self.user_cmd_in(freezer, user).arg(HELPER)
     }
 
-    /// The program that the first argument names, executed by this user inside of the control group.
+    /// The program that the first argument names, executed by this user inside of the control
+    /// group.
     pub fn user_cmd_in(&self, freezer: &Freezer, user: &User) -> Cmd {
         let groups: Vec<String> = user.groups.iter().map(u32::to_string).collect();
         let enter = format!("echo $$ >{}/cgroup.procs && exec setpriv \"$@\"", freezer.0.display());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A vhost-user front end and a guest's driver in one, that can lie: messages of any form, and rings and memory that
-//! are written to by `pwrite`. It knows nothing of the crate under test.
+//! A vhost-user front end and a guest's driver in one, that can lie: messages of any form, and
+//! rings and memory that are written to by `pwrite`. It knows nothing of the crate under test.
 
 use std::io::{IoSlice, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -209,7 +209,8 @@ impl FrontEnd {
     }
 }
 
-/// Where a ring lies in the guest's memory: descriptors, driver area behind 4 KiB, device area behind 8.
+/// Where a ring lies in the guest's memory: descriptors, driver area behind 4 KiB, device area
+/// behind 8.
 pub fn place(ring: u32) -> u64 {
     0x1_0000 + 0x4000 * u64::from(ring)
 }

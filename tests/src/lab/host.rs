@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a host has around the helper: accounts, sudo's rules, polkit with its bus, and a service manager's socket.
-//! All of it is the lab's own: files are covered in its mount namespace, and the daemons end with the test.
+//! What a host has around the helper: accounts, sudo's rules, polkit with its bus, and a service
+//! manager's socket. All of it is the lab's own: files are covered in its mount namespace, and the
+//! daemons end with the test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,8 @@ pub struct Activated {
 }
 
 impl Lab {
-    /// Gives the lab's user an entry in the user database, which sudo and pkexec insist on, and returns its name.
+    /// Gives the lab's user an entry in the user database, which sudo and pkexec insist on, and
+    /// returns its name.
     pub fn account(&self) -> String {
         let (uid, name) = (self.user.uid, format!("lab{}", self.user.uid));
         let known = fs::read_to_string("/etc/passwd").unwrap();
@@ -70,14 +72,16 @@ impl Lab {
         }
     }
 
-    /// Installs the helper at [`HELPER`] with file capabilities in the place of setuid, in the notation of setcap(8).
+    /// Installs the helper at [`HELPER`] with file capabilities in the place of setuid, in the
+    /// notation of setcap(8).
     pub fn install_helper_with(&self, capabilities: &str) {
         self.install_helper(0o750);
         let done = Command::new("setcap").args([capabilities, HELPER]).output().unwrap();
         assert!(done.status.success(), "setcap: {}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// Lets the user run the installed helper as root, by sudo, without arguments and without a password.
+    /// Lets the user run the installed helper as root, by sudo, without arguments and without a
+    /// password.
     ///
     /// # Errors
     /// A sentence for [`crate::skip!`].
@@ -123,8 +127,8 @@ impl Lab {
         Ok(Polkit { _polkitd: polkitd, _bus: bus })
     }
 
-    /// Listens as systemd would for the packaged units: a process a connection, as the service user, with the
-    /// unit's capabilities, the connection its standard input.
+    /// Listens as systemd would for the packaged units: a process a connection, as the service
+    /// user, with the unit's capabilities, the connection its standard input.
     ///
     /// # Errors
     /// A sentence for [`crate::skip!`].
@@ -151,8 +155,8 @@ impl Lab {
     }
 }
 
-/// Makes a folder one of the lab's own, with everything that is in it where it was. (An overlay would do, where the kernel
-/// has it and the folder is on a file system that can be below one.)
+/// Makes a folder one of the lab's own, with everything that is in it where it was. (An overlay
+/// would do, where the kernel has it and the folder is on a file system that can be below one.)
 fn cover_folder(folder: &Path, cover: &Path) {
     let bind = |from: &Path, to: &Path| {
         let flags = MsFlags::MS_BIND | MsFlags::MS_REC;

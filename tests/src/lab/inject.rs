@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Code in somebody else's process: root stops it, and has it make system calls of the test's choice, as an intruder
-//! who found a fault in it would. What the process may do decides the kernel, not this.
+//! Code in somebody else's process: root stops it, and has it make system calls of the test's
+//! choice, as an intruder who found a fault in it would. What the process may do decides the
+//! kernel, not this.
 
 use std::ffi::CString;
 use std::io;
@@ -12,7 +13,8 @@ use nix::unistd::Pid;
 use super::proc::Process;
 use super::sys::trace;
 
-/// How far below its stack pointer a process has memory that it does not use: beyond the red zone of its ABI.
+/// How far below its stack pointer a process has memory that it does not use: beyond the red zone
+/// of its ABI.
 const BELOW: u64 = 4096;
 
 /// A process that stands still for the test.

@@ -15,7 +15,8 @@ pub fn program_exists(id: u32) -> bool {
 /// The processes that hold record locks, and the first byte of each lock (/proc/locks).
 pub fn record_locks() -> Vec<(u32, u64)> {
     let all = fs::read_to_string("/proc/locks").unwrap();
-    // `12: POSIX  ADVISORY  WRITE 4242 00:2f:17 4294967296 4294967296`; a blocked one has `->` before its kind.
+    // `12: POSIX  ADVISORY  WRITE 4242 00:2f:17 4294967296 4294967296`; a blocked one has `->`
+    // before its kind.
     let one = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let held = words.get(1) == Some(&"POSIX");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Cables: veth pairs with one end on the host and the other in the peer's namespace, and what the kernel says
-//! about an interface.
+//! Cables: veth pairs with one end on the host and the other in the peer's namespace, and what the
+//! kernel says about an interface.
 
 use std::net::Ipv4Addr;
 use std::process::Command;
@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::Lab;
 
-/// A veth pair. The peer has the address; the host's end has none, since whoever gets the queues has them alone.
+/// A veth pair. The peer has the address; the host's end has none, since whoever gets the queues
+/// has them alone.
 #[derive(Debug, Clone)]
 pub struct Veth {
     /// The host's end.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One test's own host: made by [`Lab::new`], gone with [`Drop`], which also proves that no process stayed.
+//! One test's own host: made by [`Lab::new`], gone with [`Drop`], which also proves that no process
+//! stayed.
 
 pub mod afxdp;
 pub mod bare;
@@ -52,7 +53,8 @@ pub use wait::{SOON, Stopper, wait_for, wait_until};
 pub use ways::SERVICE_CAPS;
 pub use wire::Wire;
 
-/// Where the lab keeps its copies of the binaries and its scratch files, inside its own mount namespace.
+/// Where the lab keeps its copies of the binaries and its scratch files, inside its own mount
+/// namespace.
 pub const DIR: &str = "/run/xsk-lab";
 
 /// The helper as the lab installs it.
@@ -64,7 +66,8 @@ pub const SOCKET: &str = "/run/xsk-helper/socket";
 /// The policy that the helper reads.
 pub const POLICY: &str = "/etc/xsk-helper/policy.toml";
 
-/// A test's own host. The thread that made it is inside; so are threads and processes that it starts from then on.
+/// A test's own host. The thread that made it is inside; so are threads and processes that it
+/// starts from then on.
 #[derive(Debug)]
 pub struct Lab {
     space: space::Space,
@@ -135,13 +138,14 @@ impl Lab {
         self.space.in_peer(act)
     }
 
-    /// The processes that run the lab's helper: keepers, `listen`, and what has not ended yet. Not the one that
-    /// waits for the listener's next client.
+    /// The processes that run the lab's helper: keepers, `listen`, and what has not ended yet. Not
+    /// the one that waits for the listener's next client.
     pub fn helpers(&self) -> Vec<proc::Process> {
         self.all_helpers().filter(|p| !p.is_spare()).collect()
     }
 
-    /// The process that waits for the next client of a listener; there is one again soon after a client came.
+    /// The process that waits for the next client of a listener; there is one again soon after a
+    /// client came.
     pub fn spare_soon(&self) -> proc::Process {
         let mut found = None;
         wait_until(SOON, "somebody to wait for a client", || {
@@ -175,14 +179,16 @@ impl Lab {
         self.helpers().into_iter().filter(|p| !not.contains(&p.pid)).collect()
     }
 
-    /// The pins that stand in the helper's bpffs: files, not folders, and not the bind guard, which stays.
+    /// The pins that stand in the helper's bpffs: files, not folders, and not the bind guard, which
+    /// stays.
     pub fn pins(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![PathBuf::from("/run/xsk-helper/bpf")];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                // The kernel itself puts `maps.debug` and `progs.debug` there; nobody else can use a dot.
+                // The kernel itself puts `maps.debug` and `progs.debug` there; nobody else can use
+                // a dot.
                 let is_kernels = entry.file_name().as_encoded_bytes().contains(&b'.');
                 let is_guard = entry.file_name().to_string_lossy().starts_with("guard-");
                 match (is_folder && !is_guard, is_kernels || is_guard) {
@@ -195,8 +201,8 @@ impl Lab {
         found
     }
 
-    /// Waits until nothing is left of any lease: no process but those in `but`, no program on the interface,
-    /// no pin. That is also what a refusal leaves.
+    /// Waits until nothing is left of any lease: no process but those in `but`, no program on the
+    /// interface, no pin. That is also what a refusal leaves.
     pub fn nothing_left(&self, ifname: &str, but: &[u32]) {
         self.no_helpers_but(but);
         self.no_program(ifname);
@@ -226,7 +232,8 @@ fn without_linger(text: &str) -> String {
 }
 
 impl Drop for Lab {
-    /// Every process in the lab's namespaces is ended, and one that should have ended by itself fails the test.
+    /// Every process in the lab's namespaces is ended, and one that should have ended by itself
+    /// fails the test.
     fn drop(&mut self) {
         let gone = wait::wait_quietly(SOON, || self.processes().is_empty());
         let left = self.processes();
@@ -249,7 +256,8 @@ macro_rules! lab {
     };
 }
 
-/// Ends the test here, says on standard error what did not run and why, and fails where `CI` is `true`.
+/// Ends the test here, says on standard error what did not run and why, and fails where `CI` is
+/// `true`.
 #[macro_export]
 macro_rules! skip {
     ($($why:tt)*) => {{

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Real network cards: those that a VM of `make vm` has beside the cables of a lab. At the other end of each is
-//! the machine that runs the VM; it has [`Nic::peer`] there, echoes UDP on port 7, pings [`PINGED`] all the time, and
-//! takes every [`Nic::address`] for the card's (tests/scripts/vm-net.sh).
+//! Real network cards: those that a VM of `make vm` has beside the cables of a lab. At the other
+//! end of each is the machine that runs the VM; it has [`Nic::peer`] there, echoes UDP on port 7,
+//! pings [`PINGED`] all the time, and takes every [`Nic::address`] for the card's
+//! (tests/scripts/vm-net.sh).
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -59,8 +60,8 @@ fn net_of(driver: &str) -> u8 {
     if driver == "igb" { 89 } else { 88 }
 }
 
-/// Takes the card with this driver out of the VM and makes a lab with it. Elsewhere a card is somebody's own, and
-/// the answer is `None`, which is said.
+/// Takes the card with this driver out of the VM and makes a lab with it. Elsewhere a card is
+/// somebody's own, and the answer is `None`, which is said.
 ///
 /// # Panics
 /// Where the VM has no such card.
@@ -126,7 +127,8 @@ impl Nic {
         frame
     }
 
-    /// The text of a datagram that came from the echo for one of the card's addresses, and which one it was.
+    /// The text of a datagram that came from the echo for one of the card's addresses, and which
+    /// one it was.
     pub fn echoed(&self, frame: &[u8]) -> Option<(u8, String)> {
         let ours = frame.get(12..14)? == [0x08, 0x00] && *frame.get(23)? == 17;
         let from = frame.get(26..30)? == self.peer().octets() && frame.get(34..36)? == ECHO.to_be_bytes();
@@ -144,7 +146,8 @@ fn checksum(bytes: &[u8]) -> u16 {
 }
 
 impl Lab {
-    /// Whether the echo's answer to a guest arrives at queue 0 within the time, the lease having these options.
+    /// Whether the echo's answer to a guest arrives at queue 0 within the time, the lease having
+    /// these options.
     pub fn guest_hears(&self, nic: &Nic, params: Vec<Param>, within: Duration) -> bool {
         let (wire, _helper) = self.exec(&self.user);
         wire.greet();
@@ -166,7 +169,8 @@ impl Lab {
         false
     }
 
-    /// A card filters for the guest's address: nothing comes without a wish, and with either wish it does.
+    /// A card filters for the guest's address: nothing comes without a wish, and with either wish
+    /// it does.
     pub fn guest_passes_the_filter(&self, nic: &Nic) {
         let rule = format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n", self.user.uid);
         self.policy(&(rule + "macs = [\"52:54:00:12:34:56\"]\npromisc = true\n"));
@@ -181,8 +185,8 @@ impl Lab {
         self.nothing_left(&nic.ifname, &[]);
     }
 
-    /// The backend on two queues of the card answers the other end, which pings all the time, for so long; `mode` is a
-    /// part of what it says when it is ready.
+    /// The backend on two queues of the card answers the other end, which pings all the time, for
+    /// so long; `mode` is a part of what it says when it is ready.
     pub fn backend_answers(&self, nic: &Nic, mode: &str, time: Duration) {
         let mut running = self
             .client("run")

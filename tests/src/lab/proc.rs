@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What /proc says of a process: the tests believe the kernel and not what our programs say of themselves.
+//! What /proc says of a process: the tests believe the kernel and not what our programs say of
+//! themselves.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -69,7 +70,8 @@ impl Process {
         !matches!(self.status("State").bytes().next(), None | Some(b'Z' | b'X'))
     }
 
-    /// Waits until a keeper has taken its last step into isolation: the sockets are handed over before it.
+    /// Waits until a keeper has taken its last step into isolation: the sockets are handed over
+    /// before it.
     pub fn settled(self) -> Self {
         super::wait_until(super::SOON, "the keeper's seccomp list", || self.status("Seccomp") == "2");
         self
@@ -80,8 +82,8 @@ impl Process {
         self.pid == std::process::id()
     }
 
-    /// Whether the file that it executes has this name. One that ends has lost its memory, and with it the file,
-    /// before its descriptors; it goes by its own name then.
+    /// Whether the file that it executes has this name. One that ends has lost its memory, and with
+    /// it the file, before its descriptors; it goes by its own name then.
     pub fn runs(self, name: &str) -> bool {
         match self.link("exe") {
             Some(exe) => exe.file_name().is_some_and(|n| n == name),
@@ -143,8 +145,8 @@ impl Process {
         fds
     }
 
-    /// How many descriptors it has open and its resident memory in KiB, once it has slept for 20 looks: a listener
-    /// works off its backlog after the last client has gone.
+    /// How many descriptors it has open and its resident memory in KiB, once it has slept for 20
+    /// looks: a listener works off its backlog after the last client has gone.
     pub fn at_rest(self) -> (usize, u64) {
         let switches = || self.status("voluntary_ctxt_switches");
         super::wait_until(super::SOON * 3, "the process to come to rest", || {

@@ -13,7 +13,8 @@ pub fn say(why: &str) {
     let _ = stderr.write_all(line.as_bytes());
 }
 
-/// Says that the running test needs another kernel than this one, on which `make vm` runs it; panics there.
+/// Says that the running test needs another kernel than this one, on which `make vm` runs it;
+/// panics there.
 pub fn elsewhere(why: &str) {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("?");
@@ -29,7 +30,8 @@ pub fn figure(line: &str) {
     let _ = stderr.write_all(format!("FIGURE: {}: {line}\n", thread.name().unwrap_or("?")).as_bytes());
 }
 
-/// Says what this kernel can do, as a test has just seen it: a cell of the table in docs/kernels.md.
+/// Says what this kernel can do, as a test has just seen it: a cell of the table in
+/// docs/kernels.md.
 pub fn feature(name: &str, value: &str) {
     let mut stderr = super::sys::raw_stderr();
     let _ = stderr.write_all(format!("FEATURE: {name}: {value}\n").as_bytes());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The namespaces of a lab: the host's (this thread's own), and the peer's, kept alive by a descriptor alone.
+//! The namespaces of a lab: the host's (this thread's own), and the peer's, kept alive by a
+//! descriptor alone.
 
 use std::fs::{self, File};
 use std::io;
@@ -73,7 +74,8 @@ impl Drop for Space {
     }
 }
 
-/// Enters a new network namespace, with loopback up, without IPv6's own chatter, and with a sysfs that shows it.
+/// Enters a new network namespace, with loopback up, without IPv6's own chatter, and with a sysfs
+/// that shows it.
 fn network(sys: &str) -> io::Result<File> {
     unshare(CloneFlags::CLONE_NEWNET)?;
     fs::create_dir_all(sys)?;

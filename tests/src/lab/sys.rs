@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The lab's only unsafe code: what a child does between fork and exec, credentials of a single thread, and
-//! packet sockets.
+//! The lab's only unsafe code: what a child does between fork and exec, credentials of a single
+//! thread, and packet sockets.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -59,13 +59,13 @@ pub(super) struct Ids {
 /// Makes `command` enter `entry` after its fork.
 pub(super) fn prepare(command: &mut Command, entry: Entry) {
     let parent = std::process::id();
-    // SAFETY: the child is a copy of this process with one thread. It makes system calls, and allocates only
-    // through glibc, which keeps its allocator usable after a fork.
+    // SAFETY: the child is a copy of this process with one thread. It makes system calls, and
+    // allocates only through glibc, which keeps its allocator usable after a fork.
     unsafe { command.pre_exec(move || enter(&entry, parent)) };
 }
 
-/// What the test itself was started with does not go on to its children. Before Linux 5.11, which has no flag for
-/// that, one by one.
+/// What the test itself was started with does not go on to its children. Before Linux 5.11, which
+/// has no flag for that, one by one.
 fn keep_back_descriptors() {
     // SAFETY: takes numbers only.
     if unsafe { libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) } == 0 {
@@ -207,7 +207,8 @@ fn only(wanted: &[Capability]) -> io::Result<()> {
     Ok(())
 }
 
-/// Turns the calling thread, and no other one, into this user. (glibc's own functions change every thread.)
+/// Turns the calling thread, and no other one, into this user. (glibc's own functions change every
+/// thread.)
 pub(super) fn become_user(ids: &Ids) -> io::Result<()> {
     // SAFETY: the pointer and the length are those of one live slice.
     let set = unsafe { libc::syscall(libc::SYS_setgroups, ids.groups.len(), ids.groups.as_ptr()) };
@@ -265,7 +266,8 @@ pub(super) fn packet_socket(ifindex: u32) -> io::Result<OwnedFd> {
     cvt(fd)?;
     // SAFETY: the kernel just made this descriptor for us.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: every field of the structure is a number or an array of them, for which zeros are valid.
+    // SAFETY: every field of the structure is a number or an array of them, for which zeros are
+    // valid.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_protocol = protocol;
@@ -286,8 +288,8 @@ pub(super) fn load_pass() -> io::Result<OwnedFd> {
     let (name, license) = (c"stranger".as_ptr(), c"GPL".as_ptr());
     let instructions = code.as_ptr().cast::<bpf::bpf_insn>();
     let none = std::ptr::null_mut();
-    // SAFETY: an instruction has eight bytes and no alignment that the array could lack beyond what the kernel,
-    // which copies it, demands; the names are literals; no options are given.
+    // SAFETY: an instruction has eight bytes and no alignment that the array could lack beyond what
+    // the kernel, which copies it, demands; the names are literals; no options are given.
     let fd = unsafe { bpf::bpf_prog_load(bpf::BPF_PROG_TYPE_XDP, name, license, instructions, 2, none) };
     owned(fd)
 }

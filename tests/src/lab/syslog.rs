@@ -64,7 +64,8 @@ impl Syslog {
 }
 
 impl Syslog {
-    /// Reads one line at a time, with this pause between two, until nothing has come for a second since it is `over`.
+    /// Reads one line at a time, with this pause between two, until nothing has come for a second
+    /// since it is `over`.
     pub fn read_slowly(&self, pause: Duration, over: &AtomicBool) -> Vec<String> {
         self.0.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
         let mut lines = Vec::new();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A real Linux guest with the real virtio-net driver, at the machine's own speed and without KVM: user-mode Linux,
-//! whose network card is a vhost-user socket.
+//! A real Linux guest with the real virtio-net driver, at the machine's own speed and without KVM:
+//! user-mode Linux, whose network card is a vhost-user socket.
 
 use std::path::{Path, PathBuf};
 
@@ -23,8 +23,8 @@ ip link set eth0 up
 ";
 
 impl Lab {
-    /// A guest of the lab's user with one network card, that runs `script` as its init, ends when that ends and writes
-    /// to standard output.
+    /// A guest of the lab's user with one network card, that runs `script` as its init, ends when
+    /// that ends and writes to standard output.
     ///
     /// # Errors
     /// A sentence for [`crate::skip!`].

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Accounts: the service user and the group that the packages would have made, and one ordinary uid a test.
+//! Accounts: the service user and the group that the packages would have made, and one ordinary uid
+//! a test.
 
 use std::fs::{File, OpenOptions};
 use std::process::Command;
@@ -16,7 +17,8 @@ pub const GROUP: &str = "xsk";
 const FIRST: u32 = 60000;
 const COUNT: u32 = 4000;
 
-/// An ordinary uid (its gid has the same number, and it is a member of the group `xsk`), this test's alone.
+/// An ordinary uid (its gid has the same number, and it is a member of the group `xsk`), this
+/// test's alone.
 #[derive(Debug)]
 pub struct User {
     /// The uid.

@@ -19,8 +19,8 @@ impl Lab {
         folder.join("n0")
     }
 
-    /// The command of a device with nothing but what a login gives: no capability, and systemd's default of locked
-    /// memory. `options` follow the path.
+    /// The command of a device with nothing but what a login gives: no capability, and systemd's
+    /// default of locked memory. `options` follow the path.
     pub fn vhost_cmd(&self, veth: &Veth, options: &str) -> Cmd {
         self.allow(&veth.ifname);
         let netdev = format!("af-xdp,id=n0,ifname={},queues={}", veth.ifname, veth.queues);
@@ -39,7 +39,8 @@ impl Lab {
         (running, self.vhost_socket())
     }
 
-    /// A guest of the lab's user in the distribution's QEMU, that boots from the network. Not started.
+    /// A guest of the lab's user in the distribution's QEMU, that boots from the network. Not
+    /// started.
     pub fn vhost_qemu(&self, program: &Path, path: &Path, queues: u32) -> Cmd {
         let card = "virtio-net-pci-non-transitional,netdev=n0,romfile=pxe-virtio.rom,bootindex=0";
         let mq = if queues > 1 { format!(",mq=on,vectors={}", 2 * queues + 2) } else { String::new() };

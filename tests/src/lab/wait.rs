@@ -45,8 +45,8 @@ pub fn wait_quietly(within: Duration, mut probe: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// Says that it is over when it goes out of scope, by a failed check too: the other threads of a test, which go on until
-/// then, would have it wait for ever.
+/// Says that it is over when it goes out of scope, by a failed check too: the other threads of a
+/// test, which go on until then, would have it wait for ever.
 #[derive(Debug)]
 pub struct Stopper<'a>(pub &'a AtomicBool);
 

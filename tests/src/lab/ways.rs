@@ -25,7 +25,8 @@ impl Lab {
         self.install_admin();
     }
 
-    /// Installs the build of the helper that stands still where `failpoint` says so, setuid, beside the other.
+    /// Installs the build of the helper that stands still where `failpoint` says so, setuid, beside
+    /// the other.
     ///
     /// # Errors
     /// A sentence for [`crate::skip!`].
@@ -35,7 +36,8 @@ impl Lab {
         Ok(path)
     }
 
-    /// One of our programs, where every user can execute it, whatever the modes above the build folder.
+    /// One of our programs, where every user can execute it, whatever the modes above the build
+    /// folder.
     pub fn bin(&self, name: &str) -> PathBuf {
         let path = PathBuf::from(DIR).join("bin").join(name);
         if !path.exists() && name == "xsk-helper" {
@@ -87,14 +89,15 @@ impl Lab {
         self.listener().rlimit(resource, limit).start_listening(self)
     }
 
-    /// Starts `xsk-helper listen` as its service user, with the capabilities of [`SERVICE_CAPS`] and no others,
-    /// after making the folders that the packages would have made.
+    /// Starts `xsk-helper listen` as its service user, with the capabilities of [`SERVICE_CAPS`]
+    /// and no others, after making the folders that the packages would have made.
     pub fn listen_as_service(&self) -> Running {
         self.prepare_for_service();
         self.as_service(self.listener()).start_listening(self)
     }
 
-    /// Makes the folders that the packages would have made, for a helper that is its service user from the start.
+    /// Makes the folders that the packages would have made, for a helper that is its service user
+    /// from the start.
     pub fn prepare_for_service(&self) {
         let (uid, gid) = service();
         self.mount_bpffs();
@@ -121,7 +124,8 @@ impl Lab {
         Wire::connect_as(SOCKET, &self.user)
     }
 
-    /// The bare helper, as it would be executed by this user, with its standard input still to be given.
+    /// The bare helper, as it would be executed by this user, with its standard input still to be
+    /// given.
     pub fn bare(&self, user: &User) -> Cmd {
         self.cmd("xsk-helper").user(user)
     }
@@ -133,7 +137,8 @@ impl Lab {
         (ours, running)
     }
 
-    /// `xsk-client` as the lab's user, with the setuid helper: `subcommand` and what follows are the caller's.
+    /// `xsk-client` as the lab's user, with the setuid helper: `subcommand` and what follows are
+    /// the caller's.
     pub fn client(&self, subcommand: &str) -> Cmd {
         self.bin("xsk-helper");
         self.user_cmd("xsk-client").arg(subcommand).args(["--helper", HELPER])
@@ -145,8 +150,8 @@ pub(super) fn service() -> (Uid, Gid) {
     (user.uid, user.gid)
 }
 
-/// By a process of its own: a descriptor open for writing here would go along with any fork of another test, and
-/// a file that is open for writing cannot be executed.
+/// By a process of its own: a descriptor open for writing here would go along with any fork of
+/// another test, and a file that is open for writing cannot be executed.
 pub(super) fn install(built: &Path, place: &Path, mode: u32) {
     fs::create_dir_all(place.parent().unwrap()).unwrap();
     let mode = format!("{mode:o}");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A client that speaks the protocol byte by byte, so that a test can say what no honest client would.
+//! A client that speaks the protocol byte by byte, so that a test can say what no honest client
+//! would.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -47,7 +48,8 @@ pub fn acquire(ifname: &str, first_queue: u32, queues: u32) -> Acquire {
     Acquire { ifname: ifname.into(), first_queue, queues, mode: ModeRequest::Auto, params: Vec::new() }
 }
 
-/// Does `act` on a thread that has this user's credentials, so that the kernel names it as the other side.
+/// Does `act` on a thread that has this user's credentials, so that the kernel names it as the
+/// other side.
 pub fn with_credentials<T: Send>(user: &User, act: impl FnOnce() -> T + Send) -> T {
     let ids = sys::Ids { uid: user.uid, gid: user.uid, groups: user.groups.clone() };
     let work = move || {
@@ -127,7 +129,8 @@ impl Wire {
         Ok(())
     }
 
-    /// Sends a request. One who has refused and gone before it came is not to blame: what he said can be read.
+    /// Sends a request. One who has refused and gone before it came is not to blame: what he said
+    /// can be read.
     pub fn say(&self, request: &Request) {
         match self.send(&codec::encode_request(request).unwrap()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}

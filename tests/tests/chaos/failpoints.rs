@@ -57,7 +57,8 @@ const LOCKED: [&str; 10] = [
     "end-detached",
 ];
 
-/// Kills a helper at a step, on a queue that nobody has; the next one has that queue at the first attempt.
+/// Kills a helper at a step, on a queue that nobody has; the next one has that queue at the first
+/// attempt.
 pub(crate) fn killed_at_a_step(world: &mut World, dice: &mut Dice) {
     let Ok(helper) = world.stopping.clone() else { return };
     let Some((cable, queue)) = a_free_queue(world, dice) else { return };
@@ -116,8 +117,8 @@ fn standing(lab: &Lab) -> Option<Process> {
     lab.helpers().into_iter().find(stops)
 }
 
-/// Whether the helper greets and answers. Where what was killed before is just going, it rolls back and tries again, and
-/// stands still in that: a roll-back has the steps of an end.
+/// Whether the helper greets and answers. Where what was killed before is just going, it rolls back
+/// and tries again, and stands still in that: a roll-back has the steps of an end.
 fn answers(lab: &Lab, wire: &Wire, step: &str) -> bool {
     let end = Instant::now() + Duration::from_secs(10);
     let mut replies = 0;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Chaos: several users, interfaces and queues with traffic, and at random whatever can die dies. After each
-//! round the promises of a lease's life are checked against the kernel: netlink, /proc, and what a socket does.
+//! Chaos: several users, interfaces and queues with traffic, and at random whatever can die dies.
+//! After each round the promises of a lease's life are checked against the kernel: netlink, /proc,
+//! and what a socket does.
 //!
-//! `ROUNDS`, `SEED`, `LABS` (how many hosts at once) and `FIRST` (the first round's number) are read from the
-//! environment; each round depends on the seed and its number alone.
+//! `ROUNDS`, `SEED`, `LABS` (how many hosts at once) and `FIRST` (the first round's number) are
+//! read from the environment; each round depends on the seed and its number alone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod actor;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Two helpers that are the first on a host without a mount unit: a second bpffs upon the first would hide what is
-//! pinned there.
+//! Two helpers that are the first on a host without a mount unit: a second bpffs upon the first
+//! would hide what is pinned there.
 
 use nix::sys::signal::Signal;
 use xsk_tests::lab::SOON;

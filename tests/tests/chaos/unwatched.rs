@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What becomes of an interface between the grant and the moment at which the keeper begins to watch it: the client
-//! is told as if it had been watched all along.
+//! What becomes of an interface between the grant and the moment at which the keeper begins to
+//! watch it: the client is told as if it had been watched all along.
 
 use nix::sys::signal::Signal;
 use xsk_tests::lab::link::ip;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The helper: not there, without privileges, for another group, silent, elsewhere, and with no rule for this user.
+//! The helper: not there, without privileges, for another group, silent, elsewhere, and with no
+//! rule for this user.
 
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;

@@ -120,7 +120,8 @@ fn a_kernel_that_is_too_old() {
     lab.no_helpers_but(&[]);
 }
 
-/// Doctor with some of its system calls failing; the helper is one that listens, since a setuid one cannot be traced.
+/// Doctor with some of its system calls failing; the helper is one that listens, since a setuid one
+/// cannot be traced.
 fn with_fault(lab: &Lab, fault: &str) -> Said {
     let client = lab.bin("xsk-client");
     let traced = || -> Cmd {

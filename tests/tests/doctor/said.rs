@@ -8,7 +8,8 @@ use serde_json::Value;
 use xsk_tests::lab::netdev::{self, Knows};
 use xsk_tests::lab::{Cmd, Done, Lab, SOON};
 
-/// No check takes longer than two seconds; three may wait that long: two questions to the helper, and QEMU.
+/// No check takes longer than two seconds; three may wait that long: two questions to the helper,
+/// and QEMU.
 pub(crate) const AT_MOST: Duration = Duration::from_secs(7);
 
 /// The lines of one run.
@@ -27,8 +28,9 @@ pub(crate) fn doctor(lab: &Lab, ifname: &str) -> Said {
     run(|| lab.client("doctor").args(NO_QEMU).arg(ifname))
 }
 
-/// Runs doctor twice, for people and for scripts. What it looks at may change in between (a card that was set up anew
-/// gets its carrier; on a slow machine an answer is late for one of them): then both are asked again.
+/// Runs doctor twice, for people and for scripts. What it looks at may change in between (a card
+/// that was set up anew gets its carrier; on a slow machine an answer is late for one of them):
+/// then both are asked again.
 #[track_caller]
 pub(crate) fn run(cmd: impl Fn() -> Cmd) -> Said {
     let mut tries = 0;
@@ -158,7 +160,8 @@ pub(crate) fn source(lab: &Lab, ifname: &str) -> &'static str {
     }
 }
 
-/// Does what the line says, as root, on the lab's host. Where there are several ways it is the first.
+/// Does what the line says, as root, on the lab's host. Where there are several ways it is the
+/// first.
 #[track_caller]
 pub(crate) fn mended(lab: &Lab, mend: &str) {
     let command = mend.split("; or").next().unwrap().replace("sudo ", "");

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Descriptors for kick and call are the front end's own: it can fill them, and change their flags, at any time. Which
-//! *kind* they are it cannot change, so that is looked at: a poll or a write may wait for ever on a FUSE file.
+//! Descriptors for kick and call are the front end's own: it can fill them, and change their flags,
+//! at any time. Which *kind* they are it cannot change, so that is looked at: a poll or a write may
+//! wait for ever on a FUSE file.
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::Refusal;
 
-/// Takes eventfds, pipes, and sockets (user-mode Linux has those), by the name that /proc gives them; looking at it asks
-/// nobody.
+/// Takes eventfds, pipes, and sockets (user-mode Linux has those), by the name that /proc gives
+/// them; looking at it asks nobody.
 pub(super) fn check_event(descriptor: &OwnedFd) -> Result<(), Refusal> {
     let link = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
     let name = rustix::fs::readlink(link, Vec::new()).map_err(|_| Refusal::Event)?;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One connection's state: what was negotiated, the memory, and how far each ring is set up.
 //!
-//! [`Session::handle`] carries out one message. Rings that are ready go to a [`Backend`], which moves the frames;
-//! whatever changes a ring stops it first and starts it anew.
+//! [`Session::handle`] carries out one message. Rings that are ready go to a [`Backend`], which
+//! moves the frames; whatever changes a ring stops it first and starts it anew.
 #![forbid(unsafe_code)]
 
 mod descriptor;
@@ -29,14 +29,15 @@ pub trait Backend {
     /// [`Refusal::HeldUp`].
     fn start(&mut self, index: usize, ring: Ring, setup: RingSetup) -> Result<(), Refusal>;
 
-    /// Takes a ring back, and returns its position; nothing if it did not run. When this returns, nobody touches the
-    /// ring's memory any more.
+    /// Takes a ring back, and returns its position; nothing if it did not run. When this returns,
+    /// nobody touches the ring's memory any more.
     ///
     /// # Errors
     /// [`Refusal::HeldUp`].
     fn stop(&mut self, index: usize) -> Result<Option<u16>, Refusal>;
 
-    /// Switches a running ring on or off. One that is off supplies nothing, and discards what the driver sends.
+    /// Switches a running ring on or off. One that is off supplies nothing, and discards what the
+    /// driver sends.
     ///
     /// # Errors
     /// [`Refusal::HeldUp`].
@@ -97,8 +98,8 @@ impl Session {
         if self.features & feature::MQ == 0 { 2 } else { 2 * self.offer.pairs }
     }
 
-    /// Carries out a message. What is to be sent back comes with what went wrong, if anything did; an error without
-    /// an answer is the end of the connection.
+    /// Carries out a message. What is to be sent back comes with what went wrong, if anything did;
+    /// an error without an answer is the end of the connection.
     pub fn handle(
         &mut self,
         message: Message,
@@ -139,7 +140,8 @@ impl Session {
             Code::GetVringBase => return self.stop(read.u32()?, backend).map(Some),
             Code::SetFeatures => self.set_features(read.u64()?, backend)?,
             Code::SetProtocolFeatures => self.check_protocol_features(read.u64()?)?,
-            // The control queue and the front end's own devices set what the guest may write; nothing is ours.
+            // The control queue and the front end's own devices set what the guest may write;
+            // nothing is ours.
             Code::SetOwner | Code::ResetOwner | Code::SetConfig | Code::NetSetMtu => {}
             // Never written to or read: errors are told in the log.
             Code::SetVringErr => {}
@@ -218,7 +220,8 @@ impl Session {
         self.use_memory(memory, backend)
     }
 
-    /// Rings that run go on in the new table; what was only in the old one is unmapped when the last has left it.
+    /// Rings that run go on in the new table; what was only in the old one is unmapped when the
+    /// last has left it.
     fn use_memory(&mut self, memory: GuestMemory, backend: &mut impl Backend) -> Result<(), Refusal> {
         self.memory = Arc::new(memory);
         self.restart(backend)

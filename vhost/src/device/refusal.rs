@@ -6,8 +6,8 @@ use crate::memory::BadRegion;
 use crate::net::feature;
 use crate::protocol::{BadPayload, Code};
 
-/// A message that is not carried out. The front end is told so where it wants an acknowledgement; else the connection
-/// ends, since both sides would no longer mean the same.
+/// A message that is not carried out. The front end is told so where it wants an acknowledgement;
+/// else the connection ends, since both sides would no longer mean the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A request that is not known here, or was not offered.

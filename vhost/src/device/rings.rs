@@ -128,8 +128,8 @@ impl Session {
         backend.start(index, ring, RingSetup { kick, call, enabled, features: self.features })
     }
 
-    /// Every ring anew, for what concerns all of them. Those that are in no memory now stay stopped, until there is
-    /// memory again.
+    /// Every ring anew, for what concerns all of them. Those that are in no memory now stay
+    /// stopped, until there is memory again.
     pub(super) fn restart(&mut self, backend: &mut impl Backend) -> Result<(), Refusal> {
         for index in 0..self.slots.len() {
             match self.run(index, backend) {
@@ -143,7 +143,8 @@ impl Session {
     /// The end of the connection: every ring stops.
     pub fn end(&mut self, backend: &mut impl Backend) {
         for index in 0..self.slots.len() {
-            // A ring that is held up is let go by its owner's watch, and its memory stays mapped until then.
+            // A ring that is held up is let go by its owner's watch, and its memory stays mapped
+            // until then.
             let _ = backend.stop(index);
         }
     }

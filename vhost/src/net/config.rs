@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The configuration space (`struct virtio_net_config`; virtio 1.2, 5.1.4), for front ends that ask the back end for
-//! it. QEMU does not: MAC address, MTU and link are its own.
+//! The configuration space (`struct virtio_net_config`; virtio 1.2, 5.1.4), for front ends that ask
+//! the back end for it. QEMU does not: MAC address, MTU and link are its own.
 #![forbid(unsafe_code)]
 
 /// What the configuration space says.
@@ -18,7 +18,8 @@ impl NetConfig {
     /// Bytes up to and with the MTU.
     const LEN: usize = 12;
 
-    /// `size` bytes from `offset` on; zeroes behind the last field. Nothing if that is more than a message holds.
+    /// `size` bytes from `offset` on; zeroes behind the last field. Nothing if that is more than a
+    /// message holds.
     pub fn read(&self, offset: u32, size: u32) -> Option<Vec<u8>> {
         /// VHOST_USER_MAX_CONFIG_SIZE.
         const MOST: u32 = 256;

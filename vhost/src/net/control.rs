@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The control queue (virtio 1.2, 5.1.6.5), where the front end leaves it to us. One command means something here: how
-//! many pairs of queues the driver uses. The rest is answered with an error, as a device may.
+//! The control queue (virtio 1.2, 5.1.6.5), where the front end leaves it to us. One command means
+//! something here: how many pairs of queues the driver uses. The rest is answered with an error, as
+//! a device may.
 #![forbid(unsafe_code)]
 
 use crate::ring::{Batch, Broken, Ring};
@@ -17,7 +18,8 @@ const MQ_PAIRS_SET: u8 = 0;
 const OK: u8 = 0;
 const ERROR: u8 = 1;
 
-/// Answers every command in the ring and returns those to carry out, and whether to notify the driver.
+/// Answers every command in the ring and returns those to carry out, and whether to notify the
+/// driver.
 ///
 /// # Errors
 /// The ring is broken.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What makes a virtio device a network card (virtio 1.2, 5.1): feature bits, the header before each frame, the
-//! configuration space, and the control queue.
+//! What makes a virtio device a network card (virtio 1.2, 5.1): feature bits, the header before
+//! each frame, the configuration space, and the control queue.
 #![forbid(unsafe_code)]
 
 mod config;

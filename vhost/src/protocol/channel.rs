@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The connection: messages in, answers out, and never a wait. A message that comes in pieces is kept until it is
-//! whole.
+//! The connection: messages in, answers out, and never a wait. A message that comes in pieces is
+//! kept until it is whole.
 #![forbid(unsafe_code)]
 
 use std::io::{IoSlice, IoSliceMut};
@@ -117,7 +117,8 @@ impl Channel {
         Ok(got.bytes)
     }
 
-    /// Answers a message. The kernel keeps a few hundred answers; a front end that reads none of them has ended.
+    /// Answers a message. The kernel keeps a few hundred answers; a front end that reads none of
+    /// them has ended.
     ///
     /// # Errors
     /// [`Failure::Unread`], [`Failure::Os`].

@@ -4,8 +4,8 @@
 
 use std::os::fd::OwnedFd;
 
-/// Bytes of payload at most. The longest that is understood, a memory table, has 264; front ends may send more than
-/// the table needs.
+/// Bytes of payload at most. The longest that is understood, a memory table, has 264; front ends
+/// may send more than the table needs.
 pub const MAX_PAYLOAD: u32 = 4096;
 
 /// Descriptors a message at most (VHOST_MEMORY_BASELINE_NREGIONS).

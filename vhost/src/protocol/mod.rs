@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! vhost-user messages (QEMU: docs/interop/vhost-user.rst): their codes, their payloads, and the connection.
-//! Numbers are in the machine's own order.
+//! vhost-user messages (QEMU: docs/interop/vhost-user.rst): their codes, their payloads, and the
+//! connection. Numbers are in the machine's own order.
 #![forbid(unsafe_code)]
 
 mod channel;

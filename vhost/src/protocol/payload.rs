@@ -9,7 +9,8 @@ use crate::memory::RegionInfo;
 #[error("the payload is too short")]
 pub struct BadPayload;
 
-/// Reads a payload from the front. What is left over is ignored: front ends send more than they need.
+/// Reads a payload from the front. What is left over is ignored: front ends send more than they
+/// need.
 #[derive(Debug)]
 pub struct Reader<'a>(pub &'a [u8]);
 

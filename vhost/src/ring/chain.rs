@@ -7,7 +7,8 @@ use super::{Broken, Ring};
 use crate::memory::Span;
 use crate::sys::Descriptor;
 
-/// Descriptors a chain. Drivers keep to the ring's size or to some 20; QEMU's own limit is the same.
+/// Descriptors a chain. Drivers keep to the ring's size or to some 20; QEMU's own limit is the
+/// same.
 pub const MAX_DESCRIPTORS: usize = 1024;
 
 /// The chain goes on at `next`.
@@ -65,7 +66,8 @@ impl Ring {
         Err(Broken::Endless)
     }
 
-    /// The indirect table that a descriptor names. It is the chain's last descriptor, and not in such a table itself.
+    /// The indirect table that a descriptor names. It is the chain's last descriptor, and not in
+    /// such a table itself.
     fn enter(&self, by: &Descriptor, from: Table, batch: &mut Batch) -> Result<Table, Broken> {
         let bad = Broken::Indirect(by.len);
         let fits = by.len > 0 && by.len % 16 == 0 && by.len <= 16 * u32::from(super::MAX_SIZE);

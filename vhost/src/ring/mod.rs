@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A split virtqueue, from the device's side: chains are gathered in batches, given back in order, and published with
-//! one store and one decision on the notification a batch.
+//! A split virtqueue, from the device's side: chains are gathered in batches, given back in order,
+//! and published with one store and one decision on the notification a batch.
 //!
-//! Nothing that the driver writes is believed: an index, a descriptor or an address that cannot be makes the ring
-//! [`Broken`], and its owner stops it.
+//! Nothing that the driver writes is believed: an index, a descriptor or an address that cannot be
+//! makes the ring [`Broken`], and its owner stops it.
 #![forbid(unsafe_code)]
 
 mod batch;
@@ -47,7 +47,8 @@ pub enum Broken {
         /// Bytes.
         len: u32,
     },
-    /// An indirect table that was not negotiated, of a length that is no table's, in another one, or that goes on.
+    /// An indirect table that was not negotiated, of a length that is no table's, in another one,
+    /// or that goes on.
     #[error("a bad indirect table of {0} bytes")]
     Indirect(u32),
     /// A buffer to be read after one to be written, or the wrong kind for this ring.
@@ -93,10 +94,12 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Finds a ring of `size` entries in memory. It goes on where the used index says that the last device stopped:
-    /// every chain that was taken is given back here before a ring stops, so both indices are one.
+    /// Finds a ring of `size` entries in memory. It goes on where the used index says that the last
+    /// device stopped: every chain that was taken is given back here before a ring stops, so both
+    /// indices are one.
     ///
-    /// Nothing if the size is no power of two up to [`MAX_SIZE`], or a part is not in memory or misaligned.
+    /// Nothing if the size is no power of two up to [`MAX_SIZE`], or a part is not in memory or
+    /// misaligned.
     pub fn new(
         memory: Arc<GuestMemory>,
         addresses: Addresses,
@@ -160,7 +163,8 @@ impl Ring {
         self.next = self.next.wrapping_sub(count as u16);
     }
 
-    /// Gives a chain back, with how many bytes were written to it. To be seen after [`publish`](Self::publish).
+    /// Gives a chain back, with how many bytes were written to it. To be seen after
+    /// [`publish`](Self::publish).
     #[inline]
     pub fn complete(&mut self, chain: &Chain, written: u32) {
         self.shared.write_used(self.used.wrapping_add(self.staged), chain.head(), written);
@@ -201,7 +205,8 @@ impl Ring {
         Ok(self.available()? > 0)
     }
 
-    /// Asks for no kicks while this side is looking anyhow. With EVENT_IDX an event index that is not moved does that.
+    /// Asks for no kicks while this side is looking anyhow. With EVENT_IDX an event index that is
+    /// not moved does that.
     pub fn disarm(&mut self) {
         if !self.features.event_idx {
             self.shared.set_no_notify(true);

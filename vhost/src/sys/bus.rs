@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What happens when the front end makes the file behind guest memory shorter: the next access is a SIGBUS. The
-//! handler puts zeroes in the place of the whole mapping and marks it as lost, so that the access ends and the
-//! device can be stopped in an orderly way.
+//! What happens when the front end makes the file behind guest memory shorter: the next access is a
+//! SIGBUS. The handler puts zeroes in the place of the whole mapping and marks it as lost, so that
+//! the access ends and the device can be stopped in an orderly way.
 //!
-//! The handler may only look at atomics and make system calls, so the mappings stand in a fixed table.
+//! The handler may only look at atomics and make system calls, so the mappings stand in a fixed
+//! table.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -51,8 +52,9 @@ impl Drop for Watch {
     }
 }
 
-/// Makes the loss of guest memory an error of its device, not the end of the process. For the binary to call, before
-/// it has threads; without it the kernel's default applies. A bus error anywhere else still ends the process.
+/// Makes the loss of guest memory an error of its device, not the end of the process. For the
+/// binary to call, before it has threads; without it the kernel's default applies. A bus error
+/// anywhere else still ends the process.
 ///
 /// # Errors
 /// The handler cannot be installed.
@@ -74,7 +76,8 @@ extern "C" fn on_bus_error(_signal: i32, info: *mut libc::siginfo_t, _context: *
     // SAFETY: that of a SIGBUS has an address.
     let address = unsafe { info.si_addr() } as usize;
     if !TABLE.iter().any(|slot| is_there(slot, address) && replace(slot)) {
-        // SAFETY: the default action is always valid. The access is tried again, and ends the process.
+        // SAFETY: the default action is always valid. The access is tried again, and ends the
+        // process.
         unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
     }
 }
@@ -89,7 +92,7 @@ fn replace(slot: &Slot) -> bool {
     let (base, len) = (slot.base.load(Ordering::Relaxed), slot.len.load(Ordering::Relaxed));
     let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
     slot.lost.store(true, Ordering::Relaxed);
-    // SAFETY: the range is a mapping of guest memory that `Mapping` owns, and that is only reached by accesses for
-    // which any bytes will do.
+    // SAFETY: the range is a mapping of guest memory that `Mapping` owns, and that is only reached
+    // by accesses for which any bytes will do.
     unsafe { mmap_anonymous(base as *mut _, len, ProtFlags::READ | ProtFlags::WRITE, flags) }.is_ok()
 }

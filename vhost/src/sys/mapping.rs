@@ -20,7 +20,8 @@ pub(crate) struct Mapping {
 
 // SAFETY: a mapping belongs to the process and not to a thread.
 unsafe impl Send for Mapping {}
-// SAFETY: it is shared memory, which others change at any time anyhow; no reference into it is ever made.
+// SAFETY: it is shared memory, which others change at any time anyhow; no reference into it is ever
+// made.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
@@ -28,7 +29,8 @@ impl Mapping {
     pub(crate) fn of_file(file: BorrowedFd<'_>, len: usize) -> Result<Self, Errno> {
         let flags = MapFlags::SHARED | MapFlags::NORESERVE;
         let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in use.
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in
+        // use.
         let base = unsafe { mmap(std::ptr::null_mut(), len, access, flags, file, 0) }?;
         let watched = Watch::new(base as usize, len);
         let (Some(watch), Some(start)) = (watched, NonNull::new(base.cast())) else {
@@ -36,7 +38,8 @@ impl Mapping {
             unsafe { munmap(base, len) }?;
             return Err(Errno::NOMEM);
         };
-        // SAFETY: the range is the mapping's; the advice changes what a core dump holds and nothing else.
+        // SAFETY: the range is the mapping's; the advice changes what a core dump holds and nothing
+        // else.
         unsafe { madvise(base, len, Advice::LinuxDontDump) }?;
         Ok(Self { watch, base: start, len })
     }
@@ -53,12 +56,13 @@ impl Mapping {
 
     /// Copies bytes out. Returns whether they lie in the mapping.
     ///
-    /// The guest may write to them meanwhile. Nothing is decided by the original afterwards, so a torn copy is as good
-    /// as any bytes that a guest can choose.
+    /// The guest may write to them meanwhile. Nothing is decided by the original afterwards, so a
+    /// torn copy is as good as any bytes that a guest can choose.
     #[inline]
     pub(crate) fn read(&self, offset: usize, to: &mut [u8]) -> bool {
         let Some(from) = self.at(offset, to.len()) else { return false };
-        // SAFETY: the range was just checked, and `to` is memory of this process that no mapping overlaps.
+        // SAFETY: the range was just checked, and `to` is memory of this process that no mapping
+        // overlaps.
         unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_mut_ptr(), to.len()) };
         true
     }
@@ -67,7 +71,8 @@ impl Mapping {
     #[inline]
     pub(crate) fn write(&self, offset: usize, from: &[u8]) -> bool {
         let Some(to) = self.at(offset, from.len()) else { return false };
-        // SAFETY: the range was just checked, and `from` is memory of this process that no mapping overlaps.
+        // SAFETY: the range was just checked, and `from` is memory of this process that no mapping
+        // overlaps.
         unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), from.len()) };
         true
     }
@@ -102,8 +107,9 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours, of this length, and every pointer into it is kept beside an `Arc` of it. An
-        // error can only mean that the arguments are wrong, and leaves the memory mapped.
+        // SAFETY: the mapping is ours, of this length, and every pointer into it is kept beside an
+        // `Arc` of it. An error can only mean that the arguments are wrong, and leaves the memory
+        // mapped.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The three parts of a split virtqueue in guest memory (virtio 1.2, 2.7): descriptor table, driver area ("avail")
-//! and device area ("used"). Numbers are little-endian.
+//! The three parts of a split virtqueue in guest memory (virtio 1.2, 2.7): descriptor table, driver
+//! area ("avail") and device area ("used"). Numbers are little-endian.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -64,7 +64,8 @@ pub(crate) struct RingMemory {
     size: u16,
 }
 
-// SAFETY: the pointers lead into mappings that travel with them, and the owner is one thread at a time.
+// SAFETY: the pointers lead into mappings that travel with them, and the owner is one thread at a
+// time.
 unsafe impl Send for RingMemory {}
 
 /// Where a part lies: its mapping and the offset there.
@@ -101,8 +102,8 @@ impl RingMemory {
     fn word(&self, part: &Part, index: usize) -> &AtomicU16 {
         // SAFETY: callers name words that `new` has checked to lie in the part.
         let at = unsafe { part.start.cast::<u16>().add(index) };
-        // SAFETY: as above; the part is aligned to 2 at least, is mapped as long as `self`, and the guest's accesses
-        // are atomic to the processor.
+        // SAFETY: as above; the part is aligned to 2 at least, is mapped as long as `self`, and the
+        // guest's accesses are atomic to the processor.
         unsafe { AtomicU16::from_ptr(at.as_ptr()) }
     }
 
@@ -148,7 +149,8 @@ impl RingMemory {
     /// The entry at `index`, modulo the size.
     #[inline]
     pub(crate) fn descriptor(&self, index: u16) -> Descriptor {
-        // SAFETY: the slot is below the size, and `new` has checked that as many entries lie in the part.
+        // SAFETY: the slot is below the size, and `new` has checked that as many entries lie in the
+        // part.
         let at = unsafe { self.descriptors.start.add(16 * self.slot(index)) };
         // SAFETY: as above.
         unsafe { Descriptor::read(at) }
@@ -162,7 +164,8 @@ impl RingMemory {
     /// Writes an entry, to be seen after [`publish_used`](Self::publish_used).
     #[inline]
     pub(crate) fn write_used(&self, index: u16, id: u16, len: u32) {
-        // SAFETY: the slot is below the size, and `new` has checked that as many entries lie in the part.
+        // SAFETY: the slot is below the size, and `new` has checked that as many entries lie in the
+        // part.
         let at = unsafe { self.used.start.add(4 + 8 * self.slot(index)) };
         let value = Word((u64::from(id) | u64::from(len) << 32).to_le());
         // SAFETY: as above; `Word` has no alignment.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! IPv4: ping (RFC 792) and UDP echo (RFC 862, on every port). Fragments are not put together, so not answered.
+//! IPv4: ping (RFC 792) and UDP echo (RFC 862, on every port). Fragments are not put together, so
+//! not answered.
 #![forbid(unsafe_code)]
 
 use std::net::Ipv4Addr;
@@ -30,7 +31,8 @@ pub(super) fn answer(host: &Echo, frame: &mut [u8], len: usize) -> Option<usize>
     Some(len)
 }
 
-/// The header's length, where the payload begins and where it ends, of a whole packet that is not a fragment.
+/// The header's length, where the payload begins and where it ends, of a whole packet that is not a
+/// fragment.
 fn layout(packet: &[u8]) -> Option<(usize, usize, usize)> {
     if packet.len() < 20 || packet[0] >> 4 != 4 {
         return None;
@@ -42,7 +44,8 @@ fn layout(packet: &[u8]) -> Option<(usize, usize, usize)> {
     (whole && !fragment).then_some((header, header, total))
 }
 
-/// To us, and from an address that an answer can go to; not from ourselves, or two of us would never stop.
+/// To us, and from an address that an answer can go to; not from ourselves, or two of us would
+/// never stop.
 fn acceptable(host: &Echo, [a, b, c, d, to @ ..]: [u8; 8]) -> bool {
     let from = Ipv4Addr::new(a, b, c, d);
     let group = from.is_multicast() || from.is_broadcast() || from.is_unspecified();
@@ -60,8 +63,8 @@ fn echo_icmp(message: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Exchanges the ports and computes the checksum. `addresses` may be of either version: their order does not matter
-/// to a sum.
+/// Exchanges the ports and computes the checksum. `addresses` may be of either version: their order
+/// does not matter to a sum.
 pub(super) fn echo_udp(datagram: &mut [u8], addresses: &[u8]) -> Option<()> {
     if datagram.len() < 8 {
         return None;

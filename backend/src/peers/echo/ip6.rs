@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! IPv6: neighbour discovery (RFC 4861), ping (RFC 4443) and UDP echo. Packets with extension headers are not
-//! answered.
+//! IPv6: neighbour discovery (RFC 4861), ping (RFC 4443) and UDP echo. Packets with extension
+//! headers are not answered.
 #![forbid(unsafe_code)]
 
 use std::net::Ipv6Addr;
@@ -67,8 +67,8 @@ fn seal(message: &mut [u8], addresses: &[u8]) {
     message[2..4].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// Turns a solicitation for one of our addresses into an advertisement. Who asks with no address of his own is
-/// looking for a duplicate, and the answer goes to all nodes.
+/// Turns a solicitation for one of our addresses into an advertisement. Who asks with no address of
+/// his own is looking for a duplicate, and the answer goes to all nodes.
 fn advertise(host: &Echo, frame: &mut [u8], payload: usize) -> Option<usize> {
     let packet = frame.get(ETHERNET..ETHERNET + 40 + payload)?;
     let asked = packet.get(48..64)?;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `echo`: a host of its own, as far as ARP, neighbour discovery, ping and UDP echo go. Each frame is answered in
-//! its place.
+//! `echo`: a host of its own, as far as ARP, neighbour discovery, ping and UDP echo go. Each frame
+//! is answered in its place.
 //!
-//! Checksums of what comes in are not verified, since a veth or virtio peer on the same machine leaves them to be
-//! filled in by hardware that is not there; those of the answers are computed afresh.
+//! Checksums of what comes in are not verified, since a veth or virtio peer on the same machine
+//! leaves them to be filled in by hardware that is not there; those of the answers are computed
+//! afresh.
 #![forbid(unsafe_code)]
 
 mod arp;
@@ -24,7 +25,8 @@ use crate::peer_spec::EchoSpec;
 /// The length of an Ethernet header.
 const ETHERNET: usize = 14;
 
-/// Room that an answer may need beyond its question: a neighbour advertisement with its address option.
+/// Room that an answer may need beyond its question: a neighbour advertisement with its address
+/// option.
 const LONGEST_FIXED: usize = ETHERNET + 40 + 32;
 
 const ETHERTYPE_IP4: [u8; 2] = [0x08, 0x00];
@@ -52,8 +54,8 @@ impl Echo {
         host
     }
 
-    /// Turns the question in the first `len` bytes of `frame` into its answer, and says how long that is. Nothing:
-    /// there is no answer. `frame` has room for 86 bytes at least.
+    /// Turns the question in the first `len` bytes of `frame` into its answer, and says how long
+    /// that is. Nothing: there is no answer. `frame` has room for 86 bytes at least.
     pub fn answer(&self, frame: &mut [u8], len: usize) -> Option<usize> {
         let question = frame.get(..len)?;
         let (header, _) = question.split_first_chunk::<ETHERNET>()?;

@@ -164,7 +164,8 @@ fn duplicate_address_detection_is_answered_to_all_nodes() {
     assert_eq!(verify(&answer[22..54], 58, &answer[54..]), 0);
 }
 
-/// Mutations of good questions, and each of their prefixes: no panic, and no answer longer than there is room for.
+/// Mutations of good questions, and each of their prefixes: no panic, and no answer longer than
+/// there is room for.
 #[test]
 fn nothing_that_arrives_panics() {
     let questions = [

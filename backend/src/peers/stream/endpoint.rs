@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The unix socket's own life: listening at a path, or connecting to one, again and again if that is wanted.
+//! The unix socket's own life: listening at a path, or connecting to one, again and again if that
+//! is wanted.
 #![forbid(unsafe_code)]
 
 use std::io;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The framing of QEMU's `-netdev stream`: the frame's length in four bytes, big-endian, then the frame
-//! (`net_stream_receive` in net/stream.c, `net_fill_rstate` in net/net.c).
+//! The framing of QEMU's `-netdev stream`: the frame's length in four bytes, big-endian, then the
+//! frame (`net_stream_receive` in net/stream.c, `net_fill_rstate` in net/net.c).
 #![forbid(unsafe_code)]
 
 use std::io;

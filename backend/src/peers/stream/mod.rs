@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `stream=PATH`: frames to and from a QEMU that has `-netdev stream` but no `af-xdp`, over a unix socket.
+//! `stream=PATH`: frames to and from a QEMU that has `-netdev stream` but no `af-xdp`, over a unix
+//! socket.
 //!
-//! All queues share the one connection: each writes what it receives, the first one sends what is read. While the
-//! other side does not read, frames wait in the receive ring, and the kernel counts what no longer fits; while nobody
-//! is connected they are dropped and counted, as on a cable that is not plugged in.
+//! All queues share the one connection: each writes what it receives, the first one sends what is
+//! read. While the other side does not read, frames wait in the receive ring, and the kernel counts
+//! what no longer fits; while nobody is connected they are dropped and counted, as on a cable that
+//! is not plugged in.
 #![forbid(unsafe_code)]
 
 mod endpoint;
@@ -75,7 +77,8 @@ impl Peer for Stream {
     fn interest(&self) -> Interest<'_> {
         let Waiting { connection, listener, unsent, unread, within } = &self.waiting;
         let mut events = PollFlags::empty();
-        // With frames that the socket had no room for, more input helps nobody, and nothing tells that it has room again.
+        // With frames that the socket had no room for, more input helps nobody, and nothing tells
+        // that it has room again.
         if self.reads && !unread {
             events |= PollFlags::IN;
         }

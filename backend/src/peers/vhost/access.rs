@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who may be the front end, and how the socket is made so that nobody else can be.
 //!
-//! The folder is one that no other user can write, so nobody puts a socket or a link of theirs in our place; the
-//! socket has its mode before it has its name; and whoever connects is asked for its uid all the same.
+//! The folder is one that no other user can write, so nobody puts a socket or a link of theirs in
+//! our place; the socket has its mode before it has its name; and whoever connects is asked for its
+//! uid all the same.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -80,8 +81,8 @@ pub(super) fn listen(spec: &VhostSpec, allowed: &Allowed) -> Result<UnixListener
     Ok(listener)
 }
 
-/// The folder, and each above it, belongs to us or to root and is nobody else's to write; a folder like /tmp, where
-/// only one's own files can be removed, may be above it.
+/// The folder, and each above it, belongs to us or to root and is nobody else's to write; a folder
+/// like /tmp, where only one's own files can be removed, may be above it.
 fn check_folder(path: &Path) -> Result<(), Error> {
     let object = path.display().to_string();
     let failed = |error: io::Error| error::io(&object, "look at the socket's folder", error);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The service thread's view of the rings: which run, which pair is on, and which pair serves which queue.
+//! The service thread's view of the rings: which run, which pair is on, and which pair serves which
+//! queue.
 //!
-//! Firmware and guests with one processor switch on the first pair alone, and the network goes on to put frames on
-//! every queue that is leased. The socket of a queue whose pair is off is therefore served by a pair that is on.
+//! Firmware and guests with one processor switch on the first pair alone, and the network goes on
+//! to put frames on every queue that is leased. The socket of a queue whose pair is off is
+//! therefore served by a pair that is on.
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -202,7 +204,8 @@ impl Backend for Board {
     }
 }
 
-/// The pair that serves each queue: its own if that is on, else those that are on take turns; its own if none is.
+/// The pair that serves each queue: its own if that is on, else those that are on take turns; its
+/// own if none is.
 fn targets(pairs: usize, on: &[usize]) -> Vec<usize> {
     let mut turns = on.iter().cycle();
     let target = |queue: usize| if on.contains(&queue) { queue } else { *turns.next().unwrap_or(&queue) };

@@ -90,8 +90,8 @@ impl Endpoint {
         say(PROGRAM, &format!("vhost-user: {why}"));
     }
 
-    /// Takes a connection that has come while there is one. It is the next one if that is found to be gone, else it is
-    /// to be turned away.
+    /// Takes a connection that has come while there is one. It is the next one if that is found to
+    /// be gone, else it is to be turned away.
     pub(super) fn look(&mut self) {
         if let From::Server(listener) = &self.from {
             self.next = accept(listener).ok().flatten();
@@ -130,7 +130,8 @@ fn accept(listener: &UnixListener) -> io::Result<Option<UnixStream>> {
     }
 }
 
-/// With a full table of descriptors the connection waits, and the poll for it does not: so that is an error.
+/// With a full table of descriptors the connection waits, and the poll for it does not: so that is
+/// an error.
 fn is_transient(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
     matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Writes to descriptors of the front end's. It can fill an eventfd or a pipe and clear O_NONBLOCK, and the write then
-//! waits for ever. So each write is marked, a watch sees one that does not end, and a signal to the thread ends it.
+//! Writes to descriptors of the front end's. It can fill an eventfd or a pipe and clear O_NONBLOCK,
+//! and the write then waits for ever. So each write is marked, a watch sees one that does not end,
+//! and a signal to the thread ends it.
 #![forbid(unsafe_code)]
 
 use std::os::fd::OwnedFd;
@@ -35,7 +36,8 @@ impl Guard {
         self.thread.store(id, Ordering::Relaxed);
     }
 
-    /// Notifies the driver. A full descriptor that does not block is a notification that it has not seen yet.
+    /// Notifies the driver. A full descriptor that does not block is a notification that it has not
+    /// seen yet.
     pub(super) fn notify(&self, call: &OwnedFd) -> Result<(), Mute> {
         let mark = self.writes.load(Ordering::Relaxed);
         self.writes.store(mark + 1, Ordering::Relaxed);

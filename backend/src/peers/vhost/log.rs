@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The device's log lines. A guest or a front end can cause as many as it likes, so only some a second are printed,
-//! and the rest is counted.
+//! The device's log lines. A guest or a front end can cause as many as it likes, so only some a
+//! second are printed, and the rest is counted.
 #![forbid(unsafe_code)]
 
 use std::fmt::Display;
@@ -45,7 +45,8 @@ impl Log {
 }
 
 impl Quota {
-    /// How many lines of the last period were left out, to be said now, and whether one more may be said.
+    /// How many lines of the last period were left out, to be said now, and whether one more may be
+    /// said.
     fn next(&mut self, now: Instant) -> (u32, bool) {
         let mut swallowed = 0;
         if now.duration_since(self.since) >= PERIOD {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `vhost-user=PATH`: a virtio network card for any virtual machine monitor that speaks vhost-user, moved between the
-//! guest's memory and the interface without the monitor.
+//! `vhost-user=PATH`: a virtio network card for any virtual machine monitor that speaks vhost-user,
+//! moved between the guest's memory and the interface without the monitor.
 //!
-//! A thread a pair of queues owns the rings and moves the frames ([`pair`]); one more thread ([`service`]) talks to the
-//! front end and gives the others orders ([`seat`]). What the front end may hold up, a write to its descriptors, is
-//! watched ([`guard`]).
+//! A thread a pair of queues owns the rings and moves the frames ([`pair`]); one more thread
+//! ([`service`]) talks to the front end and gives the others orders ([`seat`]). What the front end
+//! may hold up, a write to its descriptors, is watched ([`guard`]).
 #![forbid(unsafe_code)]
 
 mod access;
@@ -42,13 +42,15 @@ use seat::Seat;
 /// What the threads of a device share.
 pub(super) struct Shared {
     seats: Vec<Arc<Seat>>,
-    /// For the socket of each queue, the pair that serves it: its own, or another one while that is off.
+    /// For the socket of each queue, the pair that serves it: its own, or another one while that is
+    /// off.
     targets: Vec<AtomicUsize>,
     first_queue: u32,
     log: Arc<Log>,
 }
 
-/// Makes the peers of `queues` queues from `first_queue` on, and the service that is to be run beside them.
+/// Makes the peers of `queues` queues from `first_queue` on, and the service that is to be run
+/// beside them.
 ///
 /// # Errors
 /// The socket's path cannot be used; no descriptor is left.
@@ -127,7 +129,8 @@ impl Peer for Vhost {
         }
     }
 
-    /// Frames wait in the receive ring while the guest has no buffers. While its ring is off they are dropped.
+    /// Frames wait in the receive ring while the guest has no buffers. While its ring is off they
+    /// are dropped.
     fn room(&mut self) -> usize {
         match &self.pair.rx.ring {
             // A ring that lies is dealt with when frames are received.

@@ -90,7 +90,8 @@ impl Pair {
 }
 
 impl Side {
-    /// Puts a ring to work. The driver is notified once, since it may wait for what the last device did not say.
+    /// Puts a ring to work. The driver is notified once, since it may wait for what the last device
+    /// did not say.
     pub(super) fn start(&mut self, ring: Ring, setup: &RingSetup, guard: &Guard, log: &Log) {
         self.ring = Some(ring);
         self.call.clone_from(&setup.call);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames from the network to the guest: a batch of frames is copied into as many chains as they need, each behind a
-//! header of zeroes.
+//! Frames from the network to the guest: a batch of frames is copied into as many chains as they
+//! need, each behind a header of zeroes.
 #![forbid(unsafe_code)]
 
 use xsk_socket::RxBatch;
@@ -11,8 +11,8 @@ use super::guard::Guard;
 use super::pair::Pair;
 use crate::counters::Counters;
 
-/// Chains that one frame may fill, where buffers are merged: enough for the longest frame in the smallest buffers
-/// that a driver has reason to post.
+/// Chains that one frame may fill, where buffers are merged: enough for the longest frame in the
+/// smallest buffers that a driver has reason to post.
 const MOST_MERGED: usize = 64;
 
 impl Pair {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A queue thread's place, as the service thread sees it: orders go in, a descriptor wakes the thread, sockets of
-//! queues whose pair is off arrive. The thread owns its rings, so no lock is on them.
+//! A queue thread's place, as the service thread sees it: orders go in, a descriptor wakes the
+//! thread, sockets of queues whose pair is off arrive. The thread owns its rings, so no lock is on
+//! them.
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,7 +18,8 @@ use xsk_socket::Bound;
 use super::guard::Guard;
 use super::pair::Pair;
 
-/// How long an order may take. A thread that waits in a write to the front end's descriptor is let go long before.
+/// How long an order may take. A thread that waits in a write to the front end's descriptor is let
+/// go long before.
 const HELD_UP: Duration = Duration::from_secs(5);
 
 type Order = Box<dyn FnOnce(&mut Pair) + Send>;
@@ -72,8 +74,8 @@ impl Seat {
         let _ = epoll::wait(&self.events, &mut events[..], Some(&now));
     }
 
-    /// Has the thread carry out `order` and returns what it gives; nothing if the thread is held up or
-    /// has ended.
+    /// Has the thread carry out `order` and returns what it gives; nothing if the thread is held up
+    /// or has ended.
     pub(super) fn ask<T: Send + 'static>(
         &self,
         order: impl FnOnce(&mut Pair) -> T + Send + 'static,

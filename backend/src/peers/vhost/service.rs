@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread that talks to the front end. It serves one at a time, never waits for it, and goes back to listening or
-//! connecting when it is gone.
+//! The thread that talks to the front end. It serves one at a time, never waits for it, and goes
+//! back to listening or connecting when it is gone.
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -167,7 +167,8 @@ struct Connection {
 }
 
 impl Connection {
-    /// Carries out what has come, up to a number of messages, so that the rest of the loop has its turn.
+    /// Carries out what has come, up to a number of messages, so that the rest of the loop has its
+    /// turn.
     fn take_messages(&mut self, shared: &Shared) -> Result<(), String> {
         const MOST: usize = 64;
         let over = |failure: Failure| failure.to_string();

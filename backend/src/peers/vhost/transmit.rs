@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames from the guest to the network: a batch of chains is gathered, copied into the socket's memory, and given
-//! back at once.
+//! Frames from the guest to the network: a batch of chains is gathered, copied into the socket's
+//! memory, and given back at once.
 #![forbid(unsafe_code)]
 
 use xsk_socket::Bound;

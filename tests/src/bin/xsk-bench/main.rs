@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the boundary costs, side by side with doing the same with the privileges oneself, in one run.
+//! What the boundary costs, side by side with doing the same with the privileges oneself, in one
+//! run.
 //!
-//! Every figure and its reference are taken in turns, so that whatever else the machine does meets both; what is
-//! shown is the median. The table goes to standard output, and as JSON to `target/bench.json`.
+//! Every figure and its reference are taken in turns, so that whatever else the machine does meets
+//! both; what is shown is the median. The table goes to standard output, and as JSON to
+//! `target/bench.json`.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot measure has to stop")]
 
 mod checksum;

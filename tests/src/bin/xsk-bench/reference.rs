@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The reference on libxdp: compiled on the machine that is measured, and never a part of what is shipped.
+//! The reference on libxdp: compiled on the machine that is measured, and never a part of what is
+//! shipped.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,8 +24,8 @@ pub(crate) fn compile(lab: &Lab) -> Result<PathBuf, String> {
     if done.status.success() { Ok(program) } else { Err(format!("{said}\n{hint}")) }
 }
 
-/// Runs it until it works: a queue answers EBUSY for some 20 ms after its last holder. Returns its last line's
-/// numbers.
+/// Runs it until it works: a queue answers EBUSY for some 20 ms after its last holder. Returns its
+/// last line's numbers.
 pub(crate) fn run(lab: &Lab, program: &Path, words: &str, veth: &Veth) -> Vec<f64> {
     let words = words.replace("IFNAME", &veth.ifname);
     let attempt = || {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames through the backend's peer `reflect` on one core, with a generator at the other end of the cable on
-//! another.
+//! Frames through the backend's peer `reflect` on one core, with a generator at the other end of
+//! the cable on another.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

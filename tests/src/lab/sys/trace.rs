@@ -25,7 +25,8 @@ impl Registers {
         self.0.rax as i64
     }
 
-    /// The same, about to make this call: a process that waits in one stands behind the instruction of that.
+    /// The same, about to make this call: a process that waits in one stands behind the instruction
+    /// of that.
     pub(in crate::lab) fn calling(&self, number: i64, arguments: [u64; 6]) -> Self {
         let mut registers = self.0;
         registers.rip -= INSTRUCTION;
