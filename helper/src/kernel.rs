@@ -2,6 +2,9 @@
 //! Where this process asks the kernel about interfaces. It is the same for every request, so it is opened once, and by
 //! a process that waits for its client before that comes.
 
+use xsk_netlink::XdpMode;
+use xsk_proto::Mode;
+
 use crate::error::Failure;
 use crate::leases::key::Netns;
 use crate::netlink::{self, Ethtool, Netdev, Netlink};
@@ -24,5 +27,14 @@ impl Kernel {
         let netlink = netlink::route().map_err(|error| Failure::internal("opening rtnetlink", error))?;
         let (netdev, ethtool) = (netlink::netdev().ok().flatten(), netlink::ethtool().ok().flatten());
         Ok(Self { netns, netlink, netdev, ethtool })
+    }
+}
+
+/// Returns the mode as a client knows it; `None` for a program in the hardware.
+pub(crate) fn mode(mode: XdpMode) -> Option<Mode> {
+    match mode {
+        XdpMode::Native => Some(Mode::Native),
+        XdpMode::Skb => Some(Mode::Skb),
+        XdpMode::Hardware => None,
     }
 }

@@ -1,37 +1,48 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `xsk-helper`: grants AF_XDP sockets to ordinary users, and is otherwise as little as possible.
 //!
-//! | folder | what it knows |
+//! Its modules stand in layers. A module uses those of the layers below its own, and no other:
+//!
+//! | layer | what it does |
 //! |---|---|
-//! | [`isolation`] | the order in which privileges and the caller's influence go |
-//! | [`serve`] | one connection: who asks, what may be said when |
-//! | [`policy`] | who may have what |
-//! | [`grant`] | from a request to sockets in the map, or back |
-//! | [`leases`] | the lease table, which is the kernel's |
+//! | [`admin`], [`start`] | root's commands, which only `xsk-helper-admin` has; which job a process was started for |
+//! | [`delegate`], [`gate`], [`serve`] | runs `xsk-helper-admin`; lets connections in by turns; one connection |
 //! | [`keeper`] | the process that holds a lease |
-//! | [`kernel`], [`netlink`], [`sys`] | the kernel; all unsafe code is in `sys` |
-//! | [`delegate`] | executes `xsk-helper-admin` where there are arguments |
-//! | [`admin`], [`listen`] | what that does for root |
+//! | [`grant`], [`revoke`], [`service_process`] | from a request to sockets in the map; leases that end early; the service user |
+//! | [`caller`], [`guard`] | who asks; the bind guard |
+//! | [`isolation`], [`kernel`], [`policy`] | how privileges go; what the kernel says of interfaces; who may have what |
+//! | [`netns`] | the network namespace |
+//! | [`leases`] | the lease table, which is the kernel's: locks and pins |
+//! | [`bpf_call`], [`connection`], [`netlink`] | bpf(2) with capabilities; packets of a client; netlink sockets |
+//! | [`audit`], [`error`], [`exit`], [`failpoints`], [`paths`], [`sys`], [`unit_status`] | logs, errors, system calls |
+//!
+//! `tests/layers.rs` holds the code to this table. All unsafe code is in [`sys`].
 //!
 //! It is a library for `xsk-helper-admin`, and so that tests and fuzzers reach the parts that need no privilege.
 
 pub mod admin;
 mod audit;
+mod bpf_call;
+mod caller;
+mod connection;
 mod delegate;
 mod error;
+mod exit;
 mod failpoints;
 mod gate;
 mod grant;
+mod guard;
 mod isolation;
 mod keeper;
 mod kernel;
 mod leases;
-mod listen;
 mod netlink;
 mod netns;
 mod paths;
 pub mod policy;
+mod revoke;
 pub mod serve;
+mod service_process;
 mod start;
 mod sys;
 mod unit_status;

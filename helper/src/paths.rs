@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The fixed places. No argument, variable or message of a caller's changes them.
+//! The fixed places and names. No argument, variable or message of a caller's changes them.
 #![forbid(unsafe_code)]
 
 /// Everything of ours that lives until the next boot.
@@ -10,6 +10,8 @@ pub(crate) const LEASES: &str = "/run/xsk-helper/leases";
 pub(crate) const INSTANCES: &str = "/run/xsk-helper/instances";
 /// A bpffs of our own, one folder an interface.
 pub(crate) const BPF: &str = "/run/xsk-helper/bpf";
+/// The user that the helper runs as.
+pub(crate) const SERVICE_USER: &str = "_xsk-helper";
 /// The policy.
 pub(crate) const POLICY: &str = "/etc/xsk-helper/policy.toml";
 /// Further rules, read in the order of their names.

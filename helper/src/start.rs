@@ -2,36 +2,23 @@
 //! Which of its few jobs a process was started for.
 
 use std::ffi::CString;
-use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use nix::sys::socket::{getsockopt, sockopt::AcceptConn, sockopt::PeerCredentials};
 use nix::unistd::getuid;
 
+use crate::caller::Entry;
+use crate::connection::Connection;
+use crate::connection::patience::Patience;
 use crate::error::Failure;
+use crate::exit::{CONFIGURATION, DENIED, NOT_FOR_YOU, USAGE, fail};
 use crate::failpoints::failpoint;
-use crate::isolation;
 use crate::isolation::entry::{self, Origin};
-use crate::isolation::service::{self, ServiceUser};
-use crate::serve::caller::Entry;
-use crate::serve::connection::Connection;
-use crate::serve::patience::Patience;
+use crate::isolation::service::ServiceUser;
 use crate::serve::{self, Ready, Terms};
 use crate::sys::{process, sockets};
-use crate::{audit, delegate, gate, grant};
-
-/// The exit code for a program that is not set up right (sysexits.h, EX_CONFIG).
-pub(crate) const CONFIGURATION: u8 = 78;
-/// The exit code for an operation that is not permitted (EX_NOPERM).
-pub(crate) const DENIED: u8 = 77;
-/// The answer to arguments of an ordinary user.
-pub(crate) const NOT_FOR_YOU: &str =
-    "only root and the service user may give it arguments, and not by pkexec";
-/// How long standard error may take a sentence.
-const PATIENCE_SECONDS: u32 = 5;
-/// The exit code for wrong usage (EX_USAGE).
-const USAGE: u8 = 64;
+use crate::{delegate, gate, isolation, service_process};
 
 /// Runs the program.
 pub fn start() -> ExitCode {
@@ -58,7 +45,7 @@ fn turn_away(failure: &Failure) -> ExitCode {
     if std::env::args_os().len() <= 1 && connected() {
         let service = ServiceUser::find().is_ok_and(|user| user.uid == getuid());
         if let Ok((connection, _)) = client(process::take_standard_input(), service) {
-            serve::refuse(&connection, failure, Patience::of(serve::REFUSAL));
+            connection.refuse(failure, Patience::of(serve::REFUSAL));
         }
     }
     fail(CONFIGURATION, &failure.to_string())
@@ -67,14 +54,6 @@ fn turn_away(failure: &Failure) -> ExitCode {
 /// Whether standard input is a connection.
 fn connected() -> bool {
     sockets::is_socket(std::io::stdin().as_fd(), libc::AF_UNIX, libc::SOCK_SEQPACKET)
-}
-
-/// A caller who does not empty the pipe that he gave as standard error keeps no process by that.
-pub(crate) fn fail(status: u8, message: &str) -> ExitCode {
-    nix::unistd::alarm::set(PATIENCE_SECONDS);
-    // Unlike the macro this does not panic where there is no standard error.
-    let _ = writeln!(std::io::stderr(), "xsk-helper: {message}");
-    ExitCode::from(status)
 }
 
 /// Has the other program do what the arguments say.
@@ -127,7 +106,7 @@ fn serve_client(
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            serve::refuse(&connection, &failure, Patience::of(serve::REFUSAL));
+            connection.refuse(&failure, Patience::of(serve::REFUSAL));
             fail(CONFIGURATION, &failure.to_string())
         }
     }
@@ -143,12 +122,7 @@ fn isolate(origin: Origin, user: ServiceUser) -> Result<Terms, Failure> {
         entry::detach()?;
     }
     failpoint!("forked");
-    isolation::prepare_folders()?;
-    failpoint!("folders");
-    service::enter(user)?;
-    failpoint!("isolated");
-    audit::open(log_stream(service)?.map(Into::into));
-    grant::guard::prepare()?;
+    service_process::become_service(user, || log_stream(service))?;
     let entry = if service { Entry::Accepted } else { Entry::Exec(origin) };
     Ok(Terms { entry, policy: None, unit: service })
 }

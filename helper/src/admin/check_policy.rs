@@ -8,8 +8,8 @@ use xsk_proto::Code;
 use super::CheckPolicy;
 use crate::error::Failure;
 use crate::paths;
-use crate::policy::names::{System, account, account_of, groups};
 use crate::policy::rule::{Confine, Principal, QueueSet};
+use crate::policy::system::{System, account, account_of, groups};
 use crate::policy::{Answer, Denied, Names, Policy, Question, Rule, Unanswered};
 
 const UNUSABLE: &str = "until this is mended nobody is served";

@@ -3,10 +3,9 @@
 
 mod arguments;
 mod check_policy;
-mod end_keepers;
-mod orphan_slots;
+mod listen;
 mod reap;
-pub(crate) mod revoke;
+mod revoke;
 mod revoke_report;
 mod stale;
 
@@ -14,11 +13,9 @@ use std::process::ExitCode;
 
 use crate::audit;
 use crate::error::Failure;
-use crate::grant::guard;
-use crate::isolation::service::{self, ServiceUser};
-use crate::isolation::{self, entry};
-use crate::listen;
-use crate::start::{CONFIGURATION, DENIED, NOT_FOR_YOU, fail};
+use crate::exit::{CONFIGURATION, DENIED, NOT_FOR_YOU, fail};
+use crate::isolation::entry;
+use crate::service_process::as_service;
 pub use arguments::{CheckPolicy, Command, Listen, Revoke};
 pub use check_policy::check_draft;
 use xsk_proto::exit;
@@ -57,12 +54,4 @@ pub fn finish(result: Result<(), Failure>) -> ExitCode {
             ExitCode::from(failure.code().exit_status())
         }
     }
-}
-
-/// The folders, and then the service user with its few capabilities.
-pub(crate) fn as_service() -> Result<(), Failure> {
-    isolation::prepare_folders()?;
-    service::enter(ServiceUser::find()?)?;
-    audit::open(None);
-    guard::prepare()
 }

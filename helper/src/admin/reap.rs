@@ -7,28 +7,25 @@
 //! A process that was killed just now still has its locks and sockets for a moment. So what is in use is looked at
 //! again, all of it within the time that a request waits for a queue.
 
-use std::path::Path;
 use std::time::Duration;
 
-use xsk_bpf::{Error, Redirect, Step};
-
-use super::{orphan_slots, stale};
+use super::stale;
 use crate::audit::{Line, What};
 use crate::error::Failure;
-use crate::grant::guard::Guard;
-use crate::grant::program::{self, privileged};
-use crate::grant::remove_program;
+use crate::guard::Guard;
 use crate::leases::key::Key;
-use crate::leases::table::{self, Table};
+use crate::leases::pins;
+use crate::leases::table::{self, LockAttempt, Table};
 use crate::netlink;
 use crate::netns;
+use crate::revoke::orphan_slots;
 
 /// The pauses between the looks, in milliseconds.
 const PAUSES: [u64; 4] = [50, 50, 100, 200];
 
 /// Looks at everything that is pinned; says what it removed.
 pub(crate) fn reap() -> Result<(), Failure> {
-    let mut used = program::pinned();
+    let mut used = pins::all();
     let found = used.len();
     let mut pauses = PAUSES.into_iter().map(Duration::from_millis);
     loop {
@@ -86,9 +83,8 @@ fn names(key: Key, queue: u32) -> (String, String) {
 fn reap_unused(keys: Vec<Key>) -> Result<Vec<Key>, Failure> {
     let mut used = Vec::new();
     for key in keys {
-        let dir = program::folder(key);
-        if reap_one(key, &dir)? {
-            println!("removed {}", dir.display());
+        if reap_one(key)? {
+            println!("removed {}", pins::folder(key).display());
             Line::new(What::Reap).with("ifindex", key.ifindex).with("netns", key.netns.cookie()).log();
         } else {
             used.push(key);
@@ -97,18 +93,18 @@ fn reap_unused(keys: Vec<Key>) -> Result<Vec<Key>, Failure> {
     Ok(used)
 }
 
-fn reap_one(key: Key, dir: &Path) -> Result<bool, Failure> {
+fn reap_one(key: Key) -> Result<bool, Failure> {
     let failed = |error| Failure::internal("opening a lock file", error);
     let table = Table::open(key).map_err(failed)?;
-    if table.lock_interface().map_err(failed)?.is_err() {
+    if table.lock_interface().map_err(failed)? != LockAttempt::Locked {
         // Somebody is at work there; what he leaves is the next one's.
         return Ok(false);
     }
     let unused = table.holders().map_err(failed)?.is_empty()
-        && is_empty(dir)
+        && is_empty(key)
         && !table.is_any_used().map_err(failed)?;
     if unused {
-        remove_program(key);
+        pins::remove(key);
     }
     table.unlock_interface();
     Ok(unused)
@@ -118,7 +114,7 @@ fn reap_one(key: Key, dir: &Path) -> Result<bool, Failure> {
 fn forget_dead(guard: &Guard, key: Key) -> Result<(), Failure> {
     let failed = |error| Failure::internal("opening a lock file", error);
     let table = Table::open(key).map_err(failed)?;
-    if table.lock_interface().map_err(failed)?.is_err() {
+    if table.lock_interface().map_err(failed)? != LockAttempt::Locked {
         return Ok(());
     }
     let holders = table.holders().map_err(failed)?;
@@ -127,15 +123,11 @@ fn forget_dead(guard: &Guard, key: Key) -> Result<(), Failure> {
     forgotten
 }
 
-/// Whether every slot is empty; without all its pins, a folder has no program that could receive. What cannot be read is
-/// in use.
-fn is_empty(dir: &Path) -> bool {
-    let occupied = || match Redirect::open(dir) {
-        Err(Error { step: Step::OpenPin, errno: libc::ENOENT }) => Ok(Vec::new()),
-        redirect => redirect.and_then(|redirect| redirect.slots.occupied_of(&redirect.map)),
-    };
-    privileged(occupied).map_or_else(
+/// Returns whether every slot is empty. What cannot be read is in use.
+fn is_empty(key: Key) -> bool {
+    pins::occupied(key).map_or_else(
         |failure| {
+            let dir = pins::folder(key);
             Line::new(What::Error).with("pins", dir.display()).with("error", failure).log();
             false
         },

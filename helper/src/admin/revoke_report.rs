@@ -2,15 +2,10 @@
 //! What `revoke` has to say to a person.
 #![forbid(unsafe_code)]
 
-use xsk_proto::Code;
-
-use super::end_keepers::{End, Ended};
-use super::orphan_slots::Cleared;
-use super::revoke::Revoked;
-use crate::error::Failure;
+use crate::revoke::{Cleared, End, Revoked};
 
 /// One line a thing that was done.
-pub(super) fn of(revoked: &Revoked) -> Vec<String> {
+pub(super) fn lines(revoked: &Revoked) -> Vec<String> {
     let ended = revoked.leases.iter().filter(|lease| lease.end != End::Holding).count();
     let plural = if ended == 1 { "" } else { "s" };
     let mut lines = vec![format!(
@@ -42,23 +37,11 @@ fn cleared(cleared: &Cleared, which: &str) -> Option<String> {
     }
 }
 
-/// A keeper that was killed and is still there.
-pub(super) fn holding(lease: &Ended) -> Failure {
-    let queues: Vec<String> = lease.queues.iter().map(u32::to_string).collect();
-    let message = format!(
-        "keeper {} of uid {} was killed and has not ended; its lease receives nothing more, and holds queue {} until then",
-        lease.keeper,
-        lease.uid,
-        queues.join(", ")
-    );
-    Failure::new(Code::Busy, "lease", message)
-        .hint(format!("end the processes of uid {}, one of which may hold it in the kernel", lease.uid))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::leases::key::{Key, Netns};
+    use crate::revoke::Ended;
 
     fn lease(end: End, slots: &[u32]) -> Ended {
         let key = Key { netns: Netns::Cookie(1), ifindex: 2 };
@@ -67,7 +50,7 @@ mod tests {
     }
 
     fn said(leases: Vec<Ended>, orphans: Cleared) -> String {
-        of(&Revoked { leases, orphans }).join("\n")
+        lines(&Revoked { leases, orphans }).join("\n")
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::grant::program;
 use crate::leases::key::Key;
 use crate::leases::lock_file::{self, folder};
 use crate::leases::memlock::MEMLOCK;
+use crate::leases::pins;
 use crate::leases::quota::USERS;
 use crate::leases::record::{self, TEXTS};
 use crate::leases::table::{self, Table};
@@ -18,7 +18,7 @@ use crate::paths;
 
 /// Returns how many it removed. What cannot be removed now is the next one's.
 pub(super) fn remove() -> usize {
-    let pinned = program::pinned();
+    let pinned = pins::all();
     let names = names(Path::new(paths::LEASES));
     let keys = names.iter().filter_map(|name| Key::parse(name.to_str()?)).filter(|key| !pinned.contains(key));
     let interfaces = keys.filter(|key| remove_interface(*key).unwrap_or(false)).count();

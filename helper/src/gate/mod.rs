@@ -25,11 +25,10 @@ use nix::unistd::{geteuid, setresuid};
 use sendfd::SendWithFd;
 use xsk_proto::Code;
 
+use crate::connection::Connection;
+use crate::connection::patience::Patience;
 use crate::error::Failure;
 use crate::isolation::service::ServiceUser;
-use crate::serve::connection::Connection;
-use crate::serve::patience::Patience;
-use crate::serve::refuse;
 use crate::sys::sockets;
 use crate::{isolation, paths};
 use fair_queue::{FairQueue, Full, OF_A_USER, OF_ALL};
@@ -98,7 +97,7 @@ fn admit(listener: &OwnedFd, waiting: &mut FairQueue<Connection>) {
             Full::All => format!("{OF_ALL} connections of all users are waiting already"),
         };
         let failure = Failure::new(Code::Limit, "connections", message).hint("try again later");
-        refuse(&connection, &failure, Patience::NONE);
+        connection.refuse(&failure, Patience::NONE);
     }
 }
 
@@ -121,7 +120,7 @@ fn pass_on(waiting: &mut FairQueue<Connection>, starting: &mut Vec<Starting>) ->
                 waiting.done(uid);
                 let message = format!("no process can be started for the connection: {error}");
                 let failure = Failure::new(Code::Busy, paths::INSTANCES, message).hint("try again");
-                refuse(&client, &failure, Patience::NONE);
+                client.refuse(&failure, Patience::NONE);
                 return Err(error);
             }
         }

@@ -8,9 +8,9 @@ use caps::Capability::CAP_SYS_RESOURCE;
 use xsk_proto::Memlock;
 
 use crate::audit::{Line, What};
+use crate::caller::Caller;
 use crate::error::Failure;
 use crate::leases::memlock::Declaration;
-use crate::serve::caller::Caller;
 use crate::sys::{pidfd, privilege};
 
 /// Declares what the lease will lock and raises the limit, where the policy has a `most` for it. The file goes

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The sockets themselves: made, pinned to the interface, set up for busy polling, and put into the map.
+//! The sockets: made, pinned to the interface and set up for busy polling.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use caps::Capability::{CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW};
-use xsk_bpf::XskMap;
+use caps::Capability::{CAP_NET_ADMIN, CAP_NET_RAW};
 use xsk_proto::Code;
 
 use super::options::Options;
@@ -60,35 +59,4 @@ fn explain(error: &io::Error) -> Failure {
 /// one that does not goes on to look for it and says ENODEV. The bind fails either way and changes nothing.
 pub(crate) fn confined_to_device(socket: &OwnedFd) -> bool {
     sockets::bind_errno(socket.as_fd(), NO_INTERFACE, 0) == libc::EINVAL
-}
-
-/// Puts a socket into the slot of its queue, which has to be empty. `false` where the kernel wants the socket's RX ring
-/// first ([`super::deferred_insert`]).
-pub(crate) fn insert(map: &XskMap, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<bool, Failure> {
-    let inserted = privilege::with(&[CAP_BPF, CAP_NET_ADMIN], || map.insert(queue, socket.as_fd()))
-        .map_err(|error| Failure::internal("raising CAP_BPF and CAP_NET_ADMIN", error))?;
-    match inserted {
-        Ok(()) => Ok(true),
-        Err(error) => match error.errno {
-            libc::ENOBUFS => Ok(false),
-            libc::EEXIST => Err(occupied(queue, ifname)),
-            libc::EOPNOTSUPP => Err(Failure::too_old("takes no socket into an XSKMAP before it is bound")),
-            libc::E2BIG => Err(beyond(queue, ifname)),
-            _ => Err(super::program::explain(&error)),
-        },
-    }
-}
-
-/// Somebody's socket is in the slot.
-pub(super) fn occupied(queue: u32, ifname: &str) -> Failure {
-    let message = format!("queue {queue} of {ifname} is occupied by a socket that no lease accounts for");
-    Failure::new(Code::Busy, ifname, message)
-        .hint("it is free as soon as whoever has that socket closes it (xsk-client status)")
-}
-
-fn beyond(queue: u32, ifname: &str) -> Failure {
-    let message =
-        format!("{ifname} got more queues after the program was loaded; queue {queue} is beyond its map");
-    Failure::new(Code::QueueRange, ifname, message)
-        .hint("end the other leases of the interface first, so that the program is loaded anew")
 }

@@ -13,8 +13,7 @@ use crate::error::Failure;
 use crate::sys::privilege as prctl;
 use xsk_proto::Code;
 
-/// The user that the helper runs as.
-pub(crate) const NAME: &str = "_xsk-helper";
+use crate::paths::SERVICE_USER as NAME;
 
 /// Whose members may connect to the socket, and start a setuid helper.
 const GROUP: &str = "xsk";

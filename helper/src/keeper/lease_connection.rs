@@ -9,8 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use xsk_proto::Reply;
 
-use crate::serve::connection::{Connection, Incoming};
-use crate::serve::patience::Patience;
+use crate::connection::patience::Patience;
+use crate::connection::{Connection, Incoming};
 use crate::sys::sockets;
 
 /// How many messages are taken off at a time.

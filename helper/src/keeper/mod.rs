@@ -16,14 +16,14 @@ use xsk_netlink::Link;
 use xsk_proto::{Code, Event, EventKind, Granted, Refused, Reply};
 
 use crate::audit::{self, Line, What};
+use crate::caller::Caller;
+use crate::connection::{Connection, Incoming};
 use crate::error::Failure;
 use crate::failpoints::failpoint;
 use crate::grant::{Grant, Lease};
 use crate::isolation;
 use crate::kernel::Kernel;
 use crate::leases::quota::Quota;
-use crate::serve::caller::Caller;
-use crate::serve::connection::{Connection, Incoming};
 use crate::sys::process;
 use lease_connection::LeaseConnection;
 pub(crate) use revoke_signal::RevokeSignal;

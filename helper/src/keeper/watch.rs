@@ -9,9 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use xsk_netlink::{Event, Link};
 use xsk_proto::{EventKind, Granted};
 
-use crate::grant::program;
+use crate::bpf_call::privileged;
 use crate::kernel::Kernel;
 use crate::leases::key::Key;
+use crate::leases::pins;
 use crate::netlink::monitor::Monitor;
 use crate::netlink::{Netdev, Netlink};
 
@@ -50,7 +51,7 @@ impl Watch {
             reduced: false,
             meanwhile: Vec::new(),
         };
-        watch.meanwhile = watch.afresh(|| program::privileged(|| program::is_attached(key)).unwrap_or(false));
+        watch.meanwhile = watch.afresh(|| privileged(|| pins::is_attached(key)).unwrap_or(false));
         Ok(watch)
     }
 

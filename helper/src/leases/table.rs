@@ -39,6 +39,23 @@ pub(crate) struct Holder {
     pub(crate) pid: u32,
 }
 
+/// What came of the try to take an interface's lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockAttempt {
+    Locked,
+    /// Another process held it all the while.
+    HeldBy {
+        pid: u32,
+    },
+}
+
+/// What came of the try to take a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QueueAttempt {
+    Taken,
+    HeldBy(Holder),
+}
+
 /// The lock files of one interface.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -58,14 +75,14 @@ impl Table {
 
     /// Takes the lock under which an interface's program, pins and slots change. Waits for [`PATIENCE`] at the
     /// most, then says who has it.
-    pub(crate) fn lock_interface(&self) -> io::Result<Result<(), u32>> {
+    pub(crate) fn lock_interface(&self) -> io::Result<LockAttempt> {
         loop {
             if !locks::lock_within(&self.lock.borrow(), INTERFACE, 1, PATIENCE)? {
                 let holder = locks::holder(&self.lock.borrow(), INTERFACE, 1)?;
-                return Ok(Err(holder.map_or(0, |held| held.pid)));
+                return Ok(LockAttempt::HeldBy { pid: holder.map_or(0, |held| held.pid) });
             }
             if self.is_current()? {
-                return Ok(Ok(()));
+                return Ok(LockAttempt::Locked);
             }
         }
     }
@@ -118,16 +135,16 @@ impl Table {
     }
 
     /// Takes a queue for `uid`. The interface's lock is held, so between the question and the lock nobody comes.
-    pub(crate) fn take(&mut self, queue: u32, uid: u32) -> io::Result<Result<(), Holder>> {
+    pub(crate) fn take(&mut self, queue: u32, uid: u32) -> io::Result<QueueAttempt> {
         let file = lock_file::open_in(&self.key.to_string(), &queue_name(queue))?;
         if let Some(holder) = holder(queue, &file)? {
-            return Ok(Err(holder));
+            return Ok(QueueAttempt::HeldBy(holder));
         }
         if !locks::try_lock(&file, u64::from(uid), 1)? {
-            return Ok(Err(Holder { queue, uid, pid: 0 }));
+            return Ok(QueueAttempt::HeldBy(Holder { queue, uid, pid: 0 }));
         }
         self.held.insert(queue, file);
-        Ok(Ok(()))
+        Ok(QueueAttempt::Taken)
     }
 
     /// Gives all queues back.

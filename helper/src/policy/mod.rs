@@ -3,7 +3,7 @@
 //! understood means that nobody is served.
 //!
 //! [`parse`] makes rules of text, [`Pattern`] of names, [`decide`] answers a question by them, [`deny`] first: none of them
-//! makes a system call. [`files`] reads what can be trusted, [`names`] asks the user database.
+//! makes a system call. [`files`] reads what can be trusted, [`system`] asks the user database.
 
 mod accounts;
 pub mod decide;
@@ -11,11 +11,12 @@ mod deny;
 #[cfg(test)]
 mod fake;
 pub(crate) mod files;
-pub mod names;
+mod names;
 pub mod parse;
 mod pattern;
 mod queues;
 pub mod rule;
+pub(crate) mod system;
 
 pub use decide::{Allowed, Denied, Question};
 pub use names::{Answer, GroupEntry, Names, Unanswered};

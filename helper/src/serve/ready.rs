@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use super::caller::Entry;
+use crate::caller::Entry;
 use crate::error::Failure;
 use crate::kernel::Kernel;
 use crate::paths;

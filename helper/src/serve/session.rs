@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 use caps::Capability;
 use xsk_proto::{Acquire, Code, Refused, Reply};
 
-use super::caller::Caller;
-use super::connection::{Connection, Incoming};
 use super::conversation::{Action, Conversation};
-use super::patience::Patience;
 use super::ready::Ready;
 use super::status;
-use crate::admin::revoke;
 use crate::audit::{self, Line, What};
+use crate::caller::Caller;
+use crate::connection::patience::Patience;
+use crate::connection::{Connection, Incoming};
 use crate::error::Failure;
 use crate::failpoints::failpoint;
 use crate::grant::{self, Grant};
@@ -25,6 +24,7 @@ use crate::keeper::{self, Kept, RevokeSignal};
 use crate::kernel::Kernel;
 use crate::leases::quota::Quota;
 use crate::policy::{Policy, PolicyError, UNUSABLE};
+use crate::revoke;
 use crate::unit_status;
 
 /// How long a refusal at the end of everything may take: a client that has filled the connection
@@ -61,17 +61,11 @@ pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
         Ok(None) => {}
         Err(failure) => {
             log_refusal(None, failure.refused());
-            refuse(&connection, &failure, Patience::of(REFUSAL));
+            connection.refuse(&failure, Patience::of(REFUSAL));
         }
     }
     drop(connection);
     audit::finish();
-}
-
-/// Tells the client; one that is gone already is told nothing.
-pub(crate) fn refuse(connection: &Connection, failure: &Failure, patience: Patience<'_>) {
-    let _ = connection.send(&Reply::Refused(failure.refused().clone()), patience);
-    connection.hear_no_more();
 }
 
 fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept>, Failure> {

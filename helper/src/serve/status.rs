@@ -11,13 +11,14 @@ use xsk_bpf::Redirect;
 use xsk_netlink::Link;
 use xsk_proto::{Confinement, InterfaceStatus, LeaseStatus, Mode, StatusPart};
 
-use crate::grant::program;
-use crate::kernel::Kernel;
+use crate::bpf_call::privileged;
+use crate::caller::Caller;
+use crate::kernel::{Kernel, mode};
+use crate::leases;
 use crate::leases::key::Key;
+use crate::leases::pins;
 use crate::leases::record::Record;
 use crate::leases::table::{self, Holder};
-use crate::paths;
-use crate::serve::caller::Caller;
 use crate::sys::clock::boot_time;
 
 /// How many leases or interfaces go into one packet: each has well under 512 bytes.
@@ -30,11 +31,11 @@ const STEP: Duration = Duration::from_millis(1);
 /// The answer for a user, in packets: his own leases, and everybody's for root.
 pub(crate) fn parts(caller: &Caller, kernel: &Kernel) -> Vec<StatusPart> {
     let uid = caller.uid;
-    let (mut interfaces, mut leases) = (Vec::new(), Vec::new());
+    let (mut interfaces, mut all) = (Vec::new(), Vec::new());
     let deadline = Instant::now() + PATIENCE;
-    let pinned: HashSet<Key> = program::pinned().into_iter().collect();
+    let pinned: HashSet<Key> = pins::all().into_iter().collect();
     let present = indexes();
-    for key in keys() {
+    for key in leases::interfaces() {
         // Lock files stay for a while when an interface goes; they are many where interfaces come and go. A lease
         // without pins is one whose pins somebody has removed: it is looked for on this namespace's interfaces.
         let here = key.netns == caller.netns && present.contains(&key.ifindex);
@@ -52,9 +53,9 @@ pub(crate) fn parts(caller: &Caller, kernel: &Kernel) -> Vec<StatusPart> {
         if let Some((status, _)) = occupied.filter(|_| uid == 0 || !own.is_empty()) {
             interfaces.push(status);
         }
-        leases.extend(own);
+        all.extend(own);
     }
-    packets(&interfaces, &leases)
+    packets(&interfaces, &all)
 }
 
 fn packets(interfaces: &[InterfaceStatus], leases: &[LeaseStatus]) -> Vec<StatusPart> {
@@ -80,24 +81,14 @@ fn indexes() -> HashSet<u32> {
     found.iter().flat_map(|found| found.iter().map(|interface| interface.index())).collect()
 }
 
-/// Every interface that has lock files or pins.
-pub(crate) fn keys() -> Vec<Key> {
-    let entries = std::fs::read_dir(paths::LEASES).into_iter().flatten().flatten();
-    let locked = entries.filter_map(|entry| Key::parse(entry.file_name().to_str()?));
-    let found: HashSet<Key> = locked.chain(program::pinned()).collect();
-    let mut keys: Vec<Key> = found.into_iter().collect();
-    keys.sort_by_key(|key| (key.netns.cookie(), key.ifindex));
-    keys
-}
-
 /// The program on an interface, and the occupied slots.
 fn interface(key: Key, link: Option<&Link>, holders: &[Holder]) -> Option<(InterfaceStatus, Vec<u32>)> {
     // Before Linux 5.19 that takes a capability.
     let read = || {
-        let redirect = Redirect::open(&program::folder(key))?;
+        let redirect = Redirect::open(&pins::folder(key))?;
         Ok((redirect.link.info()?, redirect.slots.occupied_of(&redirect.map).unwrap_or_default()))
     };
-    let (info, occupied) = program::privileged(read).ok()?;
+    let (info, occupied) = privileged(read).ok()?;
     let attached = link.and_then(|link| link.xdp.iter().find(|program| program.prog_id == info.prog_id));
     let held = |queue: &u32| holders.iter().any(|holder| holder.queue == *queue);
     let status = InterfaceStatus {
@@ -105,7 +96,7 @@ fn interface(key: Key, link: Option<&Link>, holders: &[Holder]) -> Option<(Inter
         ifindex: key.ifindex,
         netns_cookie: key.netns.cookie(),
         program_id: info.prog_id,
-        mode: attached.and_then(|attached| program::mode(attached.mode)).unwrap_or(Mode::Native),
+        mode: attached.and_then(|attached| mode(attached.mode)).unwrap_or(Mode::Native),
         orphans: occupied.iter().copied().filter(|queue| !held(queue)).collect(),
     };
     Some((status, occupied))

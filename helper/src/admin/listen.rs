@@ -23,13 +23,14 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use nix::unistd::{Group, Pid, setsid};
 use xsk_proto::Code;
 
-use crate::admin::{Listen, as_service};
+use super::Listen;
 use crate::audit;
+use crate::caller::Entry;
+use crate::connection::Connection;
 use crate::error::Failure;
-use crate::isolation::entry;
-use crate::serve::caller::Entry;
-use crate::serve::connection::Connection;
+use crate::isolation::{self, entry};
 use crate::serve::{self, Ready, Terms};
+use crate::service_process::as_service;
 use crate::sys::process::{self, Fork};
 use crate::sys::sockets;
 
@@ -51,7 +52,7 @@ pub(crate) fn listen(arguments: &Listen) -> Result<(), Failure> {
     let path = absolute(&arguments.socket)?;
     let policy = arguments.policy.as_deref().map(absolute).transpose()?;
     let terms = Terms { entry: Entry::Accepted, policy, unit: false };
-    crate::isolation::prepare_folders()?;
+    isolation::prepare_folders()?;
     let listener = open(&path, arguments)?;
     as_service()?;
     leave_input()?;

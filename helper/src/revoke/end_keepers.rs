@@ -25,7 +25,7 @@ const STEP: Duration = Duration::from_millis(2);
 
 /// What became of a keeper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// It ended when told to.
     Told,
     /// It had to be killed.
@@ -36,14 +36,14 @@ pub(super) enum End {
 
 /// A lease that was ended, as far as it could be.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) uid: u32,
-    pub(super) keeper: u32,
-    pub(super) key: Key,
-    pub(super) queues: Vec<u32>,
-    pub(super) end: End,
+pub(crate) struct Ended {
+    pub(crate) uid: u32,
+    pub(crate) keeper: u32,
+    pub(crate) key: Key,
+    pub(crate) queues: Vec<u32>,
+    pub(crate) end: End,
     /// What its keeper had left.
-    pub(super) cleared: Cleared,
+    pub(crate) cleared: Cleared,
 }
 
 /// A process that holds queues of one interface.
@@ -56,7 +56,7 @@ struct Keeper {
 
 /// Ends the leases that these belong to, all at the same time. Those that are gone meanwhile are
 /// left out.
-pub(super) fn end(chosen: &[(Key, Holder)]) -> Result<Vec<Ended>, Failure> {
+pub(crate) fn end(chosen: &[(Key, Holder)]) -> Result<Vec<Ended>, Failure> {
     let failed = |error| Failure::internal("signalling a keeper", error);
     let mut keepers = Vec::new();
     for (key, holder) in first_queues(chosen) {

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use xsk_bpf::{SlotProbe, XskMap};
 use xsk_proto::Code;
 
-use super::program::privileged;
-use super::sockets::occupied;
+use super::slots::occupied;
 use crate::audit::{Line, What};
+use crate::bpf_call::privileged;
 use crate::error::Failure;
 
 const SHORTEST: Duration = Duration::from_millis(1);

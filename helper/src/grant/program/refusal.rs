@@ -7,7 +7,7 @@ use xsk_bpf::Error;
 use xsk_netlink::{Features, Link, VETH_PEER_MTU};
 use xsk_proto::{Code, Mode};
 
-use super::program::Wanted;
+use super::wanted::Wanted;
 use crate::error::Failure;
 
 /// What is known of an interface that has just refused.

@@ -16,11 +16,11 @@ use caps::Capability::{CAP_BPF, CAP_PERFMON};
 use caps::{CapSet, Capability};
 use xsk_bpf::{Error, LivingLeases, Place};
 
-use super::program::explain;
 use crate::audit::{Line, What};
+use crate::bpf_call::explain;
 use crate::error::Failure;
 use crate::isolation::service;
-use crate::leases::key::Key;
+use crate::leases::key::{Key, Netns};
 use crate::leases::open_lock_file;
 use crate::leases::table::{Holder, PATIENCE};
 use crate::paths;
@@ -157,8 +157,7 @@ impl Guard {
         let places = with(&[CAP_BPF], || self.0.leases.places())?.map_err(|error| explain(&error))?;
         let mut keys: Vec<Key> = Vec::new();
         for place in places {
-            let key =
-                Key { netns: crate::leases::key::Netns::of_number(place.netns), ifindex: place.ifindex };
+            let key = Key { netns: Netns::of_number(place.netns), ifindex: place.ifindex };
             if !keys.contains(&key) {
                 keys.push(key);
             }

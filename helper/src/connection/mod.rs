@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Packets on the connection. Descriptors that a client attaches are never received: a plain
 //! recv(2) has the kernel close them. No call waits by itself, whatever the flags of the file: see
-//! [`super::patience`].
+//! [`patience`].
+
+pub(crate) mod patience;
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -13,7 +15,8 @@ use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, recv, send, sendmsg, 
 use xsk_proto::codec::{self, DecodeError};
 use xsk_proto::{MAX_REQUEST, Reply, Request};
 
-use super::patience::Patience;
+use crate::error::Failure;
+use patience::Patience;
 
 /// More packets than fit into a connection of the usual size.
 const MOST: u32 = 4096;
@@ -110,6 +113,12 @@ impl Connection {
         }
         let rights = [ControlMessage::ScmRights(descriptors)];
         sendmsg::<()>(socket, &[IoSlice::new(packet)], &rights, flags, None).map(drop)
+    }
+
+    /// Sends a refusal and takes nothing more. A client that is gone already is told nothing.
+    pub(crate) fn refuse(&self, failure: &Failure, patience: Patience<'_>) {
+        let _ = self.send(&Reply::Refused(failure.refused().clone()), patience);
+        self.hear_no_more();
     }
 
     /// Takes nothing more, and throws away what was not read. A close would otherwise have the

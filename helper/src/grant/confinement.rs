@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the kernel holds sockets to, and whether that is enough. A grant and a check get a [`Confinement`] from here
+//! alone, so neither can pass over the decision.
+#![forbid(unsafe_code)]
+
+use std::os::fd::OwnedFd;
+
+use xsk_proto::{Code, Confinement, Warning, WarningKind};
+
+use super::sockets;
+use crate::error::Failure;
+use crate::guard::Guard;
+use crate::policy::rule::Confine;
+
+/// Tries on the first of these sockets what the kernel holds them to, and returns that if it is enough for this caller.
+/// The guard's stamp on the socket is made anew afterwards.
+pub(super) fn establish(
+    sockets: &[OwnedFd],
+    guard: Option<&Guard>,
+    demanded: Confine,
+    uid: u32,
+    ifname: &str,
+) -> Result<Confinement, Failure> {
+    let device = sockets.first().is_some_and(sockets::confined_to_device);
+    let in_force = |socket| guard.is_some_and(|guard| guard.in_force(socket));
+    let queue = device && sockets.first().is_some_and(in_force);
+    enough(Confinement { device, queue }, demanded, uid, ifname)
+}
+
+/// A client other than root gets nothing that the kernel does not hold to its interface, and what a rule demands beyond
+/// that has to hold too.
+fn enough(held: Confinement, demanded: Confine, uid: u32, ifname: &str) -> Result<Confinement, Failure> {
+    if !held.device && uid != 0 {
+        let message =
+            "this kernel does not hold an AF_XDP socket to its interface, so only root can have one";
+        return Err(Failure::new(Code::Confinement, ifname, message).hint(
+            "use Linux 6.5 or later, or a stable kernel that honours SO_BINDTODEVICE on AF_XDP sockets",
+        ));
+    }
+    if demanded == Confine::Queue && !held.queue {
+        let message = format!(
+            "the policy demands that sockets of {ifname} are held to their queues, which this kernel cannot do"
+        );
+        return Err(Failure::new(Code::Confinement, ifname, message).hint(
+            "boot with bpf among the security modules (lsm=…,bpf), or set confine = \"device\" in the rule",
+        ));
+    }
+    Ok(held)
+}
+
+/// Returns what a grant says of confinement that is not complete.
+pub(super) fn warning(held: Confinement, ifname: &str) -> Option<Warning> {
+    let (kind, text) = match (held.device, held.queue) {
+        (false, _) => {
+            (WarningKind::NoDeviceConfinement, format!("this kernel does not hold the sockets to {ifname}"))
+        }
+        (true, false) => (
+            WarningKind::NoQueueConfinement,
+            format!("this kernel holds the sockets to {ifname}, not to their queues"),
+        ),
+        (true, true) => return None,
+    };
+    Some(Warning { kind, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Confinement = Confinement { device: false, queue: false };
+    const DEVICE: Confinement = Confinement { device: true, queue: false };
+    const QUEUE: Confinement = Confinement { device: true, queue: true };
+
+    fn code(held: Confinement, demanded: Confine, uid: u32) -> Option<Code> {
+        enough(held, demanded, uid, "eth1").err().map(|failure| failure.code())
+    }
+
+    #[test]
+    fn only_root_gets_a_socket_that_is_not_held_to_its_interface() {
+        assert_eq!(code(NOTHING, Confine::Device, 1000), Some(Code::Confinement));
+        assert_eq!(code(NOTHING, Confine::Device, 0), None);
+        assert_eq!(code(DEVICE, Confine::Device, 1000), None);
+    }
+
+    #[test]
+    fn what_a_rule_demands_has_to_hold_for_root_too() {
+        for uid in [0, 1000] {
+            assert_eq!(code(DEVICE, Confine::Queue, uid), Some(Code::Confinement));
+            assert_eq!(code(QUEUE, Confine::Queue, uid), None);
+        }
+        assert_eq!(enough(QUEUE, Confine::Device, 1000, "eth1"), Ok(QUEUE));
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let kind = |held| warning(held, "eth1").map(|warning| warning.kind);
+        assert_eq!(kind(NOTHING), Some(WarningKind::NoDeviceConfinement));
+        assert_eq!(kind(DEVICE), Some(WarningKind::NoQueueConfinement));
+        assert_eq!(kind(QUEUE), None);
+    }
+}

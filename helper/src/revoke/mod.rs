@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Ends leases before their holders do. What is said to be revoked is: its keeper holds nothing any more, and its slots
+//! are empty.
+
+mod end_keepers;
+pub(crate) mod orphan_slots;
+
+use xsk_proto::{Code, IfName, Revoke};
+
+use crate::audit::{Line, What};
+use crate::caller::Caller;
+use crate::error::Failure;
+use crate::leases::key::{Key, Netns};
+use crate::leases::table::{self, Holder};
+use crate::{leases, netlink};
+pub(crate) use end_keepers::{End, Ended};
+pub(crate) use orphan_slots::Cleared;
+
+/// Which leases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) interface: Option<Key>,
+    pub(crate) queue: Option<u32>,
+    pub(crate) uid: Option<u32>,
+}
+
+impl Choice {
+    fn covers(self, key: Key, holder: Holder) -> bool {
+        self.interface.is_none_or(|wanted| wanted == key)
+            && self.queue.is_none_or(|wanted| wanted == holder.queue)
+            && self.uid.is_none_or(|wanted| wanted == holder.uid)
+    }
+}
+
+/// What came of a revoke.
+pub(crate) struct Revoked {
+    pub(crate) leases: Vec<Ended>,
+    /// What was there without a lease.
+    pub(crate) orphans: Cleared,
+}
+
+impl Revoked {
+    /// Returns how many leases have ended, or the keeper that holds its queues all the same.
+    pub(crate) fn proven(&self) -> Result<u32, Failure> {
+        match self.leases.iter().find(|lease| lease.end == End::Holding) {
+            Some(lease) => Err(holding(lease)),
+            None => Ok(self.leases.len() as u32),
+        }
+    }
+}
+
+/// A keeper that was killed and is still there.
+fn holding(lease: &Ended) -> Failure {
+    let queues: Vec<String> = lease.queues.iter().map(u32::to_string).collect();
+    let message = format!(
+        "keeper {} of uid {} was killed and has not ended; its lease receives nothing more, and holds queue {} until then",
+        lease.keeper,
+        lease.uid,
+        queues.join(", ")
+    );
+    Failure::new(Code::Busy, "lease", message)
+        .hint(format!("end the processes of uid {}, one of which may hold it in the kernel", lease.uid))
+}
+
+/// For a client: its own leases, or anybody's if it is root. Whether there is such an interface, or whether another user
+/// has a lease on it, is none of an ordinary user's business: the answer is the same.
+pub(crate) fn by_client(request: &Revoke, caller: &Caller) -> Result<u32, Failure> {
+    let given = |number: u32| (number != Revoke::ANY).then_some(number);
+    let root = caller.uid == 0;
+    let uid = if root { given(request.user) } else { Some(caller.uid) };
+    let of_another = given(request.user).is_some_and(|user| Some(user) != uid);
+    let interface = match interface(&request.ifname, caller.netns) {
+        Err(failure) if !root && failure.code() == Code::NoSuchInterface => return Err(not_his(caller.uid)),
+        found => found?,
+    };
+    let choice = Choice { interface, queue: given(request.queue), uid };
+    let ended = if of_another { 0 } else { end(choice)?.proven()? };
+    if ended == 0 && !root { Err(not_his(caller.uid)) } else { Ok(ended) }
+}
+
+fn not_his(uid: u32) -> Failure {
+    Failure::new(Code::NotAllowed, "lease", format!("uid {uid} has no such lease"))
+        .hint("see your leases: xsk-client status; the administrator can revoke others': xsk-helper revoke")
+}
+
+/// The interface of a name; none for an empty one.
+pub(crate) fn interface(name: &str, netns: Netns) -> Result<Option<Key>, Failure> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let name = IfName::parse(name).map_err(|error| {
+        Failure::new(Code::BadName, "interface", error.to_string()).hint("see the names: ip link")
+    })?;
+    let failed = |error| Failure::internal("asking the kernel about the interface", error);
+    let link = netlink::route().and_then(|netlink| netlink.link_by_name(name.as_str())).map_err(failed)?;
+    let ifindex = link.map(|link| link.ifindex).ok_or_else(|| {
+        Failure::new(Code::NoSuchInterface, name.as_str(), format!("there is no interface '{name}'"))
+            .hint("list the interfaces of this network namespace: ip link")
+    })?;
+    Ok(Some(Key { netns, ifindex }))
+}
+
+fn chosen(choice: Choice) -> Result<Vec<(Key, Holder)>, Failure> {
+    let failed = |error| Failure::internal("reading the lease table", error);
+    let mut found = Vec::new();
+    for key in leases::interfaces() {
+        let holders = table::holders(key).map_err(failed)?;
+        let covered = holders.into_iter().filter(|holder| choice.covers(key, *holder));
+        found.extend(covered.map(|holder| (key, holder)));
+    }
+    Ok(found)
+}
+
+/// Ends what was chosen, and clears the slots that no lease accounts for if an interface was chosen and no user.
+pub(crate) fn end(choice: Choice) -> Result<Revoked, Failure> {
+    let leases = end_keepers::end(&chosen(choice)?)?;
+    leases.iter().for_each(log);
+    let orphans = match choice {
+        Choice { interface: Some(key), uid: None, queue } => {
+            orphan_slots::clear(key, None, |other| queue.is_none_or(|queue| queue == other))?
+        }
+        _ => Cleared::default(),
+    };
+    Ok(Revoked { leases, orphans })
+}
+
+fn log(ended: &Ended) {
+    let word = match ended.end {
+        End::Told => "told",
+        End::Killed => "killed",
+        End::Holding => "holding",
+    };
+    let first = ended.queues.first().copied().unwrap_or_default();
+    Line::new(What::Revoke)
+        .with("uid", ended.uid)
+        .with("keeper", ended.keeper)
+        .with("ifindex", ended.key.ifindex)
+        .with("queue", first)
+        .with("queues", ended.queues.len())
+        .with("end", word)
+        .log();
+}
