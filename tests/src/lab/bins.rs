@@ -20,7 +20,10 @@ pub fn target_dir() -> PathBuf {
 }
 
 /// Finds a program of this workspace: in `XSK_BIN_DIR`, or else beside the test.
-pub(super) fn find(name: &str) -> Result<PathBuf, String> {
+///
+/// # Errors
+/// A sentence for [`crate::skip!`].
+pub fn find(name: &str) -> Result<PathBuf, String> {
     let dirs = match std::env::var_os("XSK_BIN_DIR") {
         Some(dir) => vec![PathBuf::from(dir)],
         None => vec![profile_dir(), target_dir().join("release")],

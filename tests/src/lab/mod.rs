@@ -38,7 +38,9 @@ pub mod wire;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-pub use bins::{helper as built_helper, stopping_helper as built_stopping_helper, target_dir};
+pub use bins::{
+    find as built_program, helper as built_helper, stopping_helper as built_stopping_helper, target_dir,
+};
 pub use command::{Cmd, Done, Running};
 pub use far::Far;
 pub use freezer::Freezer;
