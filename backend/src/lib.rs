@@ -23,6 +23,7 @@ mod setup;
 mod signals;
 mod source;
 mod sys;
+mod turn;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -5,7 +5,6 @@
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -15,14 +14,7 @@ use crate::control::Control;
 use crate::counters::{Counters, Moved};
 use crate::error::{self, Error};
 use crate::peers::Peer;
-
-/// Frames a turn: two of the kernel's own batches of 32 (`TX_BATCH_SIZE` in net/xdp/xsk.c).
-pub(crate) const BATCH: usize = 64;
-
-/// How long to sleep when the kernel does not take what is in the transmit ring, or has all the
-/// frames. A poll for writability would return at once, since it asks only whether the ring has
-/// room.
-pub(crate) const DEVICE_BUSY: Duration = Duration::from_micros(200);
+use crate::turn::{BATCH, DEVICE_BUSY};
 
 /// One queue with its peer.
 pub struct Queue {

@@ -13,7 +13,7 @@ use super::{Interest, Peer};
 use crate::checksum::complete_all;
 use crate::counters::{Counters, Moved};
 use crate::error::{self, Error};
-use crate::queue::{BATCH, DEVICE_BUSY};
+use crate::turn::{BATCH, DEVICE_BUSY};
 
 /// The peer.
 pub struct Forward {

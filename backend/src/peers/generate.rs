@@ -16,7 +16,7 @@ use crate::checksum::sum;
 use crate::counters::{Counters, Moved};
 use crate::error::{self, Error};
 use crate::peer_spec::GenerateSpec;
-use crate::queue::BATCH;
+use crate::turn::BATCH;
 
 const MAGIC: [u8; 4] = *b"XSKG";
 const STAMP: usize = 24;

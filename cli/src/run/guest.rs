@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use xsk_client::netdev::{Place, members_of};
 use xsk_proto::Granted;
 
-use super::plan::Target;
+use super::target::Target;
 
 /// What to say where the guest's address is not the interface's, and nothing else helps.
 pub(super) fn deaf(target: &Target, granted: &Granted, command: &[OsString]) -> Option<String> {

@@ -4,7 +4,7 @@
 
 use xsk_client::Lease;
 
-use super::plan::Target;
+use super::target::Target;
 
 /// A lease and what it is for.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use xsk_command::say;
 use xsk_proto::Code;
 
 use super::leased::Leased;
-use super::plan::{Plan, Target};
+use super::plan::Plan;
+use super::target::Target;
 use crate::outcome::PROGRAM;
 use crate::programs::Consumer;
 use crate::qemu::QEMU_QUEUE;

@@ -12,6 +12,7 @@ mod queues;
 mod quote;
 mod start;
 mod stream;
+mod target;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -25,8 +26,9 @@ use crate::programs::Programs;
 use crate::qemu;
 use leased::Leased;
 use memory::Need;
-use plan::{Plan, Target};
+use plan::Plan;
 use start::Start;
+use target::Target;
 
 pub use args::{Backend, RunArgs};
 

@@ -9,26 +9,12 @@ use xsk_client::{Error, Kind, Request};
 use xsk_command::Patience;
 
 use super::args::RunArgs;
+use super::target::{Target, Where};
 use super::{quote, stream};
 
 /// Microseconds and frames a poll, where busy polling is asked for: the example of the kernel's
 /// Documentation/networking/napi.rst.
 const BUSY_POLL: (u32, u32) = (20, 64);
-
-/// A netdev that needs sockets.
-#[derive(Debug)]
-pub(super) struct Target {
-    place: Where,
-    pub(super) request: Request,
-}
-
-#[derive(Debug)]
-enum Where {
-    /// An argument of the command.
-    Argument(Found),
-    /// A variable in the command's environment.
-    Variable(Netdev),
-}
 
 /// What there is to do.
 #[derive(Debug)]
@@ -37,44 +23,6 @@ pub(super) struct Plan {
     pub(super) targets: Vec<Target>,
     /// The netdevs that have their sockets already.
     pub(super) given: Vec<Found>,
-}
-
-impl Target {
-    pub(super) fn netdev(&self) -> &Netdev {
-        match &self.place {
-            Where::Argument(found) => &found.netdev,
-            Where::Variable(netdev) => netdev,
-        }
-    }
-
-    /// Whether it stands in the command itself.
-    pub(super) fn is_argument(&self) -> bool {
-        matches!(self.place, Where::Argument(_))
-    }
-
-    /// The option that it stands behind.
-    pub(super) fn option(&self) -> Option<Place> {
-        match &self.place {
-            Where::Argument(found) => Some(found.place),
-            Where::Variable(_) => None,
-        }
-    }
-
-    /// Puts its finished option string where the command finds it.
-    pub(super) fn put(
-        &self,
-        text: &OsStr,
-        command: &mut [OsString],
-        variables: &mut Vec<(OsString, OsString)>,
-    ) {
-        match &self.place {
-            Where::Argument(found) => netdev::replace(command, found.index, found.argument(text)),
-            Where::Variable(netdev) => {
-                let id = netdev.options().id.as_deref().unwrap_or_default();
-                variables.push((format!("XSK_NETDEV_{id}").into(), text.to_owned()));
-            }
-        }
-    }
 }
 
 impl Plan {
@@ -132,15 +80,8 @@ fn read_acquire(text: &OsStr) -> Result<Netdev, Error> {
     Ok(netdev)
 }
 
-fn netdev_of(place: &Where) -> &Netdev {
-    match place {
-        Where::Argument(found) => &found.netdev,
-        Where::Variable(netdev) => netdev,
-    }
-}
-
 fn ids(targets: &[Where]) -> impl Iterator<Item = &str> {
-    targets.iter().filter_map(|place| netdev_of(place).options().id.as_deref())
+    targets.iter().filter_map(|place| place.netdev().options().id.as_deref())
 }
 
 /// QEMU would refuse an id that occurs twice, after the sockets were acquired.
@@ -168,7 +109,7 @@ fn check_chosen(option: &str, chosen: &[String], targets: &[Where]) -> Result<()
 /// need not be there.
 fn settled(place: Where, dry_run: bool, patience: &Patience) -> Result<Where, Error> {
     if !dry_run {
-        patience.interface(&netdev_of(&place).options().ifname)?;
+        patience.interface(&place.netdev().options().ifname)?;
     }
     Ok(match place {
         Where::Argument(mut found) => {
@@ -180,7 +121,7 @@ fn settled(place: Where, dry_run: bool, patience: &Patience) -> Result<Where, Er
 }
 
 fn with_request(place: Where, args: &RunArgs) -> Target {
-    let options = netdev_of(&place).options();
+    let options = place.netdev().options();
     let chosen =
         |list: &[String]| list.iter().any(|id| id.is_empty() || options.id.as_deref() == Some(id.as_str()));
     let mut request = Request::from(options);

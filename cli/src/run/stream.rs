@@ -14,8 +14,8 @@ use xsk_client::netdev::{Options, Place};
 use xsk_client::{Error, Kind};
 
 use super::leased::Leased;
-use super::plan::Target;
 use super::start::Start;
+use super::target::Target;
 use crate::programs;
 use crate::sys::{packet, process};
 

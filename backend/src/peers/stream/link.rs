@@ -16,7 +16,7 @@ use super::framing::{BadLength, Deframer, append};
 use crate::counters::{Counters, Moved};
 use crate::error::{self, Error, PROGRAM};
 use crate::peer_spec::StreamSpec;
-use crate::queue::BATCH;
+use crate::turn::BATCH;
 
 /// Bytes that may wait for the other side to read, before frames are left in the receive ring.
 const MOST_UNSENT: usize = 256 << 10;

@@ -25,7 +25,7 @@ use super::{Interest, Peer};
 use crate::checksum::complete_all;
 use crate::counters::{Counters, Moved};
 use crate::error::Error;
-use crate::queue::DEVICE_BUSY;
+use crate::turn::DEVICE_BUSY;
 use link::Waiting;
 
 /// How often a queue that does not read looks whether the link has ended or changed.

@@ -79,9 +79,3 @@ impl AsRef<Guard> for Guard {
         self
     }
 }
-
-impl AsRef<Guard> for super::seat::Seat {
-    fn as_ref(&self) -> &Guard {
-        &self.guard
-    }
-}

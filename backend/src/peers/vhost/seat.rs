@@ -36,6 +36,12 @@ pub(super) struct Seat {
     pub(super) guard: Guard,
 }
 
+impl AsRef<Guard> for Seat {
+    fn as_ref(&self) -> &Guard {
+        &self.guard
+    }
+}
+
 impl Seat {
     pub(super) fn new() -> Result<Self, Errno> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
