@@ -8,7 +8,9 @@ SHELL := /bin/bash
 PREFIX ?= /usr
 DESTDIR ?=
 SCRIPTS := tests/scripts
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+CAPI := $(RELEASE)/../capi
 
 # The helper has the path of the program that it executes for root's commands in it.
 ifneq ($(PREFIX),/usr)
@@ -35,6 +37,7 @@ SCRIPTED := $(foreach name,demo check bench qemu vm deb package-vm fresh arm64 f
 build: ## packages that the build needs, then the release binaries
 	@$(SCRIPTS)/setup.sh build
 	cargo build --release --locked --workspace
+	cargo build --profile capi --locked -p xsk-capi
 	$(RELEASE)/xsk-pages $(RELEASE)/share
 
 $(filter demo bench chaos deb vm,$(SCRIPTED)): build
@@ -62,6 +65,8 @@ help: ## this list
 # needs. For setuid, see the quick start in README.md. An existing policy is not replaced.
 
 prefix := $(DESTDIR)$(PREFIX)
+LIBDIR ?= $(PREFIX)/lib
+libdir := $(DESTDIR)$(LIBDIR)
 place := install -D -m 644 -t
 documents := $(prefix)/share/doc/xsk-helper
 # These files name the helper's path, which depends on PREFIX.
@@ -76,6 +81,14 @@ install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr; the same 
 	install -d $(prefix)/sbin
 	ln -sf ../libexec/xsk-helper $(prefix)/sbin/xsk-helper
 	install -D -m 755 -t $(prefix)/bin $(RELEASE)/xsk-client $(RELEASE)/xsk-backend
+	install -D -m 644 $(CAPI)/libxskclient.so $(libdir)/libxskclient.so.$(VERSION)
+	ln -sf libxskclient.so.$(VERSION) $(libdir)/libxskclient.so.0
+	ln -sf libxskclient.so.0 $(libdir)/libxskclient.so
+	$(place) $(libdir) $(CAPI)/libxskclient.a
+	$(place) $(prefix)/include capi/include/xskclient.h
+	install -d -m 755 $(libdir)/pkgconfig
+	sed 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@VERSION@,$(VERSION),' \
+	capi/libxskclient.pc.in >$(libdir)/pkgconfig/libxskclient.pc
 	$(place) $(prefix)/lib/systemd/system packaging/systemd/*
 	$(place) $(prefix)/lib/sysusers.d packaging/sysusers.d/*
 	$(place) $(prefix)/lib/tmpfiles.d packaging/tmpfiles.d/*
@@ -92,4 +105,4 @@ install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr; the same 
 	install -m 644 packaging/policy.toml $(DESTDIR)/etc/xsk-helper/policy.toml
 
 uninstall: ## remove what `make install` installs; a policy that was edited stays
-	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' RELEASE='$(RELEASE)' $(SCRIPTS)/uninstall.sh
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' RELEASE='$(RELEASE)' $(SCRIPTS)/uninstall.sh

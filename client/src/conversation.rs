@@ -4,7 +4,7 @@
 //! it is closed.
 #![forbid(unsafe_code)]
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 use xsk_proto::codec::encode_request;
@@ -43,12 +43,13 @@ impl Conversation {
 
     /// The next answer. A refusal is an error.
     pub(crate) fn reply(self) -> Result<(Self, Reply, Vec<OwnedFd>), Error> {
-        let packet = match packet::receive(&self.connection.socket, MAX_REPLY, self.connection.deadline) {
-            Ok(packet) if packet.bytes.is_empty() => return Err(self.connection.ended()),
-            Ok(packet) => packet,
-            Err(Errno::CONNRESET | Errno::PIPE) => return Err(self.connection.ended()),
-            Err(errno) => return Err(failed(&self.connection.name, errno)),
-        };
+        let packet =
+            match packet::receive(self.connection.socket.as_fd(), MAX_REPLY, self.connection.deadline) {
+                Ok(packet) if packet.bytes.is_empty() => return Err(self.connection.ended()),
+                Ok(packet) => packet,
+                Err(Errno::CONNRESET | Errno::PIPE) => return Err(self.connection.ended()),
+                Err(errno) => return Err(failed(&self.connection.name, errno)),
+            };
         let name = &self.connection.name;
         match plain::decode(&packet.bytes) {
             Ok(Reply::Refused(refused)) => {

@@ -2,7 +2,7 @@
 //! A lease: the sockets, what holds for them, and the connection whose last copy ends it.
 #![forbid(unsafe_code)]
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -43,17 +43,25 @@ impl Lease {
     /// # Errors
     /// Where the connection fails, or says what no keeper says.
     pub fn news(&self, timeout: Duration) -> Result<News, Error> {
-        let packet = match packet::receive(&self.connection, MAX_REPLY, Instant::now() + timeout) {
-            Ok(packet) if packet.bytes.is_empty() => return Ok(News::Ended),
-            Ok(packet) => packet,
-            Err(Errno::TIMEDOUT) => return Ok(News::Nothing),
-            Err(Errno::CONNRESET | Errno::PIPE) => return Ok(News::Ended),
-            Err(errno) => return Err(Error::system("the lease's connection", errno)),
-        };
-        match plain::decode(&packet.bytes) {
-            Ok(Reply::Event(event)) => Ok(News::Event(event)),
-            _ => Err(Error::new(Kind::Protocol, "lease", "the lease's keeper said something unintelligible")),
-        }
+        news(self.connection.as_fd(), timeout)
+    }
+}
+
+/// Waits up to `timeout` for news of the lease behind a connection, which may have been inherited.
+///
+/// # Errors
+/// As [`Lease::news`].
+pub fn news(connection: BorrowedFd<'_>, timeout: Duration) -> Result<News, Error> {
+    let packet = match packet::receive(connection, MAX_REPLY, Instant::now() + timeout) {
+        Ok(packet) if packet.bytes.is_empty() => return Ok(News::Ended),
+        Ok(packet) => packet,
+        Err(Errno::TIMEDOUT) => return Ok(News::Nothing),
+        Err(Errno::CONNRESET | Errno::PIPE) => return Ok(News::Ended),
+        Err(errno) => return Err(Error::system("the lease's connection", errno)),
+    };
+    match plain::decode(&packet.bytes) {
+        Ok(Reply::Event(event)) => Ok(News::Event(event)),
+        _ => Err(Error::new(Kind::Protocol, "lease", "the lease's keeper said something unintelligible")),
     }
 }
 

@@ -26,7 +26,7 @@ mod sys;
 
 pub use endpoint::Endpoint;
 pub use error::{Error, Kind};
-pub use lease::{Lease, News, acquire, check, revoke, status};
+pub use lease::{Lease, News, acquire, check, news, revoke, status};
 pub use request::Request;
 pub use xsk_proto as proto;
 

@@ -74,6 +74,11 @@ impl Request {
         self.param(param::MEMLOCK, Value::Number(bytes))
     }
 
+    /// How many queues.
+    pub fn count(&self) -> u32 {
+        self.0.queues
+    }
+
     /// The interface.
     pub fn ifname(&self) -> &str {
         &self.0.ifname

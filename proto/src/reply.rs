@@ -101,3 +101,19 @@ pub enum EventKind {
     /// An administrator, or the user himself, revoked the lease; receive has stopped.
     Revoked,
 }
+
+impl EventKind {
+    /// The kind's name as scripts see it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            EventKind::InterfaceGone => "interface-gone",
+            EventKind::InterfaceMoved => "interface-moved",
+            EventKind::InterfaceDown => "interface-down",
+            EventKind::InterfaceUp => "interface-up",
+            EventKind::InterfaceRenamed => "interface-renamed",
+            EventKind::QueuesReduced => "queues-reduced",
+            EventKind::ProgramReplaced => "program-replaced",
+            EventKind::Revoked => "revoked",
+        }
+    }
+}

@@ -186,6 +186,7 @@ BEFORE=$(tree)
 
 stage "packages" packages || finish
 stage "build" cargo build --release --locked --workspace || finish
+stage "C library" cargo build --profile capi --locked -p xsk-capi
 stage "format" cargo fmt --all --check
 stage "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 stage "scripts" scripts

@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 DESTDIR=${DESTDIR:-}
 PREFIX=${PREFIX:-/usr}
+LIBDIR=${LIBDIR:-$PREFIX/lib}
 POLICY=etc/xsk-helper/policy.toml
 
 # A unit without its program would fail at the next connection.
@@ -40,7 +41,7 @@ remove_folders() {
 
 STAGED=$(mktemp -d)
 trap 'rm -rf "$STAGED"' EXIT
-quietly make --no-print-directory install DESTDIR="$STAGED" PREFIX="$PREFIX" RELEASE="$RELEASE" ||
+quietly make --no-print-directory install DESTDIR="$STAGED" PREFIX="$PREFIX" LIBDIR="$LIBDIR" RELEASE="$RELEASE" ||
     die "without what was installed it is not known what to remove: build the same version first"
 remove_files
 remove_folders

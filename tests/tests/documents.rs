@@ -39,6 +39,7 @@ fn documents() -> Vec<PathBuf> {
         "packaging",
         "python",
         "go",
+        "capi",
     ];
     folders.iter().flat_map(|folder| files(folder, "md")).collect()
 }

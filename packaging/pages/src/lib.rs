@@ -4,12 +4,15 @@
 //! files and further reading, is here.
 #![forbid(unsafe_code)]
 
+mod functions;
 mod page;
 
 use std::io;
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
+
+pub use functions::functions;
 
 /// A program, and what of its man page is not in its definition.
 pub struct Program {

@@ -22,12 +22,14 @@ fn main() -> ExitCode {
 }
 
 fn write(folder: &Path) -> io::Result<()> {
+    let mut files = xsk_pages::functions();
     for program in xsk_pages::programs() {
-        for (path, text) in program.files()? {
-            let path = folder.join(path);
-            fs::create_dir_all(path.parent().unwrap_or(folder))?;
-            fs::write(path, text)?;
-        }
+        files.extend(program.files()?);
+    }
+    for (path, text) in files {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        fs::write(path, text)?;
     }
     Ok(())
 }
