@@ -100,7 +100,13 @@ fn start(queues: Vec<Queue>, service: Option<Service>, control: &Arc<Control>) -
 
 /// Starts the service, whose first message comes after the process has given up what it does not
 /// need.
-fn start_service(service: Service, control: &Arc<Control>) -> Result<Worker, Error> {
+fn start_service(mut service: Service, control: &Arc<Control>) -> Result<Worker, Error> {
+    let closing = service.closing();
+    // Nobody waits for its end.
+    let _ = spawn("vhost-close".into(), control, move || {
+        closing();
+        Ok(())
+    })?;
     let (go, gone) = channel();
     let role = service.role();
     let worker = spawn("vhost-user".into(), control, move || match gone.recv() {

@@ -10,7 +10,7 @@ use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use xsk_vhost::device::{Backend, Offer, Refusal, RingSetup, Session};
 use xsk_vhost::memory::{GuestMemory, RegionInfo};
 use xsk_vhost::net::{NetConfig, answer};
-use xsk_vhost::protocol::{Channel, Head, Message};
+use xsk_vhost::protocol::{Channel, Descriptor, Head, Message};
 use xsk_vhost::ring::{Addresses, Batch, Broken, Ring, RingFeatures};
 
 const MEMORY: u64 = 0x1_0000;
@@ -38,7 +38,7 @@ pub fn messages(mut input: &[u8]) {
 /// The same bytes as they come from a socket.
 fn wire(input: &[u8]) {
     let Ok((near, far)) = UnixStream::pair() else { return };
-    let mut channel = Channel::new(near);
+    let mut channel = Channel::new(near, std::sync::mpsc::channel().0);
     // Less than a socket holds, so that this does not wait.
     let input = &input[..input.len().min(30_000)];
     std::io::Write::write_all(&mut &far, input).expect("a socket holds as much");
@@ -51,14 +51,16 @@ fn wire(input: &[u8]) {
     assert!(seen <= input.len());
 }
 
-fn descriptors(kind: u8) -> Vec<OwnedFd> {
-    let event = || eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd");
-    match kind % 5 {
+fn descriptors(kind: u8) -> Vec<Descriptor> {
+    let event = || Descriptor::Event(eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd"));
+    let memory = |len| Descriptor::Memory(file(len));
+    match kind % 6 {
         0 => vec![],
-        1 => vec![file(MEMORY)],
+        1 => vec![memory(MEMORY)],
         2 => vec![event()],
-        3 => vec![file(MEMORY), file(MEMORY)],
-        _ => vec![event(), file(0)],
+        3 => vec![memory(MEMORY), memory(MEMORY)],
+        4 => vec![event(), memory(0)],
+        _ => vec![Descriptor::Foreign],
     }
 }
 

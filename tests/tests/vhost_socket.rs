@@ -84,7 +84,7 @@ fn a_device_has_given_up_what_it_does_not_need() {
         let (device, _path) = lab.vhost(&veth, options);
         let process = Process::new(device.pid());
         let tasks = std::fs::read_dir(format!("/proc/{}/task", device.pid())).unwrap().count();
-        assert_eq!(tasks, 4, "the main thread, the service and two queues");
+        assert_eq!(tasks, 5, "the main thread, the service, the one that closes, and two queues");
         for task in std::fs::read_dir(format!("/proc/{}/task", device.pid())).unwrap() {
             let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
             for line in ["NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000"] {
@@ -97,6 +97,21 @@ fn a_device_has_given_up_what_it_does_not_need() {
         device.kill();
         lab.nothing_left(&veth.ifname, &[]);
     }
+}
+
+#[test]
+fn a_guests_memory_is_in_no_dump() {
+    let lab = lab!();
+    let (veth, device, path) = lab.vhost_for_root(1);
+    let _front = FrontEnd::working(&path, 1);
+    let maps = std::fs::read_to_string(format!("/proc/{}/smaps", device.pid())).unwrap();
+    let guest = maps.split("VmFlags:").zip(maps.split("VmFlags:").skip(1));
+    let mut flags = guest.filter(|(map, _)| map.contains("/memfd:guest")).map(|(_, flags)| flags);
+    let flags = flags.next().expect("guest memory is mapped").lines().next().unwrap();
+    assert!(flags.split_whitespace().any(|flag| flag == "dd"), "{flags}");
+    assert!(!flags.split_whitespace().any(|flag| flag == "ex"), "{flags}");
+    device.kill();
+    lab.nothing_left(&veth.ifname, &[]);
 }
 
 #[test]

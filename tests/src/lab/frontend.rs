@@ -26,6 +26,7 @@ pub mod request {
     pub const GET_VRING_BASE: u32 = 11;
     pub const SET_VRING_KICK: u32 = 12;
     pub const SET_VRING_CALL: u32 = 13;
+    pub const SET_VRING_ERR: u32 = 14;
     pub const SET_VRING_ENABLE: u32 = 18;
     pub const ADD_MEM_REG: u32 = 37;
     pub const REM_MEM_REG: u32 = 38;
@@ -76,6 +77,17 @@ impl FrontEnd {
         let memory = std::fs::File::from(memfd_create(c"guest", MFdFlags::MFD_CLOEXEC)?);
         memory.set_len(MEMORY)?;
         Ok(Self { stream, memory, kicks: vec![], calls: vec![], sent: vec![] })
+    }
+
+    /// A front end with rings at work, through which a frame has gone.
+    ///
+    /// # Panics
+    /// The device does not serve.
+    pub fn working(path: &Path, pairs: u32) -> Self {
+        let mut front = Self::connect(path).unwrap();
+        front.set_up(FEATURES, pairs);
+        assert!(front.transmit(1, &frame()), "no frame is taken");
+        front
     }
 
     /// Sends bytes with descriptors. False if the device has closed the connection.
@@ -207,6 +219,18 @@ impl FrontEnd {
         self.offer(ring, 0);
         super::wait::wait_quietly(super::SOON, || self.used(ring) != before)
     }
+}
+
+/// The end is seen at once, though the fork of another test may still have the connection.
+impl Drop for FrontEnd {
+    fn drop(&mut self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+/// A frame to a group, so that the network takes it.
+pub fn frame() -> Vec<u8> {
+    [&[0xff; 6][..], &[2, 0, 0, 0, 0, 9, 0x88, 0xb5], &[7; 46]].concat()
 }
 
 /// Where a ring lies in the guest's memory: descriptors, driver area behind 4 KiB, device area

@@ -159,6 +159,16 @@ impl Process {
         (self.fds().len(), self.rss())
     }
 
+    /// How many descriptors it has once that number rests.
+    pub fn fds_at_rest(self) -> usize {
+        let mut seen = 0;
+        super::wait_until(super::SOON, "the number of descriptors to rest", || {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::mem::replace(&mut seen, self.fds().len()) == seen
+        });
+        seen
+    }
+
     /// Its resident memory in KiB.
     pub fn rss(self) -> u64 {
         kib(&self.status("VmRSS"))

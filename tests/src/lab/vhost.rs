@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use nix::sys::resource::Resource;
+use nix::sys::signal::Signal;
 
+use super::frontend::FrontEnd;
 use super::{Cmd, Lab, Running, SOON, Veth};
 
 /// Where Debian has its QEMU.
@@ -37,6 +39,22 @@ impl Lab {
         let mut running = self.vhost_cmd(veth, options).start();
         running.says("ready:", SOON);
         (running, self.vhost_socket())
+    }
+
+    /// A device that lets the test in, which is root, on a cable with as many queues.
+    pub fn vhost_for_root(&self, queues: u32) -> (Veth, Running, PathBuf) {
+        let veth = self.veth(queues);
+        let (device, path) = self.vhost(&veth, ",user=0");
+        (veth, device, path)
+    }
+
+    /// The device of [`vhost_for_root`](Self::vhost_for_root) still serves, ends when it is told
+    /// to, and leaves nothing.
+    pub fn vhost_ends_well(&self, veth: &Veth, device: Running, path: &Path) {
+        drop(FrontEnd::working(path, veth.queues));
+        device.signal(Signal::SIGTERM);
+        device.finish(SOON).ok();
+        self.nothing_left(&veth.ifname, &[]);
     }
 
     /// A guest of the lab's user in the distribution's QEMU, that boots from the network. Not

@@ -5,7 +5,6 @@
 //! moves the frames; whatever changes a ring stops it first and starts it anew.
 #![forbid(unsafe_code)]
 
-mod descriptor;
 mod refusal;
 mod rings;
 
@@ -15,9 +14,9 @@ use std::sync::Arc;
 pub use refusal::{Refusal, Refused};
 pub use rings::RingSetup;
 
-use crate::memory::{GuestMemory, MAX_REGIONS};
+use crate::memory::{BadRegion, GuestMemory, MAX_REGIONS};
 use crate::net::{NetConfig, feature};
-use crate::protocol::{Code, Message, Reader, Writer};
+use crate::protocol::{Code, Descriptor, Message, Reader, Writer};
 use crate::ring::Ring;
 use rings::Slot;
 
@@ -71,7 +70,7 @@ pub struct Session {
     memory: Arc<GuestMemory>,
     slots: Vec<Slot>,
     /// Kept open: a front end may take its end for the end of the device.
-    _requests: Option<OwnedFd>,
+    _requests: Option<Descriptor>,
 }
 
 impl Session {
@@ -188,7 +187,7 @@ impl Session {
     fn set_memory(
         &mut self,
         read: &mut Reader<'_>,
-        files: &[OwnedFd],
+        files: &[Descriptor],
         backend: &mut impl Backend,
     ) -> Result<(), Refusal> {
         let (count, _padding) = (read.u32()? as usize, read.u32()?);
@@ -197,7 +196,7 @@ impl Session {
         }
         let mut memory = GuestMemory::default();
         for file in files {
-            memory = memory.with(read.region()?, file)?;
+            memory = memory.with(read.region()?, memory_of(file)?)?;
         }
         self.use_memory(memory, backend)
     }
@@ -205,12 +204,12 @@ impl Session {
     fn add_memory(
         &mut self,
         read: &mut Reader<'_>,
-        files: &[OwnedFd],
+        files: &[Descriptor],
         backend: &mut impl Backend,
     ) -> Result<(), Refusal> {
         let [file] = files else { return Err(Refusal::Descriptors(files.len(), 1)) };
         let _padding = read.u64()?;
-        let memory = self.memory.with(read.region()?, file)?;
+        let memory = self.memory.with(read.region()?, memory_of(file)?)?;
         self.use_memory(memory, backend)
     }
 
@@ -225,6 +224,13 @@ impl Session {
     fn use_memory(&mut self, memory: GuestMemory, backend: &mut impl Backend) -> Result<(), Refusal> {
         self.memory = Arc::new(memory);
         self.restart(backend)
+    }
+}
+
+fn memory_of(descriptor: &Descriptor) -> Result<&OwnedFd, Refusal> {
+    match descriptor {
+        Descriptor::Memory(file) => Ok(file),
+        _ => Err(Refusal::Memory(BadRegion::Kind)),
     }
 }
 

@@ -32,7 +32,7 @@ pub enum Refusal {
     #[error("{0} descriptors, where {1} belong")]
     Descriptors(usize, usize),
     /// A descriptor that could make its user wait for somebody.
-    #[error("kick and call must be eventfds, pipes or sockets")]
+    #[error("kick and call must be eventfds, pipes or unix sockets")]
     Event,
     /// A ring without a kick descriptor.
     #[error("a ring without a kick descriptor; polling is not offered")]

@@ -5,10 +5,9 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::descriptor::check_event;
 use super::{Backend, Refusal, Session};
 use crate::net::feature;
-use crate::protocol::{Reader, Writer};
+use crate::protocol::{Descriptor, Reader, Writer};
 use crate::ring::{Addresses, MAX_SIZE, Ring, RingFeatures};
 
 /// What comes with a ring that is to be started.
@@ -63,7 +62,7 @@ impl Session {
     pub(super) fn set_kick(
         &mut self,
         word: u64,
-        descriptors: Vec<OwnedFd>,
+        descriptors: Vec<Descriptor>,
         backend: &mut impl Backend,
     ) -> Result<(), Refusal> {
         let index = (word & 0xff) as u32;
@@ -75,7 +74,7 @@ impl Session {
     pub(super) fn set_call(
         &mut self,
         word: u64,
-        descriptors: Vec<OwnedFd>,
+        descriptors: Vec<Descriptor>,
         backend: &mut impl Backend,
     ) -> Result<(), Refusal> {
         let index = (word & 0xff) as u32;
@@ -150,15 +149,13 @@ impl Session {
     }
 }
 
-fn event(word: u64, descriptors: Vec<OwnedFd>) -> Result<Option<Arc<OwnedFd>>, Refusal> {
+fn event(word: u64, descriptors: Vec<Descriptor>) -> Result<Option<Arc<OwnedFd>>, Refusal> {
     let count = descriptors.len();
     let mut descriptors = descriptors.into_iter();
     match (word & NO_DESCRIPTOR != 0, descriptors.next()) {
         (true, _) => Ok(None),
-        (false, Some(descriptor)) if count == 1 => {
-            check_event(&descriptor)?;
-            Ok(Some(Arc::new(descriptor)))
-        }
+        (false, Some(Descriptor::Event(descriptor))) if count == 1 => Ok(Some(Arc::new(descriptor))),
+        (false, Some(_)) if count == 1 => Err(Refusal::Event),
         _ => Err(Refusal::Descriptors(count, 1)),
     }
 }

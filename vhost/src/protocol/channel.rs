@@ -7,6 +7,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::Sender;
 
 use rustix::io::Errno;
 use rustix::net::{
@@ -14,6 +15,7 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 
+use super::Descriptor;
 use super::message::{Head, MAX_DESCRIPTORS, MAX_PAYLOAD, Message, flag};
 
 /// Why a connection is over.
@@ -44,13 +46,15 @@ pub enum Failure {
 pub struct Channel {
     stream: UnixStream,
     bytes: Vec<u8>,
-    descriptors: Vec<OwnedFd>,
+    descriptors: Vec<Descriptor>,
+    closer: Sender<OwnedFd>,
 }
 
 impl Channel {
-    /// Takes over a connection.
-    pub fn new(stream: UnixStream) -> Self {
-        Self { stream, bytes: vec![], descriptors: vec![] }
+    /// Takes over a connection. Descriptors that could hold up whoever closes them go to `closer`:
+    /// drop them on a thread that does nothing else.
+    pub fn new(stream: UnixStream, closer: Sender<OwnedFd>) -> Self {
+        Self { stream, bytes: vec![], descriptors: vec![], closer }
     }
 
     /// The next message, if it is there in full.
@@ -107,7 +111,8 @@ impl Channel {
         self.bytes.truncate(at + got.as_ref().map_or(0, |got| got.bytes));
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                self.descriptors.extend(descriptors);
+                let sorted = descriptors.map(|descriptor| sort(descriptor, &self.closer));
+                self.descriptors.extend(sorted);
             }
         }
         let got = got.map_err(Failure::Os)?;
@@ -134,6 +139,14 @@ impl Channel {
             Err(errno) => Err(Failure::Os(errno)),
         }
     }
+}
+
+fn sort(descriptor: OwnedFd, closer: &Sender<OwnedFd>) -> Descriptor {
+    Descriptor::of(descriptor).unwrap_or_else(|foreign| {
+        // Without a closer it is closed here.
+        let _ = closer.send(foreign);
+        Descriptor::Foreign
+    })
 }
 
 impl AsFd for Channel {

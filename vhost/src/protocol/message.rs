@@ -2,7 +2,7 @@
 //! A message: twelve bytes of head, a payload, descriptors.
 #![forbid(unsafe_code)]
 
-use std::os::fd::OwnedFd;
+use super::Descriptor;
 
 /// Bytes of payload at most. The longest that is understood, a memory table, has 264; front ends
 /// may send more than the table needs.
@@ -166,5 +166,5 @@ pub struct Message {
     /// As many bytes as the head says.
     pub payload: Vec<u8>,
     /// The descriptors that came with it.
-    pub descriptors: Vec<OwnedFd>,
+    pub descriptors: Vec<Descriptor>,
 }

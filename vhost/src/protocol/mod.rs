@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 
 mod channel;
+mod descriptor;
 mod message;
 mod payload;
 
 pub use channel::{Channel, Failure};
+pub use descriptor::Descriptor;
 pub use message::{Code, Head, MAX_DESCRIPTORS, MAX_PAYLOAD, Message, flag};
 pub use payload::{BadPayload, Reader, Writer};
 

@@ -10,19 +10,26 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use super::bus::Watch;
 use super::ring::Descriptor;
 
-/// A shared mapping of a whole file, unmapped when dropped.
+/// A shared mapping of a whole file, unmapped when dropped. The watch goes first: what is mapped
+/// next at the same place is not its to replace.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     watch: Watch,
+    pages: Pages,
+}
+
+/// The address space of a mapping.
+#[derive(Debug)]
+struct Pages {
     base: NonNull<u8>,
     len: usize,
 }
 
 // SAFETY: a mapping belongs to the process and not to a thread.
-unsafe impl Send for Mapping {}
+unsafe impl Send for Pages {}
 // SAFETY: it is shared memory, which others change at any time anyhow; no reference into it is ever
 // made.
-unsafe impl Sync for Mapping {}
+unsafe impl Sync for Pages {}
 
 impl Mapping {
     /// Maps the first `len` bytes, which must be a multiple of the file's page size.
@@ -31,27 +38,24 @@ impl Mapping {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in
         // use.
-        let base = unsafe { mmap(std::ptr::null_mut(), len, access, flags, file, 0) }?;
-        let watched = Watch::new(base as usize, len);
-        let (Some(watch), Some(start)) = (watched, NonNull::new(base.cast())) else {
-            // SAFETY: the mapping was just made, and nobody has its address.
-            unsafe { munmap(base, len) }?;
-            return Err(Errno::NOMEM);
-        };
+        let start = unsafe { mmap(std::ptr::null_mut(), len, access, flags, file, 0) }?;
+        let pages = Pages { base: NonNull::new(start.cast()).ok_or(Errno::NOMEM)?, len };
         // SAFETY: the range is the mapping's; the advice changes what a core dump holds and nothing
         // else.
-        unsafe { madvise(base, len, Advice::LinuxDontDump) }?;
-        Ok(Self { watch, base: start, len })
+        unsafe { madvise(start, len, Advice::LinuxDontDump) }?;
+        let watch = Watch::new(start as usize, len).ok_or(Errno::NOMEM)?;
+        Ok(Self { watch, pages })
     }
 
     /// The pointer to `len` bytes at `offset`, if they lie in the mapping.
     #[inline]
     pub(super) fn at(&self, offset: usize, len: usize) -> Option<NonNull<u8>> {
-        if offset > self.len || len > self.len - offset {
+        let Pages { base, len: all } = self.pages;
+        if offset > all || len > all - offset {
             return None;
         }
         // SAFETY: the offset was just checked to lie in the mapping.
-        Some(unsafe { self.base.add(offset) })
+        Some(unsafe { base.add(offset) })
     }
 
     /// Copies bytes out. Returns whether they lie in the mapping.
@@ -105,7 +109,7 @@ impl Mapping {
     }
 }
 
-impl Drop for Mapping {
+impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, of this length, and every pointer into it is kept beside an
         // `Arc` of it. An error can only mean that the arguments are wrong, and leaves the memory

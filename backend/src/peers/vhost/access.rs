@@ -9,7 +9,7 @@
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, stat};
 use rustix::net::sockopt::socket_peercred;
@@ -66,24 +66,26 @@ fn number(name: &str, file: &str) -> Result<u32, Error> {
 pub(super) fn listen(spec: &VhostSpec, allowed: &Allowed) -> Result<UnixListener, Error> {
     let object = spec.path.display().to_string();
     let failed = |error: io::Error| error::io(&object, "listen", error);
-    check_folder(&spec.path)?;
-    remove_stale(&spec.path, allowed.own)?;
+    let path = safe_path(&spec.path)?;
+    remove_stale(&path, allowed.own)?;
     let before = umask(Mode::from_raw_mode(0o177));
-    let bound = UnixListener::bind(&spec.path);
+    let bound = UnixListener::bind(&path);
     umask(before);
     let listener = bound.map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     if let Some(group) = allowed.group {
-        std::os::unix::fs::chown(&spec.path, None, Some(group)).map_err(failed)?;
+        std::os::unix::fs::chown(&path, None, Some(group)).map_err(failed)?;
     }
     let mode = spec.mode.unwrap_or(if allowed.group.is_some() { 0o660 } else { 0o600 });
-    std::fs::set_permissions(&spec.path, PermissionsExt::from_mode(mode)).map_err(failed)?;
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).map_err(failed)?;
     Ok(listener)
 }
 
+/// The path without links, so that nobody can make it lead elsewhere later.
+///
 /// The folder, and each above it, belongs to us or to root and is nobody else's to write; a folder
 /// like /tmp, where only one's own files can be removed, may be above it.
-fn check_folder(path: &Path) -> Result<(), Error> {
+fn safe_path(path: &Path) -> Result<PathBuf, Error> {
     let object = path.display().to_string();
     let failed = |error: io::Error| error::io(&object, "look at the socket's folder", error);
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -99,7 +101,8 @@ fn check_folder(path: &Path) -> Result<(), Error> {
             return Err(error.hint("use a folder of your own with mode 0700, such as $XDG_RUNTIME_DIR"));
         }
     }
-    Ok(())
+    let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    Ok(folder.join(name))
 }
 
 /// Removes a socket of ours at which nobody listens any more, and nothing else.

@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use xsk_command::say;
 
 use super::access::{self, Allowed};
 use super::log::Log;
-use crate::error::{self, Error, PROGRAM};
+use crate::error::{self, Error};
 use crate::peer_spec::VhostSpec;
 
 /// Where connections come from.
@@ -45,7 +44,7 @@ impl Endpoint {
     }
 
     /// A connection with somebody who may have one, if there is one to be had now.
-    pub(super) fn connection(&mut self) -> Result<Option<UnixStream>, Error> {
+    pub(super) fn connection(&mut self, log: &Log) -> Result<Option<UnixStream>, Error> {
         let found = match &mut self.from {
             _ if self.next.is_some() => Ok(self.next.take()),
             From::Server(listener) => accept(listener),
@@ -58,7 +57,7 @@ impl Endpoint {
         let found = match found {
             // It may be given its mode after its name.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.say_once("the socket does not let this user in");
+                self.say_once("the socket does not let this user in", log);
                 None
             }
             found => found.map_err(|error| self.failed(error))?,
@@ -67,7 +66,7 @@ impl Endpoint {
         match self.allowed.check(&stream) {
             Ok(()) => Ok(Some(stream)),
             Err(why) => {
-                self.say_once(&why);
+                self.say_once(&why, log);
                 Ok(None)
             }
         }
@@ -81,13 +80,13 @@ impl Endpoint {
     }
 
     /// A stranger that listens is found again at each attempt.
-    fn say_once(&mut self, why: &str) {
+    fn say_once(&mut self, why: &str, log: &Log) {
         match &mut self.from {
             From::Client { told: true, .. } => return,
             From::Client { told, .. } => *told = true,
             From::Server(_) => {}
         }
-        say(PROGRAM, &format!("vhost-user: {why}"));
+        log.say(why);
     }
 
     /// Takes a connection that has come while there is one. It is the next one if that is found to

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -50,6 +51,9 @@ pub(crate) struct Service {
     control: Arc<Control>,
     told: Arc<Told>,
     guard: Arc<Guard>,
+    /// Descriptors that could hold up whoever closes them.
+    closer: Sender<OwnedFd>,
+    to_close: Option<Receiver<OwnedFd>>,
     /// Kicks of the control queue, edge-triggered.
     kicks: Arc<OwnedFd>,
 }
@@ -59,6 +63,7 @@ impl Service {
         let made = |errno| error::io("", "make an event", errno);
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(made)?;
         let kicks = epoll::create(CreateFlags::CLOEXEC).map_err(made)?;
+        let (closer, to_close) = channel();
         epoll::add(&kicks, &wake, EventData::new_u64(0), EventFlags::IN | EventFlags::ET).map_err(made)?;
         Ok(Self {
             endpoint: Endpoint::open(spec)?,
@@ -68,12 +73,21 @@ impl Service {
             control,
             told: Arc::new(Told { lost: AtomicBool::new(false), wake }),
             guard: Arc::default(),
+            closer,
+            to_close: Some(to_close),
             kicks: Arc::new(kicks),
         })
     }
 
     pub(super) fn told(&self) -> Arc<Told> {
         Arc::clone(&self.told)
+    }
+
+    /// What a thread is to do that does nothing else, and may never end: closes what could hold it
+    /// up.
+    pub(crate) fn closing(&mut self) -> impl FnOnce() + Send + 'static {
+        let to_close = self.to_close.take();
+        move || to_close.into_iter().flatten().for_each(drop)
     }
 
     /// What the process needs to get connections.
@@ -95,7 +109,7 @@ impl Service {
     pub(crate) fn run(mut self) -> Result<(), Error> {
         self.guard.enter_thread();
         while !self.control.stopped() {
-            let Some(stream) = self.endpoint.connection()? else {
+            let Some(stream) = self.endpoint.connection(&self.shared.log)? else {
                 self.wait(None);
                 continue;
             };
@@ -112,8 +126,11 @@ impl Service {
     /// Serves one connection to its end, and returns why that came.
     fn serve(&mut self, stream: UnixStream) -> String {
         let board = Board::new(Arc::clone(&self.shared), Arc::clone(&self.guard), Arc::clone(&self.kicks));
-        let mut connection =
-            Connection { session: Session::new(self.offer), channel: Channel::new(stream), board };
+        let mut connection = Connection {
+            session: Session::new(self.offer),
+            channel: Channel::new(stream, self.closer.clone()),
+            board,
+        };
         self.told.lost.store(false, Ordering::Release);
         let end = loop {
             if self.control.stopped() {
