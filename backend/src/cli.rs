@@ -6,6 +6,7 @@
 use clap::{CommandFactory, Parser};
 use xsk_command::{EndpointArgs, ErrorArgs, WaitArgs};
 
+use crate::cpus::Cpus;
 use crate::peer_spec::{self, PeerSpec};
 
 const AFTER: &str = "\
@@ -39,6 +40,10 @@ pub struct Cli {
     /// Never sleep: one core a queue, whether there are frames or not
     #[arg(long)]
     pub spin: bool,
+    /// Processors for the queues' threads, in the order of the queues: 2,4-7. A queue's memory
+    /// comes from its processor's node
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<Cpus>,
     /// Print the statistics every so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub stats: Option<f64>,

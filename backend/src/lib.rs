@@ -10,6 +10,7 @@ pub mod checksum;
 pub mod cli;
 mod control;
 mod counters;
+pub mod cpus;
 mod error;
 mod length;
 mod lockdown;

@@ -31,6 +31,8 @@ pub struct Queue {
     pub control: Arc<Control>,
     /// Never sleep, whether there are frames or not.
     pub spin: bool,
+    /// The processor to stay on.
+    pub cpu: Option<usize>,
 }
 
 impl Queue {

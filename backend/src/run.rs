@@ -17,6 +17,7 @@ use xsk_command::say;
 
 use crate::cli::Cli;
 use crate::control::Control;
+use crate::cpus::while_on;
 use crate::error::{self, Error, OTHER, PROGRAM};
 use crate::lockdown;
 use crate::lost::Lost;
@@ -90,7 +91,8 @@ fn start(queues: Vec<Queue>, service: Option<Service>, control: &Arc<Control>) -
     let mut workers = vec![];
     for queue in queues {
         // The kernel keeps 15 bytes of a thread's name.
-        workers.push(spawn(queue.name.replace(" queue ", ":"), control, || queue.run())?);
+        let name = queue.name.replace(" queue ", ":");
+        workers.push(while_on(queue.cpu, || spawn(name, control, || queue.run()))?);
     }
     if let Some(service) = service {
         workers.push(start_service(service, control)?);

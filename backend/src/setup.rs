@@ -13,6 +13,7 @@ use xsk_socket::{BindOptions, Bound, Config, CopyMode, Unbound};
 use crate::cli::Cli;
 use crate::control::Control;
 use crate::counters::Counters;
+use crate::cpus::while_on;
 use crate::error::{self, Error, PROGRAM};
 use crate::length;
 use crate::peer_spec::PeerSpec;
@@ -76,7 +77,7 @@ pub(crate) fn queues(
         _ => (peers::make(&cli.peer, station, inherited, halves.len())?, None),
     };
     let (mut queues, mut rows) = (vec![], vec![]);
-    for (half, peer) in halves.into_iter().zip(made) {
+    for (at, (half, peer)) in halves.into_iter().zip(made).enumerate() {
         let (peer, other) = match others.next() {
             Some(other) => forward(other),
             None => (peer, None),
@@ -88,6 +89,7 @@ pub(crate) fn queues(
             peer,
             control: Arc::clone(control),
             spin: cli.spin,
+            cpu: cpu(cli, at),
         });
         rows.push(half.row);
         rows.extend(other);
@@ -103,8 +105,16 @@ fn forward(other: Half) -> (Box<dyn Peer>, Option<Row>) {
 
 fn bind_all(cli: &Cli, share: u32, port: &mut Port) -> Result<Vec<Half>, Error> {
     let sockets = std::mem::take(&mut port.sockets);
-    let numbered = (port.first_queue..).zip(sockets);
-    numbered.map(|(queue, socket)| bind(cli, share, port, queue, socket)).collect()
+    cli.cpus.iter().try_for_each(|cpus| cpus.check(sockets.len()))?;
+    let numbered = (port.first_queue..).zip(sockets).enumerate();
+    numbered
+        .map(|(at, (queue, socket))| while_on(cpu(cli, at), || bind(cli, share, port, queue, socket)))
+        .collect()
+}
+
+/// The processor of queue number `at` of this process.
+fn cpu(cli: &Cli, at: usize) -> Option<usize> {
+    cli.cpus.as_ref().and_then(|cpus| cpus.of(at))
 }
 
 /// The frames that each of `queues` may have, so that the first ones do not take what the last one

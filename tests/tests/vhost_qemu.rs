@@ -9,7 +9,7 @@ use std::time::Duration;
 use xsk_tests::lab::dnsmasq::BOOT_FILE;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::vhost::QEMU;
-use xsk_tests::lab::{Lab, Running};
+use xsk_tests::lab::{Lab, Running, wait_until};
 use xsk_tests::{lab, skip};
 
 /// TCG on a busy machine is slow.
@@ -31,6 +31,50 @@ fn boots(dnsmasq: &mut Running) {
 fn unfit() -> Option<String> {
     let missing = !Path::new(QEMU).exists();
     missing.then(|| format!("{QEMU} is missing: apt-get install qemu-system-x86"))
+}
+
+/// Firmware uses one pair of however many there are, and the answers come by another queue.
+#[test]
+fn a_guest_with_four_pairs_boots_by_the_first() {
+    let lab = lab!();
+    if let Some(why) = unfit() {
+        skip!("{why}");
+    }
+    let veth = lab.veth(4);
+    lab.steer(&veth, 3);
+    let mut dnsmasq = lab.dnsmasq(&veth, SCRIPT);
+    let (device, path) = lab.vhost(&veth, "");
+    let guest = lab.vhost_qemu(QEMU.as_ref(), &path, 4).start();
+    boots(&mut dnsmasq);
+    guest.kill();
+    let counts = device.kill().stdout;
+    assert!(counts.contains("ready:"), "{counts}");
+    lab.nothing_left(&veth.ifname, &[]);
+}
+
+/// Each boot is a reset of the machine; in between the device is killed, and started again as by a
+/// supervisor.
+#[test]
+fn a_guest_reboots_and_its_device_comes_back() {
+    let lab = lab!();
+    if let Some(why) = unfit() {
+        skip!("{why}");
+    }
+    let veth = lab.veth(1);
+    let mut dnsmasq = lab.dnsmasq(&veth, "#!ipxe\nreboot\n");
+    let (device, path) = lab.vhost(&veth, "");
+    let guest = lab.vhost_qemu(QEMU.as_ref(), &path, 1).start();
+    boots(&mut dnsmasq);
+    let acks = |dnsmasq: &Running| dnsmasq.stderr().matches("DHCPACK(").count();
+    wait_until(BOOT, "a second boot", || acks(&dnsmasq) >= 2);
+    device.kill();
+    lab.nothing_left(&veth.ifname, &[]);
+    let (device, _path) = lab.vhost(&veth, "");
+    let before = acks(&dnsmasq);
+    wait_until(BOOT, "a boot by the new device", || acks(&dnsmasq) > before);
+    guest.kill();
+    device.kill();
+    lab.nothing_left(&veth.ifname, &[]);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::os::unix::net::UnixListener;
 
 use nix::sys::signal::Signal;
 use xsk_tests::lab;
-use xsk_tests::lab::frontend::{FEATURES, FrontEnd};
+use xsk_tests::lab::frontend::{self, FEATURES, FrontEnd};
+use xsk_tests::lab::packet;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::{Lab, SOON, Veth, wait_for, wait_until};
 
@@ -177,5 +178,28 @@ fn with_reconnect_0_it_ends_with_its_front_end() {
     FrontEnd::connect(&path).unwrap().set_up(FEATURES, 1);
     wait_until(SOON, "the device to end", || !device.runs());
     device.finish(SOON).ok();
+    lab.nothing_left(&veth.ifname, &[]);
+}
+
+#[test]
+fn a_device_that_is_started_again_goes_on_where_the_rings_stand() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    let (device, path) = lab.vhost(&veth, ",user=0");
+    let mut front = FrontEnd::working(&path, 1);
+    front.post(0, 0, 4);
+    device.kill();
+    lab.nothing_left(&veth.ifname, &[]);
+    // What was sent while there was no device leaves with the next one.
+    front.descriptor(1, 0, 0x8_0000, 72, 0, 0);
+    front.offer(1, 0);
+    let (device, path) = lab.vhost(&veth, ",user=0");
+    front.come_back(&path);
+    wait_until(SOON, "the frame to be taken", || front.used(1) == 2);
+    assert!(front.transmit(1, &frontend::frame()), "the ring stands still");
+    lab.peer_tap(&veth).send(&packet::frame("after the restart"));
+    let arrived = |number| packet::carries(&front.received(0, number)[12..], "after the restart");
+    wait_until(SOON, "a frame to the guest", || (0..front.used(0)).any(arrived));
+    device.kill();
     lab.nothing_left(&veth.ifname, &[]);
 }

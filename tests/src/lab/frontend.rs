@@ -161,16 +161,56 @@ impl FrontEnd {
 
     /// Sets up a ring, starts it and switches it on.
     pub fn start(&mut self, ring: u32, call: OwnedFd) {
-        self.must(request::SET_VRING_NUM, &pair(ring, SIZE.into()), &[]);
-        self.must(request::SET_VRING_BASE, &pair(ring, 0), &[]);
-        self.must(request::SET_VRING_ADDR, &addresses(ring, USER + place(ring)), &[]);
-        self.must(request::SET_VRING_CALL, &numbers(&[ring.into()]), &[call.as_raw_fd()]);
         let kick = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).unwrap();
-        self.must(request::SET_VRING_KICK, &numbers(&[ring.into()]), &[kick.as_raw_fd()]);
-        self.must(request::SET_VRING_ENABLE, &pair(ring, 1), &[]);
+        self.tell_of(ring, 0, [kick.as_raw_fd(), call.as_raw_fd()]);
         self.kicks.push(kick);
         self.calls.push(call);
         self.sent.push(0);
+    }
+
+    /// Connects again, as a front end does whose device was started anew: the guest goes on with
+    /// the same memory and the same rings.
+    ///
+    /// # Panics
+    /// The device does not serve.
+    pub fn come_back(&mut self, path: &Path) {
+        self.stream = UnixStream::connect(path).unwrap();
+        self.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        self.must(request::SET_OWNER, &[], &[]);
+        self.must(request::SET_FEATURES, &FEATURES.to_ne_bytes(), &[]);
+        self.give_memory();
+        for ring in 0..self.kicks.len() {
+            let fds = [self.kicks[ring].as_raw_fd(), self.calls[ring].as_raw_fd()];
+            self.tell_of(ring as u32, self.used(ring as u32), fds);
+        }
+    }
+
+    /// Everything about a ring.
+    fn tell_of(&mut self, ring: u32, base: u16, [kick, call]: [RawFd; 2]) {
+        self.must(request::SET_VRING_NUM, &pair(ring, SIZE.into()), &[]);
+        self.must(request::SET_VRING_BASE, &pair(ring, base.into()), &[]);
+        self.must(request::SET_VRING_ADDR, &addresses(ring, USER + place(ring)), &[]);
+        self.must(request::SET_VRING_CALL, &numbers(&[ring.into()]), &[call]);
+        self.must(request::SET_VRING_KICK, &numbers(&[ring.into()]), &[kick]);
+        self.must(request::SET_VRING_ENABLE, &pair(ring, 1), &[]);
+    }
+
+    /// Posts `count` buffers of 2 KiB to receive into, from descriptor `first` on.
+    pub fn post(&mut self, ring: u32, first: u16, count: u16) {
+        for index in first..first + count {
+            self.descriptor(ring, index, buffer(ring, index), 2048, WRITE, 0);
+            self.offer(ring, index);
+        }
+    }
+
+    /// The frame that was received as number `number` of a ring, with its header, from a chain of
+    /// one buffer.
+    pub fn received(&self, ring: u32, number: u16) -> Vec<u8> {
+        let entry = self.read(place(ring) + 0x2004 + 8 * u64::from(number % SIZE), 8);
+        let at = |from: usize| {
+            u32::from_le_bytes([entry[from], entry[from + 1], entry[from + 2], entry[from + 3]])
+        };
+        self.read(buffer(ring, at(0) as u16), at(4) as usize)
     }
 
     /// Writes to the guest's memory.
@@ -237,6 +277,11 @@ pub fn frame() -> Vec<u8> {
 /// behind 8.
 pub fn place(ring: u32) -> u64 {
     0x1_0000 + 0x4000 * u64::from(ring)
+}
+
+/// Where a ring's buffers to receive into lie.
+fn buffer(ring: u32, index: u16) -> u64 {
+    0x9_0000 + 0x1_0000 * u64::from(ring / 2) + 2048 * u64::from(index)
 }
 
 /// Numbers of 8 bytes.
