@@ -32,7 +32,9 @@ pub use xsk_proto as proto;
 
 /// What a descriptor is, where it stands in the table, and whether it survives an exec.
 pub mod descriptors {
-    pub use crate::sys::descriptors::{LOWEST, above_streams, is_af_xdp, netns_cookie, survive_exec};
+    pub use crate::sys::descriptors::{
+        LOWEST, above_streams, is_af_xdp, lowered, netns_cookie, survive_exec,
+    };
 }
 
 /// What to do about a full table of descriptors.

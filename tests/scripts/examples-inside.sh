@@ -34,7 +34,7 @@ make_box() {
     install -m 755 /dev/stdin /usr/local/bin/make <<'WRAPPER'
 #!/bin/sh
 [ $# -gt 0 ] || exit 0
-exec /usr/bin/make --no-print-directory RELEASE=/run/built "$@"
+exec /usr/bin/make --no-print-directory RELEASE=/run/built CAPI=/run/built "$@"
 WRAPPER
     useradd --create-home --shell /bin/bash alice
     echo 'alice ALL=(ALL) NOPASSWD: ALL' | install -m 440 /dev/stdin /etc/sudoers.d/alice

@@ -15,8 +15,8 @@ DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
 # strace injects faults, jq and python3 read and write what the tests compare; dbus, pkexec, polkitd, sudo and
 # systemd (for systemd-socket-activate) are ways in to the helper. user-mode-linux is a guest with a real driver, whose
 # modules kmod loads; iperf3 loads its network.
-CHECK="bpftool dbus dnsmasq-base ethtool g++ git golang-go iperf3 jq kmod libc6-dbg pkexec"
-CHECK+=" polkitd python3 qemu-system-x86 shellcheck strace sudo systemd tcpdump tshark uidmap"
+CHECK="bpftool bubblewrap crun dbus dnsmasq-base ethtool g++ git golang-go iperf3 jq kmod libc6-dbg"
+CHECK+=" pkexec podman polkitd python3 qemu-system-x86 shellcheck strace sudo systemd tcpdump tshark uidmap"
 CHECK+=" user-mode-linux valgrind"
 # What packaging/debian builds with, and the tools that judge it.
 DEB="debhelper dh-apparmor dh-python dpkg-dev fakeroot libbpf-dev lintian man-db python3 systemd"

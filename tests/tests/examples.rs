@@ -250,6 +250,11 @@ fn built(folder: &Path) -> Result<(), String> {
         let from = lab::built_program(name)?;
         fs::copy(from, folder.join(name)).map_err(|error| error.to_string())?;
     }
+    for name in ["libxskclient.so", "libxskclient.a"] {
+        let from = lab::target_dir().join("capi").join(name);
+        let hint = "cargo build --locked --profile capi -p xsk-capi";
+        fs::copy(&from, folder.join(name)).map_err(|error| format!("{}: {error}: {hint}", from.display()))?;
+    }
     for (path, text) in xsk_pages::programs().iter().flat_map(|program| program.files().unwrap()) {
         let path = folder.join("share").join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

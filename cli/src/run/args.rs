@@ -46,6 +46,9 @@ pub struct RunArgs {
 
     /// Acquire this netdev too; COMMAND finds its option string in XSK_NETDEV_ID (may be given
     /// several times).
+    ///
+    /// XSK_FDS has the number of descriptors from 3 on that COMMAND inherits, for a container
+    /// engine: podman run --preserve-fds="$XSK_FDS" ...
     #[arg(long, value_name = "NETDEV")]
     pub acquire: Vec<OsString>,
 

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 use xsk_client::Error;
-use xsk_client::descriptors::survive_exec;
+use xsk_client::descriptors::{lowered, survive_exec};
 use xsk_command::Failure;
 
 use super::leased::Leased;
@@ -23,27 +23,38 @@ const NOT_FOUND: u8 = 127;
 pub(super) struct Start {
     pub(super) command: Vec<OsString>,
     pub(super) variables: Vec<(OsString, OsString)>,
+    /// The highest descriptor that it inherits for a lease.
+    highest: Option<RawFd>,
 }
 
 impl Start {
     pub(super) fn new(command: Vec<OsString>) -> Self {
-        Self { command, variables: Vec::new() }
+        Self { command, variables: Vec::new(), highest: None }
     }
 
     /// Puts the sockets of a lease into it, and lets them and the lease survive the exec.
     pub(super) fn take(&mut self, held: Leased) -> Result<(), Error> {
         let Leased { target, lease, .. } = held;
-        let numbers: Vec<RawFd> = lease.sockets.iter().map(AsRawFd::as_raw_fd).collect();
+        // A container engine passes on so many descriptors from 3 on, and wants all of them open.
+        let lowest = |fd| lowered(fd).map_err(|errno| Error::system("fcntl", errno));
+        let connection = lowest(lease.connection)?;
+        let sockets = lease.sockets.into_iter().map(lowest).collect::<Result<Vec<_>, _>>()?;
+        let numbers: Vec<RawFd> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
         let text = target.netdev().with_sockets(lease.granted.mode, &numbers);
         target.put(&text, &mut self.command, &mut self.variables);
-        for fd in lease.sockets.into_iter().chain([lease.connection]) {
+        for fd in sockets.into_iter().chain([connection]) {
+            self.highest = self.highest.max(Some(fd.as_raw_fd()));
             survive_exec(fd).map_err(|errno| Error::system("fcntl", errno))?;
         }
         Ok(())
     }
 
     /// Becomes the command; comes back where that failed.
-    pub(super) fn become_it(self) -> Failure {
+    pub(super) fn become_it(mut self) -> Failure {
+        // The descriptors from 3 on, as podman's --preserve-fds and the like count them.
+        if let Some(highest) = self.highest {
+            self.variables.push(("XSK_FDS".into(), (highest - 2).to_string().into()));
+        }
         let mut words = self.command.into_iter();
         let program = words.next().unwrap_or_default();
         let arguments: Vec<OsString> = words.collect();

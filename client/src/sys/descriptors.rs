@@ -23,6 +23,16 @@ pub fn above_streams(fd: OwnedFd) -> Result<OwnedFd, Errno> {
     if fd.as_raw_fd() >= LOWEST { Ok(fd) } else { fcntl_dupfd_cloexec(&fd, LOWEST) }
 }
 
+/// The same descriptor under the lowest free number from 3 on, if that is lower than its own. Where
+/// several are lowered one after the other no hole stays between them.
+///
+/// # Errors
+/// What fcntl(2) says.
+pub fn lowered(fd: OwnedFd) -> Result<OwnedFd, Errno> {
+    let lower = fcntl_dupfd_cloexec(&fd, LOWEST)?;
+    Ok(if lower.as_raw_fd() < fd.as_raw_fd() { lower } else { fd })
+}
+
 /// Lets `fd` survive an exec, open for the program that this process becomes; returns its number.
 ///
 /// # Errors
