@@ -37,5 +37,10 @@ pub mod descriptors {
     };
 }
 
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// What to do about a full table of descriptors.
 const TABLE_HINT: &str = "close descriptors, or raise the limit: ulimit -n 4096";

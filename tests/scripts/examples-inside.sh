@@ -4,7 +4,7 @@
 #
 #   examples-inside.sh TREE BUILT SETUP FILE...
 #
-# TREE is the source tree and BUILT has the programs. SETUP is `bare`, or `installed` for a document
+# TREE is the source tree, and BUILT has the programs as `make build` leaves them. SETUP is `bare`, or `installed` for a document
 # that takes the installation for granted. Each FILE is one example. It runs in mount, network and
 # process namespaces whose /usr, /etc, /run and /home are copies, as the user alice, who may use
 # sudo. An example that ends by itself is pasted twice. One that does not (a backend) has to print
@@ -34,7 +34,7 @@ make_box() {
     install -m 755 /dev/stdin /usr/local/bin/make <<'WRAPPER'
 #!/bin/sh
 [ $# -gt 0 ] || exit 0
-exec /usr/bin/make --no-print-directory RELEASE=/run/built CAPI=/run/built "$@"
+exec /usr/bin/make --no-print-directory RELEASE=/run/built/release "$@"
 WRAPPER
     useradd --create-home --shell /bin/bash alice
     echo 'alice ALL=(ALL) NOPASSWD: ALL' | install -m 440 /dev/stdin /etc/sudoers.d/alice

@@ -244,30 +244,17 @@ fn netdevs(command: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// The programs under test, and what is installed beside them.
-fn built(folder: &Path) -> Result<(), String> {
-    for name in ["xsk-helper", "xsk-helper-admin", "xsk-client", "xsk-backend"] {
-        let from = lab::built_program(name)?;
-        fs::copy(from, folder.join(name)).map_err(|error| error.to_string())?;
-    }
-    for name in ["libxskclient.so", "libxskclient.a"] {
-        let from = lab::target_dir().join("capi").join(name);
-        let hint = "cargo build --locked --profile capi -p xsk-capi";
-        fs::copy(&from, folder.join(name)).map_err(|error| format!("{}: {error}: {hint}", from.display()))?;
-    }
-    for (path, text) in xsk_pages::programs().iter().flat_map(|program| program.files().unwrap()) {
-        let path = folder.join("share").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    Ok(())
+/// The programs under test, laid out for `make install`.
+fn built(folder: &Path) -> Result<PathBuf, String> {
+    lab::release_tree(folder, |name, path| {
+        fs::copy(lab::built_program(name)?, path).map_err(|error| error.to_string()).map(drop)
+    })
 }
 
 /// Runs these examples of a document, one after the other, in a box of their own.
 fn run(setup: &str, document: &str, examples: &[Example]) -> Result<(), String> {
     let name = format!("examples-{}-{}", document.replace('/', "-"), process::id());
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::create_dir_all(folder.join("built")).unwrap();
     built(&folder.join("built"))?;
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--propagation", "private", "--net", "--pid", "--fork", "--kill-child"]);

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{fs, process};
 
+use xsk_tests::lab;
+
 const PREFIXES: [&str; 2] = ["/usr", "/opt/xsk"];
 
 /// A folder for built programs and one to install them in.
@@ -22,16 +24,9 @@ impl Tree {
             process::id(),
             prefix.replace('/', "-")
         ));
-        let built = folder.join("built");
-        fs::create_dir_all(built.join("share")).unwrap();
-        for name in ["xsk-helper", "xsk-helper-admin", "xsk-client", "xsk-backend"] {
-            fs::write(built.join(name), format!("{prefix}/libexec/xsk-helper-admin")).unwrap();
-        }
-        for (path, text) in xsk_pages::programs().iter().flat_map(|program| program.files().unwrap()) {
-            let path = built.join("share").join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
+        let stand_in = format!("{prefix}/libexec/xsk-helper-admin");
+        let program = |_: &str, path: &Path| fs::write(path, &stand_in).map_err(|e| e.to_string());
+        lab::release_tree(&folder, program).unwrap();
         fs::create_dir(folder.join("root")).unwrap();
         Self { folder, prefix }
     }
@@ -44,7 +39,7 @@ impl Tree {
         let mut make = Command::new("make");
         make.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()).args(["-s", goal]);
         make.arg(format!("DESTDIR={}", self.root().display())).arg(format!("PREFIX={}", self.prefix));
-        make.arg(format!("RELEASE={}", self.folder.join("built").display()));
+        make.arg(format!("RELEASE={}", self.folder.join("release").display()));
         let done = make.output().unwrap();
         assert!(done.status.success(), "make {goal}: {}", String::from_utf8_lossy(&done.stderr));
         done

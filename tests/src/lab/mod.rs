@@ -22,6 +22,7 @@ pub mod nic;
 mod nss;
 pub mod packet;
 pub mod proc;
+mod release;
 pub mod shared_end;
 mod skip;
 mod space;
@@ -46,6 +47,7 @@ pub use far::Far;
 pub use freezer::Freezer;
 pub use host::{ADMIN, Activated, INSTALLED, Polkit};
 pub use link::Veth;
+pub use release::release_tree;
 pub use skip::{
     elsewhere as say_elsewhere, feature as say_feature, figure as say_figure, say as say_skipped,
 };
