@@ -4,9 +4,8 @@
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sys::socket::{UnixAddr, getpeername, getsockopt, sockopt::PeerCredentials};
-use xsk_proto::Code;
 
-use crate::error::Failure;
+use crate::error::{Failure, IdentityFault};
 use crate::isolation::entry::Origin;
 use crate::isolation::invoker::Invoker;
 use crate::leases::key::Netns;
@@ -43,10 +42,10 @@ impl Caller {
     pub(crate) fn of(connection: impl AsFd, entry: &Entry, netns: Netns) -> Result<Self, Failure> {
         netns::check(&connection, netns)?;
         let credentials = getsockopt(&connection, PeerCredentials)
-            .map_err(|error| Failure::internal("reading SO_PEERCRED", error))?;
+            .map_err(|error| Failure::sys("reading SO_PEERCRED", error))?;
         let (uid, pid) = (credentials.uid(), credentials.pid());
         if uid == u32::MAX || pid == 0 {
-            return Err(unknown("the kernel does not say who is at the other end of the connection"));
+            return Err(IdentityFault::Unnamed.into());
         }
         let denying = match entry {
             Entry::Exec(origin) => {
@@ -56,7 +55,7 @@ impl Caller {
             Entry::Accepted => Vec::new(),
         };
         let mut groups = sockets::peer_groups(connection.as_fd())
-            .map_err(|error| Failure::internal("reading SO_PEERGROUPS", error))?;
+            .map_err(|error| Failure::sys("reading SO_PEERGROUPS", error))?;
         groups.push(credentials.gid());
         Ok(Self { uid, groups, denying, pid: pid.unsigned_abs(), netns })
     }
@@ -67,17 +66,17 @@ impl Caller {
 /// listener.
 fn check_peer(connection: &impl AsFd) -> Result<(), Failure> {
     let peer = getpeername::<UnixAddr>(connection.as_fd().as_raw_fd())
-        .map_err(|error| Failure::internal("reading the name of the other end", error))?;
+        .map_err(|error| Failure::sys("reading the name of the other end", error))?;
     if peer.is_unnamed() {
         return Ok(());
     }
-    Err(unknown("the connection is one to a listener, so the kernel names that and not who connected"))
+    Err(IdentityFault::Listener.into())
 }
 
 /// Whether all that is known of the user who started the process says that they made the
 /// connection. An inherited one of root's would say 0, whoever holds it now; and root's process may
 /// be a user's by sudo or pkexec. Returns the groups that the process had of the user.
-fn agree(origin: &Origin, peer: u32) -> Result<Vec<u32>, Failure> {
+fn agree(origin: &Origin, peer: u32) -> Result<Vec<u32>, IdentityFault> {
     if let Some(other) = origin.invokers.iter().find(|invoker| invoker.uid != Some(peer)) {
         return Err(disagreeing(*other, peer));
     }
@@ -85,26 +84,15 @@ fn agree(origin: &Origin, peer: u32) -> Result<Vec<u32>, Failure> {
         real if real == peer => Ok(origin.groups.clone()),
         // The groups are root's then.
         0 if !origin.invokers.is_empty() => Ok(Vec::new()),
-        real => Err(unknown(&format!(
-            "the helper was started by uid {real} over a connection that uid {peer} made"
-        ))),
+        real => Err(IdentityFault::StartedBy { real, peer }),
     }
 }
 
-fn disagreeing(invoker: Invoker, peer: u32) -> Failure {
-    let Invoker { variable, uid } = invoker;
-    let message = match uid {
-        Some(uid) => format!(
-            "the helper was started for uid {uid}, by {variable}, over a connection that uid {peer} made"
-        ),
-        None => format!("{variable} in the helper's environment is not a uid"),
-    };
-    Failure::new(Code::Identity, "connection", message)
-        .hint(format!("start the helper by xsk-client, or without {variable}: env -u {variable} …"))
-}
-
-fn unknown(message: &str) -> Failure {
-    Failure::new(Code::Identity, "connection", message).hint("let xsk-client make the connection itself")
+fn disagreeing(Invoker { variable, uid }: Invoker, peer: u32) -> IdentityFault {
+    match uid {
+        Some(uid) => IdentityFault::StartedFor { variable, uid, peer },
+        None => IdentityFault::NoUid { variable },
+    }
 }
 
 #[cfg(test)]
@@ -118,8 +106,8 @@ mod tests {
 
     #[test]
     fn all_have_to_agree() {
-        let groups = |origin: Origin, peer| agree(&origin, peer).map_err(|failure| failure.code());
-        let refused = Err(Code::Identity);
+        let groups = |origin: Origin, peer| agree(&origin, peer).map_err(|_| ());
+        let refused = Err(());
         assert_eq!(groups(started(1000, &[]), 1000), Ok(vec![7]));
         assert_eq!(groups(started(0, &[]), 0), Ok(vec![7]));
         assert_eq!(groups(started(0, &[("SUDO_UID", Some(1000))]), 1000), Ok(vec![]));
@@ -138,7 +126,8 @@ mod tests {
 
     #[test]
     fn the_hint_names_the_variable() {
-        let failure = agree(&started(0, &[("SUDO_UID", Some(1000))]), 0).unwrap_err();
-        assert!(failure.refused().hint.contains("env -u SUDO_UID"), "{failure}");
+        let fault = agree(&started(0, &[("SUDO_UID", Some(1000))]), 0).unwrap_err();
+        let refused = Failure::from(fault).refused();
+        assert!(refused.hint.contains("env -u SUDO_UID"), "{refused:?}");
     }
 }

@@ -12,9 +12,8 @@ use std::os::unix::ffi::OsStringExt;
 use caps::CapSet;
 use nix::errno::Errno;
 use nix::unistd::{execve, geteuid, getuid, setresgid, setresuid};
-use xsk_proto::Code;
 
-use crate::error::Failure;
+use crate::error::{Failure, SetupFault};
 use crate::isolation::entry::Origin;
 use crate::isolation::service::ServiceUser;
 use crate::paths::ADMIN;
@@ -54,6 +53,7 @@ pub(crate) fn execute(origin: &Origin, environment: &[CString]) -> Failure {
     let arguments = std::env::args_os().skip(1).filter_map(|text| CString::new(text.into_vec()).ok());
     let arguments: Vec<CString> = std::iter::once(c"xsk-helper".to_owned()).chain(arguments).collect();
     let program = CString::new(ADMIN).unwrap_or_default();
+    let failed = |errno: Errno| SetupFault::NoAdmin(errno.into()).into();
     let executed =
         privileges(origin).and_then(|()| execve(&program, &arguments, environment).map_err(failed));
     match executed {
@@ -67,7 +67,7 @@ fn privileges(origin: &Origin) -> Result<(), Failure> {
     if origin.real_uid != 0 && geteuid().is_root() {
         let ServiceUser { uid, gid } = ServiceUser::find()?;
         let taken = setresgid(gid, gid, gid).and_then(|()| setresuid(uid, uid, uid));
-        return taken.map_err(|error| Failure::internal("taking the setuid bit back", error));
+        return taken.map_err(|error| Failure::sys("taking the setuid bit back", error));
     }
     if origin.real_uid == 0 {
         return Ok(());
@@ -77,14 +77,5 @@ fn privileges(origin: &Origin) -> Result<(), Failure> {
             caps::set(None, CapSet::Inheritable, &permitted)?;
             caps::set(None, CapSet::Ambient, &permitted)
         })
-        .map_err(|error| Failure::internal("passing the capabilities on", error))
-}
-
-fn failed(error: Errno) -> Failure {
-    Failure::new(
-        Code::NotInstalled,
-        ADMIN,
-        format!("{ADMIN}, which does what arguments say, cannot be executed: {error}"),
-    )
-    .hint("install it: make install, or the package xsk-helper")
+        .map_err(|error| Failure::sys("passing the capabilities on", error))
 }

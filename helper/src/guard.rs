@@ -17,7 +17,6 @@ use caps::{CapSet, Capability};
 use xsk_bpf::{Error, LivingLeases, Place};
 
 use crate::audit::{Line, What};
-use crate::bpf_call::explain;
 use crate::error::Failure;
 use crate::isolation::service;
 use crate::leases::key::{Key, Netns};
@@ -43,7 +42,7 @@ fn folder() -> PathBuf {
 pub(crate) fn prepare() -> Result<(), Failure> {
     if !xsk_bpf::Guard::is_pinned(&folder()) && worth_trying() {
         if let Err(failure) = load() {
-            Line::new(What::Error).with("guard", &failure.refused().message).log();
+            Line::new(What::Error).with("guard", failure.refused().message).log();
         }
     }
     service::give_up(CAP_PERFMON)
@@ -58,7 +57,7 @@ fn worth_trying() -> bool {
 
 /// One helper at a time; a refusal is remembered until the next boot, so that not every request asks for it.
 fn load() -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::internal("preparing the bind guard", error);
+    let failed = |error: io::Error| Failure::sys("preparing the bind guard", error);
     let lock = open_lock_file(LOCK_FILE).map_err(failed)?;
     if !locks::lock_within(&lock, 0, 1, PATIENCE).map_err(failed)?
         || lock.metadata().map_err(failed)?.len() > 0
@@ -75,7 +74,7 @@ fn load() -> Result<(), Failure> {
     }
     with(&[CAP_BPF, CAP_PERFMON], || xsk_bpf::Guard::load(&dir))?.map_err(|error| {
         remember(&lock, &error);
-        explain(&error)
+        error.into()
     })
 }
 
@@ -88,7 +87,7 @@ fn remember(mut lock: &File, error: &Error) {
 }
 
 fn with<T>(caps: &[Capability], work: impl FnOnce() -> T) -> Result<T, Failure> {
-    privilege::with(caps, work).map_err(|error| Failure::internal("raising CAP_BPF", error))
+    privilege::with(caps, work).map_err(|error| Failure::sys("raising CAP_BPF", error))
 }
 
 fn place(key: Key, queue: u32) -> Place {
@@ -106,12 +105,11 @@ impl Guard {
         if !xsk_bpf::Guard::is_pinned(&dir) {
             return None;
         }
-        match with(&[CAP_BPF], || xsk_bpf::Guard::open(&dir))
-            .and_then(|opened| opened.map_err(|e| explain(&e)))
+        match with(&[CAP_BPF], || xsk_bpf::Guard::open(&dir)).and_then(|opened| opened.map_err(Failure::from))
         {
             Ok(guard) => Some(Self(guard)),
             Err(failure) => {
-                Line::new(What::Error).with("guard", &failure.refused().message).log();
+                Line::new(What::Error).with("guard", failure.refused().message).log();
                 None
             }
         }
@@ -135,7 +133,7 @@ impl Guard {
         held.map_err(|error| {
             let queues = first..first.saturating_add(u32::try_from(sockets.len()).unwrap_or(u32::MAX));
             end(&self.0.leases, key, queues);
-            explain(&error)
+            error.into()
         })
     }
 
@@ -149,12 +147,12 @@ impl Guard {
             let places = self.0.leases.places()?;
             places.into_iter().filter(dead).try_for_each(|place| self.0.leases.end(place))
         })?
-        .map_err(|error| explain(&error))
+        .map_err(Failure::from)
     }
 
     /// Every interface with a lease that is noted, each once.
     pub(crate) fn interfaces(&self) -> Result<Vec<Key>, Failure> {
-        let places = with(&[CAP_BPF], || self.0.leases.places())?.map_err(|error| explain(&error))?;
+        let places = with(&[CAP_BPF], || self.0.leases.places())?.map_err(Failure::from)?;
         let mut keys: Vec<Key> = Vec::new();
         for place in places {
             let key = Key { netns: Netns::of_number(place.netns), ifindex: place.ifindex };

@@ -24,7 +24,7 @@ pub(crate) struct Kernel {
 impl Kernel {
     pub(crate) fn open() -> Result<Self, Failure> {
         let netns = netns::own()?;
-        let netlink = netlink::route().map_err(|error| Failure::internal("opening rtnetlink", error))?;
+        let netlink = netlink::route().map_err(|error| Failure::sys("opening rtnetlink", error))?;
         let (netdev, ethtool) = (netlink::netdev().ok().flatten(), netlink::ethtool().ok().flatten());
         Ok(Self { netns, netlink, netdev, ethtool })
     }

@@ -14,7 +14,8 @@
 //! | [`netns`] | the network namespace |
 //! | [`leases`] | the lease table, which is the kernel's: locks and pins |
 //! | [`bpf_call`], [`connection`], [`netlink`] | bpf(2) with capabilities; packets of a client; netlink sockets |
-//! | [`audit`], [`error`], [`exit`], [`failpoints`], [`paths`], [`sys`], [`unit_status`] | logs, errors, system calls |
+//! | [`audit`], [`error`], [`exit`], [`unit_status`] | the log; what went wrong, and what is said of it |
+//! | [`failpoints`], [`paths`], [`sys`] | system calls, places, and where a test can stop a process |
 //!
 //! `tests/layers.rs` holds the code to this table. All unsafe code is in [`sys`].
 //!
@@ -47,6 +48,5 @@ mod start;
 mod sys;
 mod unit_status;
 
-pub use error::Failure;
 pub use start::start;
-pub use xsk_proto::Code;
+pub use xsk_proto::{Code, Refused};

@@ -7,14 +7,12 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 
-use xsk_proto::Code;
-
-use crate::error::Failure;
+use crate::error::{Failure, IdentityFault};
 use crate::leases::key::Netns;
 use crate::sys::sockets;
 
 fn failed(error: io::Error) -> Failure {
-    Failure::internal("finding out the network namespace", error)
+    Failure::sys("finding out the network namespace", error)
 }
 
 /// The namespace of this process.
@@ -31,14 +29,7 @@ pub(crate) fn own() -> Result<Netns, Failure> {
 /// itself.
 pub(crate) fn check(connection: impl AsFd, own: Netns) -> Result<(), Failure> {
     match sockets::netns_cookie(connection.as_fd()).map_err(failed)? {
-        Some(theirs) if own != Netns::Cookie(theirs) => Err(Failure::new(
-            Code::Namespace,
-            "network namespace",
-            "the client is in another network namespace than this helper",
-        )
-        .hint(
-            "start a helper in the client's namespace: xsk-client run --helper, or xsk-helper listen there",
-        )),
+        Some(theirs) if own != Netns::Cookie(theirs) => Err(IdentityFault::Namespace.into()),
         _ => Ok(()),
     }
 }

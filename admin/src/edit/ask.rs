@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead, Write};
 
-use xsk_helper::Failure;
+use xsk_helper::Refused;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -12,10 +12,10 @@ pub(super) enum Answer {
 }
 
 /// Says what is wrong, and asks until there is an answer. Where nobody answers, nothing is changed.
-pub(super) fn what_now(failure: &Failure, text: &str) -> Answer {
+pub(super) fn what_now(refused: &Refused, text: &str) -> Answer {
     let mut input = io::stdin().lock();
     loop {
-        println!("{failure}");
+        println!("{}\n  hint: {}", refused.message, refused.hint);
         print!("What now? (e)dit again, (q)uit without a change, (s)how the text: ");
         let _ = io::stdout().flush();
         match answer(&mut input) {

@@ -7,15 +7,16 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use xsk_helper::{Code, Failure};
+use xsk_helper::{Code, Refused};
 
+use super::refused;
 use super::target::{Target, failed, read};
 
 pub(super) struct Draft(PathBuf);
 
 impl Draft {
     /// A copy of a file. What an edit that was killed has left goes.
-    pub(super) fn of(target: &Target) -> Result<Self, Failure> {
+    pub(super) fn of(target: &Target) -> Result<Self, Refused> {
         let draft = Self(beside(target.path(), ".edit"));
         write(&draft.0, target.text().map_or("", String::as_str), (0, 0, 0o600))
             .map_err(|error| failed(&draft.0, &error))?;
@@ -27,15 +28,15 @@ impl Draft {
     }
 
     /// What was made of it. An editor may have put another file in its place.
-    pub(super) fn text(&self) -> Result<String, Failure> {
+    pub(super) fn text(&self) -> Result<String, Refused> {
         let place = self.0.display().to_string();
-        let gone = || Failure::new(Code::Policy, &place, format!("the editor took {place} away"));
+        let gone = || refused(Code::Policy, &place, format!("the editor took {place} away"), "");
         read(&self.0)?.map(|(text, _)| text).ok_or_else(gone)
     }
 
     /// Puts this text in the place of the file: a new file, of which nobody has a descriptor, is
     /// written in full before it has the name.
-    pub(super) fn replace(&self, target: &Target, text: &str) -> Result<(), Failure> {
+    pub(super) fn replace(&self, target: &Target, text: &str) -> Result<(), Refused> {
         let new = beside(target.path(), ".new");
         write(&new, text, target.owner())
             .and_then(|()| fs::rename(&new, target.path()))

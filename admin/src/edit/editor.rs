@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-use xsk_helper::{Code, Failure};
+use xsk_helper::{Code, Refused};
 
+use super::refused;
 use super::target::{read, trusted};
 
 /// One line: an absolute path, with arguments if need be, or the word `environment`.
@@ -35,7 +36,7 @@ impl Environment {
 }
 
 /// The words of the editor's command.
-pub(super) fn choose(environment: &Environment) -> Result<Vec<String>, Failure> {
+pub(super) fn choose(environment: &Environment) -> Result<Vec<String>, Refused> {
     let setting = match read(Path::new(SETTING))? {
         Some((text, found)) => trusted(Path::new(SETTING), &found).map(|()| Some(text))?,
         None => None,
@@ -44,7 +45,7 @@ pub(super) fn choose(environment: &Environment) -> Result<Vec<String>, Failure> 
     Ok(command.split_whitespace().map(str::to_owned).collect())
 }
 
-fn command(setting: Option<&str>, environment: &Environment) -> Result<String, Failure> {
+fn command(setting: Option<&str>, environment: &Environment) -> Result<String, Refused> {
     match setting.map(str::trim) {
         None | Some("") => Ok(USUAL.to_owned()),
         Some("environment") => {
@@ -52,17 +53,21 @@ fn command(setting: Option<&str>, environment: &Environment) -> Result<String, F
             Ok(named.unwrap_or(USUAL).to_owned())
         }
         Some(command) if command.starts_with('/') && command.lines().count() == 1 => Ok(command.to_owned()),
-        Some(_) => Err(Failure::new(Code::Policy, SETTING, format!("{SETTING} names no editor"))
-            .hint("write one line: an absolute path, or the word environment")),
+        Some(_) => Err(refused(
+            Code::Policy,
+            SETTING,
+            format!("{SETTING} names no editor"),
+            "write one line: an absolute path, or the word environment",
+        )),
     }
 }
 
 /// Has a file edited.
-pub(super) fn run(editor: &[String], file: &Path, environment: &Environment) -> Result<(), Failure> {
+pub(super) fn run(editor: &[String], file: &Path, environment: &Environment) -> Result<(), Refused> {
     let (program, arguments) = editor.split_first().map_or((USUAL, &[][..]), |(first, rest)| (first, rest));
     let failure = |what: String| {
-        Failure::new(Code::NotInstalled, program, format!("the editor {program}: {what}"))
-            .hint(format!("nothing was changed; name another one in {SETTING}"))
+        let hint = format!("nothing was changed; name another one in {SETTING}");
+        refused(Code::NotInstalled, program, format!("the editor {program}: {what}"), hint)
     };
     let passed_on = environment.0.iter().filter(|(name, _)| PASSED_ON.iter().any(|known| name == known));
     let mut command = Command::new(program);

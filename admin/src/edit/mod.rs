@@ -13,9 +13,8 @@ mod target;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::getresuid;
-use xsk_helper::Code;
-use xsk_helper::Failure;
 use xsk_helper::admin;
+use xsk_helper::{Code, Refused};
 
 use ask::Answer;
 use draft::Draft;
@@ -28,7 +27,7 @@ const POLICY: &str = "/etc/xsk-helper/policy.toml";
 const FOLDER: &str = "/etc/xsk-helper/policy.d";
 
 /// Edits a file of the policy, and says what became of it.
-pub(crate) fn edit(file: Option<&Path>, environment: &Environment) -> Result<(), Failure> {
+pub(crate) fn edit(file: Option<&Path>, environment: &Environment) -> Result<(), Refused> {
     only_root()?;
     let path = path(file)?;
     let target = Target::open(&path)?;
@@ -50,7 +49,7 @@ fn until_it_holds(
     draft: &Draft,
     editor: &[String],
     environment: &Environment,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<String>, Refused> {
     loop {
         editor::run(editor, draft.path(), environment)?;
         let text = draft.text()?;
@@ -60,23 +59,23 @@ fn until_it_holds(
         let Err(failure) = admin::check_draft(target.path(), &text) else { return Ok(Some(text)) };
         match ask::what_now(&failure, &text) {
             Answer::Edit => {}
-            Answer::Quit => return Err(failure.hint("nothing was changed")),
+            Answer::Quit => return Err(Refused { hint: "nothing was changed".into(), ..failure }),
         }
     }
 }
 
-fn only_root() -> Result<(), Failure> {
+fn only_root() -> Result<(), Refused> {
     let root =
         getresuid().is_ok_and(|uids| [uids.real, uids.effective, uids.saved].iter().all(|uid| uid.is_root()));
     if root {
         Ok(())
     } else {
-        Err(Failure::new(Code::NotAllowed, "edit-policy", "only root edits the policy"))
+        Err(refused(Code::NotAllowed, "edit-policy", "only root edits the policy", ""))
     }
 }
 
 /// `policy.toml`, or a file of `policy.d` by its path or its name.
-fn path(file: Option<&Path>) -> Result<PathBuf, Failure> {
+fn path(file: Option<&Path>) -> Result<PathBuf, Refused> {
     let Some(file) = file else { return Ok(POLICY.into()) };
     let path = if file.components().count() == 1 { Path::new(FOLDER).join(file) } else { file.to_owned() };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -86,8 +85,18 @@ fn path(file: Option<&Path>) -> Result<PathBuf, Failure> {
         return Ok(path);
     }
     let message = format!("{} is no file of the policy", file.display());
-    Err(Failure::new(Code::Policy, file.display().to_string(), message)
-        .hint(format!("those are {POLICY} and {FOLDER}/NAME.toml")))
+    let hint = format!("those are {POLICY} and {FOLDER}/NAME.toml");
+    Err(refused(Code::Policy, file.display().to_string(), message, hint))
+}
+
+/// What is said to the person at the terminal: nothing is decided by it.
+fn refused(
+    code: Code,
+    object: impl Into<String>,
+    message: impl Into<String>,
+    hint: impl Into<String>,
+) -> Refused {
+    Refused { code, object: object.into(), message: message.into(), hint: hint.into() }
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
-use xsk_helper::{Code, Failure};
+use xsk_helper::{Code, Refused};
+
+use super::refused;
 
 /// The largest file that the service reads.
 const LARGEST: u64 = 1 << 20;
@@ -27,7 +29,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn open(path: &Path) -> Result<Self, Refused> {
         let lock = lock()?;
         let parent = path.parent().unwrap_or(Path::new(LOCKED));
         let folder = File::open(parent).map_err(|error| failed(parent, &error))?;
@@ -53,17 +55,13 @@ impl Target {
     }
 
     /// Somebody may have written to it by other means.
-    pub(super) fn is_unchanged(&self) -> Result<(), Failure> {
+    pub(super) fn is_unchanged(&self) -> Result<(), Refused> {
         if read(&self.path)?.as_ref().map(|(text, _)| text) == self.text() {
             return Ok(());
         }
         let place = self.path.display();
-        Err(Failure::new(
-            Code::Busy,
-            place.to_string(),
-            format!("{place} was changed by somebody else meanwhile"),
-        )
-        .hint("nothing was changed: edit it again"))
+        let message = format!("{place} was changed by somebody else meanwhile");
+        Err(refused(Code::Busy, place.to_string(), message, "nothing was changed: edit it again"))
     }
 
     /// Makes a rename in the folder last over a crash.
@@ -72,17 +70,19 @@ impl Target {
     }
 }
 
-fn lock() -> Result<Flock<File>, Failure> {
+fn lock() -> Result<Flock<File>, Refused> {
     let folder = File::open(LOCKED).map_err(|error| failed(Path::new(LOCKED), &error))?;
     Flock::lock(folder, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        Errno::EWOULDBLOCK => Failure::new(Code::Busy, LOCKED, "somebody else is editing the policy")
-            .hint("wait for them to be done; see: lsof /etc/xsk-helper"),
+        Errno::EWOULDBLOCK => {
+            let hint = "wait for them to be done; see: lsof /etc/xsk-helper";
+            refused(Code::Busy, LOCKED, "somebody else is editing the policy", hint)
+        }
         errno => failed(Path::new(LOCKED), &errno.into()),
     })
 }
 
 /// The text of a file, if it is there.
-pub(super) fn read(path: &Path) -> Result<Option<(String, Metadata)>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Option<(String, Metadata)>, Refused> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
@@ -92,29 +92,29 @@ pub(super) fn read(path: &Path) -> Result<Option<(String, Metadata)>, Failure> {
     let found = file.metadata().map_err(|error| failed(path, &error))?;
     let place = path.display().to_string();
     if !found.is_file() {
-        return Err(Failure::new(Code::Policy, &place, format!("{place} is not a regular file")));
+        return Err(refused(Code::Policy, &place, format!("{place} is not a regular file"), ""));
     }
     let mut text = String::new();
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| failed(path, &error))?;
     if text.len() as u64 > LARGEST {
-        return Err(Failure::new(Code::Policy, &place, format!("{place} has more than {LARGEST} bytes")));
+        return Err(refused(Code::Policy, &place, format!("{place} has more than {LARGEST} bytes"), ""));
     }
     Ok(Some((text, found)))
 }
 
 /// Whether a file or folder is root's alone.
-pub(super) fn trusted(path: &Path, found: &Metadata) -> Result<(), Failure> {
+pub(super) fn trusted(path: &Path, found: &Metadata) -> Result<(), Refused> {
     if found.uid() == 0 && found.mode() & 0o022 == 0 {
         return Ok(());
     }
     let place = path.display();
     let message =
         format!("{place} is not root's alone (uid {}, mode {:04o})", found.uid(), found.mode() & 0o7777);
-    Err(Failure::new(Code::Policy, place.to_string(), message)
-        .hint(format!("chown root {place} && chmod go-w {place}")))
+    let hint = format!("chown root {place} && chmod go-w {place}");
+    Err(refused(Code::Policy, place.to_string(), message, hint))
 }
 
-pub(super) fn failed(path: &Path, error: &io::Error) -> Failure {
+pub(super) fn failed(path: &Path, error: &io::Error) -> Refused {
     let place = path.display();
-    Failure::new(Code::Policy, place.to_string(), format!("{place}: {error}"))
+    refused(Code::Policy, place.to_string(), format!("{place}: {error}"), "")
 }

@@ -3,25 +3,24 @@
 
 use std::path::Path;
 
-use xsk_proto::Code;
+use xsk_proto::Refused;
 
 use super::CheckPolicy;
-use crate::error::Failure;
+use crate::error::{CommandFault, Failure};
 use crate::paths;
 use crate::policy::rule::{Confine, Principal, QueueSet};
 use crate::policy::system::{System, account, account_of, groups};
-use crate::policy::{Answer, Denied, Names, Policy, Question, Rule, Unanswered};
+use crate::policy::{Answer, Denied, Names, Policy, PolicyError, Question, Rule, Unanswered};
 
 const UNUSABLE: &str = "until this is mended nobody is served";
-/// What root is told by the kernel for one reason alone.
-const DENIED: &str = "Permission denied";
 const CONFINED: &str = "AppArmor has the helper read below /etc/xsk-helper alone: try the file there (beside policy.toml it counts for nobody), or allow its path in /etc/apparmor.d/local/usr.libexec.xsk-helper";
 
 pub(crate) fn check(arguments: &CheckPolicy) -> Result<(), Failure> {
     let path = arguments.file.as_deref().unwrap_or(Path::new(paths::POLICY));
     let policy = Policy::load_from(path).map_err(|error| {
-        let hint = if error.message.contains(DENIED) { CONFINED } else { UNUSABLE };
-        Failure::new(Code::Policy, &error.place, error.to_string()).hint(hint)
+        // The kernel denies root a file for one reason alone.
+        let hint = if error.errno == Some(libc::EACCES) { CONFINED } else { UNUSABLE };
+        fault(&error, hint)
     })?;
     match &arguments.subject {
         Some((user, ifname)) => explain(&policy, user, ifname),
@@ -33,13 +32,15 @@ pub(crate) fn check(arguments: &CheckPolicy) -> Result<(), Failure> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_draft(path: &Path, text: &str) -> Result<(), Failure> {
+pub fn check_draft(path: &Path, text: &str) -> Result<(), Refused> {
     let mut policy = Policy::default();
     let place = path.display().to_string();
-    policy
-        .add(&place, text)
-        .map_err(|error| Failure::new(Code::Policy, &error.place, error.to_string()).hint(UNUSABLE))?;
-    summary(&policy, path)
+    policy.add(&place, text).map_err(|error| fault(&error, UNUSABLE).refused())?;
+    Ok(summary(&policy, path)?)
+}
+
+fn fault(error: &PolicyError, hint: &'static str) -> Failure {
+    CommandFault::Policy { place: error.place.clone(), fault: error.to_string(), hint }.into()
 }
 
 fn summary(policy: &Policy, path: &Path) -> Result<(), Failure> {
@@ -48,12 +49,9 @@ fn summary(policy: &Policy, path: &Path) -> Result<(), Failure> {
         names(rule, &rule.users, |name| Ok(System.user(name)?.is_some()));
         names(rule, &rule.groups, |name| Ok(System.group(name)?.is_some()));
     }
-    policy.resolve_denied(&System).map_err(|denied| {
-        let rule = match &denied {
-            Denied::UnknownName { rule, .. } | Denied::Unanswered { rule, .. } => rule,
-            _ => paths::POLICY,
-        };
-        Failure::new(Code::Policy, rule, denied.to_string()).hint(mend(&denied))
+    policy.resolve_denied(&System).map_err(|denied| match &denied {
+        Denied::UnknownName { rule, .. } | Denied::Unanswered { rule, .. } => in_policy(rule, &denied),
+        _ => in_policy(paths::POLICY, &denied),
     })
 }
 
@@ -72,23 +70,22 @@ fn names(rule: &Rule, list: &[Principal], is_known: impl Fn(&str) -> Answer<bool
     }
 }
 
-fn mend(denied: &Denied) -> &'static str {
-    match denied {
+fn in_policy(place: &str, denied: &Denied) -> Failure {
+    let hint = match denied {
         Denied::UnknownName { .. } => "correct the name, or take it out",
         Denied::Unanswered { .. } => {
             "see what the services of passwd and group in /etc/nsswitch.conf say: getent passwd NAME"
         }
         _ => "see the rules: /etc/xsk-helper/policy.toml and policy.d, and xsk-policy.toml(5)",
-    }
+    };
+    CommandFault::Policy { place: place.to_owned(), fault: denied.to_string(), hint }.into()
 }
 
 /// The user's number, and all groups that a login would give them.
 fn identity(name: &str) -> Result<(u32, Vec<u32>), Failure> {
-    let unknown = || {
-        Failure::new(Code::Policy, name, format!("there is no user '{name}'"))
-            .hint("a name or a number; see: getent passwd")
-    };
-    let failed = |error: Unanswered| Failure::new(Code::Policy, name, error.to_string()).hint("try again");
+    let unknown = || CommandFault::NoUser { name: name.to_owned() };
+    let failed =
+        |error: Unanswered| CommandFault::Unanswered { name: name.to_owned(), error: error.to_string() };
     let account = match name.parse::<u32>() {
         Ok(uid) => match account_of(uid).map_err(failed)? {
             Some(account) => account,
@@ -120,20 +117,18 @@ fn explain(policy: &Policy, user: &str, ifname: &str) -> Result<(), Failure> {
             print!("{}", terms(&rule));
             Ok(())
         }
-        Err(denied) => {
-            let (code, message) = match &denied {
-                Denied::NoRule => {
-                    (Code::NotAllowed, format!("no rule allows {user} (uid {uid}) to use {ifname}"))
-                }
-                Denied::ByRule(rule) => {
-                    (Code::NotAllowed, format!("{user} (uid {uid}) is denied {ifname} by {rule}"))
-                }
-                Denied::Detail(detail) => (Code::NotAllowed, detail.clone()),
-                Denied::UnknownName { .. } | Denied::Unanswered { .. } => (Code::Policy, denied.to_string()),
-            };
-            Err(Failure::new(code, ifname, message).hint(mend(&denied)))
-        }
+        Err(denied) => Err(not_granted(&denied, user, uid, ifname)),
     }
+}
+
+fn not_granted(denied: &Denied, user: &str, uid: u32, ifname: &str) -> Failure {
+    let why = match denied {
+        Denied::NoRule => format!("no rule allows {user} (uid {uid}) to use {ifname}"),
+        Denied::ByRule(rule) => format!("{user} (uid {uid}) is denied {ifname} by {rule}"),
+        Denied::Detail(detail) => detail.clone(),
+        Denied::UnknownName { .. } | Denied::Unanswered { .. } => return in_policy(ifname, denied),
+    };
+    CommandFault::NotAllowed { name: ifname.to_owned(), why }.into()
 }
 
 fn terms(rule: &Rule) -> String {

@@ -21,13 +21,12 @@ use nix::sys::socket::{
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::unistd::{Group, Pid, setsid};
-use xsk_proto::Code;
 
 use super::Listen;
 use crate::audit;
 use crate::caller::Entry;
 use crate::connection::Connection;
-use crate::error::Failure;
+use crate::error::{CommandFault, Failure};
 use crate::isolation::{self, entry};
 use crate::serve::{self, Ready, Terms};
 use crate::service_process::as_service;
@@ -72,12 +71,12 @@ pub(crate) fn listen(arguments: &Listen) -> Result<(), Failure> {
 /// What the listener was started with as standard input is no keeper's affair.
 fn leave_input() -> Result<(), Failure> {
     let null = File::open("/dev/null").and_then(|null| Ok(nix::unistd::dup2_stdin(null)?));
-    null.map_err(|error| Failure::internal("opening /dev/null", error))
+    null.map_err(|error| Failure::sys("opening /dev/null", error))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path)
-        .map_err(|error| Failure::internal("reading the path", error).object(path.display().to_string()))
+        .map_err(|error| Failure::sys_of("reading the path", path.display().to_string(), error))
 }
 
 /// Forks a process for the next client, and comes back when that has one, or has ended without.
@@ -144,7 +143,7 @@ fn accept(listener: &OwnedFd) -> OwnedFd {
 
 /// Binds the address, in the place of a socket that nobody listens on any more.
 fn open(path: &Path, arguments: &Listen) -> Result<OwnedFd, Failure> {
-    let failed = |error: io::Error| Failure::internal("listening", error).object(path.display().to_string());
+    let failed = |error: io::Error| Failure::sys_of("listening", path.display().to_string(), error);
     let group = group(&arguments.socket_group)?;
     let flags = SockFlag::SOCK_CLOEXEC;
     let new = |flags| {
@@ -155,12 +154,7 @@ fn open(path: &Path, arguments: &Listen) -> Result<OwnedFd, Failure> {
         // Whoever has another kind of socket there answers as well, with another error.
         let refused = Err(nix::errno::Errno::ECONNREFUSED);
         if is_taken(|| Ok(connect(new(flags | SockFlag::SOCK_NONBLOCK)?.as_raw_fd(), &address) != refused))? {
-            return Err(Failure::new(
-                Code::Busy,
-                path.display().to_string(),
-                format!("somebody listens on {} already", path.display()),
-            )
-            .hint("stop that one first, or give another --socket"));
+            return Err(CommandFault::Listening { path: path.display().to_string() }.into());
         }
         std::fs::remove_file(path).map_err(failed)?;
     }
@@ -190,7 +184,6 @@ fn is_taken(answered: impl Fn() -> Result<bool, Failure>) -> Result<bool, Failur
 fn group(name: &str) -> Result<u32, Failure> {
     match Group::from_name(name) {
         Ok(Some(group)) => Ok(group.gid.as_raw()),
-        _ => Err(Failure::new(Code::NotInstalled, name, format!("there is no group '{name}'"))
-            .hint(format!("as root: groupadd --system {name}, or give another --socket-group"))),
+        _ => Err(CommandFault::NoGroup { name: name.to_owned() }.into()),
     }
 }

@@ -12,13 +12,12 @@ mod stale;
 use std::process::ExitCode;
 
 use crate::audit;
-use crate::error::Failure;
 use crate::exit::{CONFIGURATION, DENIED, NOT_FOR_YOU, fail};
 use crate::isolation::entry;
 use crate::service_process::as_service;
 pub use arguments::{CheckPolicy, Command, Listen, Revoke};
 pub use check_policy::check_draft;
-use xsk_proto::exit;
+use xsk_proto::{Refused, exit};
 
 /// The first stage of a program that takes arguments.
 ///
@@ -45,13 +44,13 @@ pub fn run(command: &Command) -> ExitCode {
 }
 
 /// Says how a command went.
-pub fn finish(result: Result<(), Failure>) -> ExitCode {
+pub fn finish(result: Result<(), impl Into<Refused>>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let refused = failure.refused();
+            let refused: Refused = failure.into();
             eprintln!("{}", exit::error_text("xsk-helper", &refused.message, &refused.hint));
-            ExitCode::from(failure.code().exit_status())
+            ExitCode::from(refused.code.exit_status())
         }
     }
 }

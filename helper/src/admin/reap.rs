@@ -52,7 +52,7 @@ pub(crate) fn reap() -> Result<(), Failure> {
 /// Names the slots that no lease accounts for. Their sockets work, and a program may be at work
 /// with them, so they are left to a person.
 fn report(key: Key) -> Result<(), Failure> {
-    let failed = |error| Failure::internal("reading the lease table", error);
+    let failed = |error| Failure::sys("reading the lease table", error);
     let holders = table::holders(key).map_err(failed)?;
     for queue in orphan_slots::orphans(key, &holders)? {
         let (place, command) = names(key, queue);
@@ -94,7 +94,7 @@ fn reap_unused(keys: Vec<Key>) -> Result<Vec<Key>, Failure> {
 }
 
 fn reap_one(key: Key) -> Result<bool, Failure> {
-    let failed = |error| Failure::internal("opening a lock file", error);
+    let failed = |error| Failure::sys("opening a lock file", error);
     let table = Table::open(key).map_err(failed)?;
     if table.lock_interface().map_err(failed)? != LockAttempt::Locked {
         // Somebody is at work there; what he leaves is the next one's.
@@ -112,7 +112,7 @@ fn reap_one(key: Key) -> Result<bool, Failure> {
 
 /// Has the bind guard forget the leases whose keepers were killed.
 fn forget_dead(guard: &Guard, key: Key) -> Result<(), Failure> {
-    let failed = |error| Failure::internal("opening a lock file", error);
+    let failed = |error| Failure::sys("opening a lock file", error);
     let table = Table::open(key).map_err(failed)?;
     if table.lock_interface().map_err(failed)? != LockAttempt::Locked {
         return Ok(());

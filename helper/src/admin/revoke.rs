@@ -2,10 +2,9 @@
 //! `revoke`, for root at a shell.
 
 use nix::unistd::User;
-use xsk_proto::Code;
 
 use super::{Revoke, revoke_report};
-use crate::error::Failure;
+use crate::error::{CommandFault, Failure};
 use crate::netns;
 use crate::revoke::{self, Choice};
 use crate::service_process::as_service;
@@ -26,7 +25,6 @@ fn user(name: &str) -> Result<u32, Failure> {
     }
     match User::from_name(name) {
         Ok(Some(user)) => Ok(user.uid.as_raw()),
-        _ => Err(Failure::new(Code::NotAllowed, name, format!("there is no user '{name}'"))
-            .hint("a name or a number; see who has leases: xsk-client status")),
+        _ => Err(CommandFault::NoHolder { name: name.to_owned() }.into()),
     }
 }

@@ -117,7 +117,7 @@ impl Connection {
 
     /// Sends a refusal and takes nothing more. A client that is gone already is told nothing.
     pub(crate) fn refuse(&self, failure: &Failure, patience: Patience<'_>) {
-        let _ = self.send(&Reply::Refused(failure.refused().clone()), patience);
+        let _ = self.send(&Reply::Refused(failure.refused()), patience);
         self.hear_no_more();
     }
 

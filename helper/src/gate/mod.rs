@@ -23,11 +23,10 @@ use nix::sys::socket::{
 };
 use nix::unistd::{geteuid, setresuid};
 use sendfd::SendWithFd;
-use xsk_proto::Code;
 
 use crate::connection::Connection;
 use crate::connection::patience::Patience;
-use crate::error::Failure;
+use crate::error::{Failure, Limit};
 use crate::isolation::service::ServiceUser;
 use crate::sys::sockets;
 use crate::{isolation, paths};
@@ -49,13 +48,13 @@ pub(crate) fn stand(listener: &OwnedFd, user: ServiceUser) -> Result<(), Failure
     // It is, but where the file is setuid and a manager of services allows for that; the unit's list of calls does not.
     if geteuid() != user.uid {
         setresuid(user.uid, user.uid, user.uid)
-            .map_err(|error| Failure::internal("becoming the service user", error))?;
+            .map_err(|error| Failure::sys("becoming the service user", error))?;
     }
-    isolation::drop_capabilities().map_err(|error| Failure::internal("giving up the capabilities", error))?;
+    isolation::drop_capabilities().map_err(|error| Failure::sys("giving up the capabilities", error))?;
     let mut waiting = FairQueue::new();
     let mut starting: Vec<Starting> = Vec::new();
     loop {
-        let short = pass_on(&mut waiting, &mut starting).is_err();
+        let short = !pass_on(&mut waiting, &mut starting);
         let (somebody, up) = wait(listener, &starting, short);
         for index in up.into_iter().rev() {
             waiting.done(starting.swap_remove(index).uid);
@@ -92,12 +91,11 @@ fn admit(listener: &OwnedFd, waiting: &mut FairQueue<Connection>) {
     };
     let Ok(credentials) = getsockopt(&socket, PeerCredentials) else { return };
     if let Err((connection, full)) = waiting.add(credentials.uid(), Connection::new(socket), is_gone) {
-        let message = match full {
-            Full::User => format!("{OF_A_USER} connections of uid {} are waiting already", credentials.uid()),
-            Full::All => format!("{OF_ALL} connections of all users are waiting already"),
+        let limit = match full {
+            Full::User => Limit::WaitingOfUser { uid: credentials.uid(), most: OF_A_USER },
+            Full::All => Limit::Waiting { most: OF_ALL },
         };
-        let failure = Failure::new(Code::Limit, "connections", message).hint("try again later");
-        connection.refuse(&failure, Patience::NONE);
+        connection.refuse(&limit.into(), Patience::NONE);
     }
 }
 
@@ -107,8 +105,8 @@ fn is_gone(connection: &Connection) -> bool {
     poll(&mut set, PollTimeout::ZERO).is_ok_and(|_| set[0].any().unwrap_or(false))
 }
 
-/// Has processes started for those whose turn it is. An error is that the manager accepts nothing for now.
-fn pass_on(waiting: &mut FairQueue<Connection>, starting: &mut Vec<Starting>) -> io::Result<()> {
+/// Has processes started for those whose turn it is. Returns false if the manager accepts nothing for now.
+fn pass_on(waiting: &mut FairQueue<Connection>, starting: &mut Vec<Starting>) -> bool {
     while let Some((uid, client)) = waiting.next() {
         if is_gone(&client) {
             waiting.done(uid);
@@ -118,14 +116,12 @@ fn pass_on(waiting: &mut FairQueue<Connection>, starting: &mut Vec<Starting>) ->
             Ok(link) => starting.push(Starting { uid, link }),
             Err(error) => {
                 waiting.done(uid);
-                let message = format!("no process can be started for the connection: {error}");
-                let failure = Failure::new(Code::Busy, paths::INSTANCES, message).hint("try again");
-                client.refuse(&failure, Patience::NONE);
-                return Err(error);
+                client.refuse(&Limit::Processes(error.into()).into(), Patience::NONE);
+                return false;
             }
         }
     }
-    Ok(())
+    true
 }
 
 fn send_to_manager(client: &Connection) -> io::Result<UnixDatagram> {
@@ -144,7 +140,7 @@ fn send_to_manager(client: &Connection) -> io::Result<UnixDatagram> {
 /// What a process that was started for the gate has as its standard input: the link, on which its client's
 /// connection comes. The link is to be dropped when the process is up.
 pub(crate) fn receive(link: OwnedFd) -> Result<(Connection, OwnedFd), Failure> {
-    let failed = |error: io::Error| Failure::internal("receiving the connection from the gate", error);
+    let failed = |error: io::Error| Failure::sys("receiving the connection from the gate", error);
     if !Patience::of(PATIENCE).wait(link.as_fd(), PollFlags::POLLIN).map_err(failed)? {
         return Err(failed(io::ErrorKind::TimedOut.into()));
     }

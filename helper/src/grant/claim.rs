@@ -5,8 +5,6 @@ use std::os::fd::OwnedFd;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use xsk_proto::Code;
-
 use super::device::Device;
 use super::filter;
 use super::lease::Lease;
@@ -41,7 +39,7 @@ impl Claim<'_> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.attempt() {
-                Err(failure) if may_pass(&failure) && Instant::now() < deadline => sleep(PAUSE),
+                Err(failure) if failure.may_pass() && Instant::now() < deadline => sleep(PAUSE),
                 made => return made,
             }
         }
@@ -95,9 +93,4 @@ impl Claim<'_> {
         }
         Ok(attachment)
     }
-}
-
-/// A process that was killed loses its locks before its sockets and its program are gone.
-fn may_pass(failure: &Failure) -> bool {
-    matches!(failure.code(), Code::Busy | Code::ForeignProgram)
 }

@@ -5,10 +5,10 @@
 
 use std::os::fd::OwnedFd;
 
-use xsk_proto::{Code, Confinement, Warning, WarningKind};
+use xsk_proto::{Confinement, Warning, WarningKind};
 
 use super::sockets;
-use crate::error::Failure;
+use crate::error::{Failure, KernelFault};
 use crate::guard::Guard;
 use crate::policy::rule::Confine;
 
@@ -24,26 +24,18 @@ pub(super) fn establish(
     let device = sockets.first().is_some_and(sockets::confined_to_device);
     let in_force = |socket| guard.is_some_and(|guard| guard.in_force(socket));
     let queue = device && sockets.first().is_some_and(in_force);
-    enough(Confinement { device, queue }, demanded, uid, ifname)
+    Ok(enough(Confinement { device, queue }, demanded, uid, ifname)?)
 }
 
 /// A client other than root gets nothing that the kernel does not hold to its interface, and what a rule demands beyond
 /// that has to hold too.
-fn enough(held: Confinement, demanded: Confine, uid: u32, ifname: &str) -> Result<Confinement, Failure> {
+fn enough(held: Confinement, demanded: Confine, uid: u32, ifname: &str) -> Result<Confinement, KernelFault> {
+    let name = || ifname.to_owned();
     if !held.device && uid != 0 {
-        let message =
-            "this kernel does not hold an AF_XDP socket to its interface, so only root can have one";
-        return Err(Failure::new(Code::Confinement, ifname, message).hint(
-            "use Linux 6.5 or later, or a stable kernel that honours SO_BINDTODEVICE on AF_XDP sockets",
-        ));
+        return Err(KernelFault::NoDeviceConfinement { name: name() });
     }
     if demanded == Confine::Queue && !held.queue {
-        let message = format!(
-            "the policy demands that sockets of {ifname} are held to their queues, which this kernel cannot do"
-        );
-        return Err(Failure::new(Code::Confinement, ifname, message).hint(
-            "boot with bpf among the security modules (lsm=…,bpf), or set confine = \"device\" in the rule",
-        ));
+        return Err(KernelFault::NoQueueConfinement { name: name() });
     }
     Ok(held)
 }
@@ -71,22 +63,27 @@ mod tests {
     const DEVICE: Confinement = Confinement { device: true, queue: false };
     const QUEUE: Confinement = Confinement { device: true, queue: true };
 
-    fn code(held: Confinement, demanded: Confine, uid: u32) -> Option<Code> {
-        enough(held, demanded, uid, "eth1").err().map(|failure| failure.code())
+    const NO_DEVICE: Option<bool> = Some(false);
+    const NO_QUEUE: Option<bool> = Some(true);
+
+    /// Which of both is missing; none if it is enough.
+    fn missing(held: Confinement, demanded: Confine, uid: u32) -> Option<bool> {
+        let fault = enough(held, demanded, uid, "eth1").err()?;
+        Some(matches!(fault, KernelFault::NoQueueConfinement { .. }))
     }
 
     #[test]
     fn only_root_gets_a_socket_that_is_not_held_to_its_interface() {
-        assert_eq!(code(NOTHING, Confine::Device, 1000), Some(Code::Confinement));
-        assert_eq!(code(NOTHING, Confine::Device, 0), None);
-        assert_eq!(code(DEVICE, Confine::Device, 1000), None);
+        assert_eq!(missing(NOTHING, Confine::Device, 1000), NO_DEVICE);
+        assert_eq!(missing(NOTHING, Confine::Device, 0), None);
+        assert_eq!(missing(DEVICE, Confine::Device, 1000), None);
     }
 
     #[test]
     fn what_a_rule_demands_has_to_hold_for_root_too() {
         for uid in [0, 1000] {
-            assert_eq!(code(DEVICE, Confine::Queue, uid), Some(Code::Confinement));
-            assert_eq!(code(QUEUE, Confine::Queue, uid), None);
+            assert_eq!(missing(DEVICE, Confine::Queue, uid), NO_QUEUE);
+            assert_eq!(missing(QUEUE, Confine::Queue, uid), None);
         }
         assert_eq!(enough(QUEUE, Confine::Device, 1000, "eth1"), Ok(QUEUE));
     }

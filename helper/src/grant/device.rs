@@ -3,11 +3,11 @@
 
 use std::io;
 
-use xsk_netlink::{Link, SINGLE_BUFFER, SINGLE_BUFFER_MTU};
-use xsk_proto::{Code, IfName, Warning, WarningKind};
+use xsk_netlink::Link;
+use xsk_proto::{IfName, Warning, WarningKind};
 
 use super::{sysfs, tags};
-use crate::error::Failure;
+use crate::error::{Failure, InterfaceFault};
 use crate::kernel::Kernel;
 use crate::netlink::Netdev;
 
@@ -18,30 +18,16 @@ pub(crate) struct Device<'k> {
 }
 
 fn failed(name: &str) -> impl Fn(io::Error) -> Failure + '_ {
-    move |error| Failure::internal("asking the kernel about the interface", error).object(name)
-}
-
-/// It was there when the request began.
-pub(super) fn removed(name: &str) -> Failure {
-    Failure::new(Code::NoSuchInterface, name, format!("the interface '{name}' was removed meanwhile"))
-        .hint("list the interfaces of this network namespace: ip link")
+    move |error| Failure::sys_of("asking the kernel about the interface", name, error)
 }
 
 impl<'k> Device<'k> {
     /// Looks the name up; it has to be the primary one, since the policy's patterns are about those.
     pub(crate) fn find(kernel: &'k Kernel, name: &IfName) -> Result<Self, Failure> {
         let found = kernel.netlink.link_by_name(name.as_str()).map_err(failed(name.as_str()))?;
-        let link = found.ok_or_else(|| {
-            Failure::new(Code::NoSuchInterface, name.as_str(), format!("there is no interface '{name}'"))
-                .hint("list the interfaces of this network namespace: ip link")
-        })?;
+        let link = found.ok_or_else(|| InterfaceFault::Missing(name.to_string()))?;
         if link.name != name.as_str() {
-            return Err(Failure::new(
-                Code::BadName,
-                name.as_str(),
-                format!("'{name}' is not the primary name of an interface"),
-            )
-            .hint("ask for it by the first name that ip link shows"));
+            return Err(InterfaceFault::NotPrimary(name.to_string()).into());
         }
         Ok(Self { link, kernel })
     }
@@ -60,12 +46,8 @@ impl<'k> Device<'k> {
     pub(crate) fn check_kind(&self) -> Result<(), Failure> {
         let Link { name, kind, .. } = &self.link;
         let Some(why) = self.link.not_ethernet() else { return Ok(()) };
-        let message = format!("{name} cannot carry a guest's frames: {why}");
-        let hint = match kind.as_str() {
-            "tun" => "take a tap, whose frames have the header: ip tuntap add dev NAME mode tap",
-            _ => "take another interface: ip link shows those of type link/ether",
-        };
-        Err(Failure::new(Code::NotEthernet, name, message).hint(hint))
+        let (name, tun) = (name.clone(), kind == "tun");
+        Err(InterfaceFault::NotEthernet { name, why, tun }.into())
     }
 
     /// Reads it again, by its index. Under the interface's lock it has to be what the policy was asked about.
@@ -76,13 +58,8 @@ impl<'k> Device<'k> {
                 self.link = link;
                 Ok(())
             }
-            None => Err(removed(&name)),
-            Some(_) => Err(Failure::new(
-                Code::Busy,
-                &name,
-                format!("the interface '{name}' has just changed its name"),
-            )
-            .hint("try again")),
+            None => Err(InterfaceFault::Removed(name).into()),
+            Some(_) => Err(InterfaceFault::Renamed(name).into()),
         }
     }
 
@@ -90,7 +67,7 @@ impl<'k> Device<'k> {
     /// socket that an argument is invalid.
     pub(crate) fn explain(&self, failure: Failure) -> Failure {
         match self.kernel.netlink.link_by_index(self.link.ifindex) {
-            Ok(None) => removed(&self.link.name),
+            Ok(None) => InterfaceFault::Removed(self.link.name.clone()).into(),
             _ => failure,
         }
     }
@@ -119,15 +96,7 @@ impl<'k> Device<'k> {
         if first.checked_add(count).is_some_and(|end| end <= real) {
             return Ok(());
         }
-        Err(Failure::new(
-            Code::QueueRange,
-            name.as_str(),
-            format!(
-                "{name} has {real} queues (0 to {}); asked for were {first} to {last}",
-                real.saturating_sub(1)
-            ),
-        )
-        .hint(format!("ask for fewer, or as root give it more: ethtool -L {name} combined {}", last + 1)))
+        Err(InterfaceFault::QueueRange { name: name.to_string(), real, first, last }.into())
     }
 
     /// Whether each frame fits into one buffer of a consumer that takes no more.
@@ -136,12 +105,7 @@ impl<'k> Device<'k> {
         if frags || self.link.fits_single_buffer() {
             return Ok(());
         }
-        Err(Failure::new(
-            Code::MtuTooLarge,
-            name.as_str(),
-            format!("the MTU of {name} is {mtu}; a consumer of single buffers gets frames of {SINGLE_BUFFER} bytes at most"),
-        )
-        .hint(format!("as root: ip link set dev {name} mtu {SINGLE_BUFFER_MTU}")))
+        Err(InterfaceFault::Mtu { name: name.clone(), mtu: *mtu }.into())
     }
 
     /// What the host itself has to do with the interface. A question that fails is no warning.

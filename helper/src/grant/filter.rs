@@ -6,12 +6,12 @@
 use std::os::fd::OwnedFd;
 
 use caps::Capability::CAP_NET_RAW;
-use xsk_proto::{Code, Filter};
+use xsk_proto::Filter;
 
 use super::device::Device;
 use super::mac::Mac;
 use super::options::Options;
-use crate::error::Failure;
+use crate::error::{Failure, InterfaceFault, Taken};
 use crate::sys::sockets::Membership;
 use crate::sys::{privilege, sockets};
 
@@ -30,8 +30,8 @@ pub(super) fn open(device: &Device<'_>, options: &Options) -> Result<Option<Owne
     }
     let ifindex = device.link.ifindex;
     privilege::with(&[CAP_NET_RAW], || sockets::members(ifindex, &wanted))
-        .map_err(|error| Failure::internal("raising CAP_NET_RAW", error))?
-        .map_err(|error| Failure::internal("opening the interface's filter", error).object(&device.link.name))
+        .map_err(|error| Failure::sys("raising CAP_NET_RAW", error))?
+        .map_err(|error| Failure::sys_of("opening the interface's filter", &device.link.name, error))
         .map(Some)
 }
 
@@ -42,25 +42,19 @@ fn check_kind(device: &Device<'_>) -> Result<(), Failure> {
     if !matches!(kind, "macvlan" | "macvtap" | "ipvlan") {
         return Ok(());
     }
-    let own = Mac(device.link.mac);
-    let message = format!("{name} is a {kind}, which receives for its own address alone");
-    Err(Failure::new(Code::ModeUnsupported, name, message)
-        .hint(format!("give the guest that address: mac={own}")))
+    let own = Mac(device.link.mac).to_string();
+    Err(InterfaceFault::FixedAddress { name: name.clone(), kind: kind.to_owned(), own }.into())
 }
 
 /// Whether the address is nobody else's, here or on the cable's other lease.
 fn check(device: &Device<'_>, mac: Mac) -> Result<(), Failure> {
     let (name, netlink) = (&device.link.name, &device.kernel().netlink);
-    let failed = |error| Failure::internal("asking the kernel whose address it is", error).object(name);
+    let failed = |error| Failure::sys_of("asking the kernel whose address it is", name, error);
     if let Some(owner) = netlink.owner(mac.0).map_err(failed)? {
-        let message = format!("{mac} is the address of {}, so it is not to be a guest's", owner.name);
-        return Err(Failure::new(Code::Busy, mac.to_string(), message)
-            .hint("give the guest another one: mac= of its card"));
+        return Err(Taken::Address { mac: mac.to_string(), owner: owner.name }.into());
     }
     if netlink.filter(device.link.ifindex).map_err(failed)?.contains(&mac.0) {
-        let message = format!("{name} receives for {mac} already, for another lease or program");
-        return Err(Failure::new(Code::Busy, mac.to_string(), message)
-            .hint("give the guest another address: mac= of its card; xsk-client status shows leases"));
+        return Err(Taken::Filter { name: name.clone(), mac: mac.to_string() }.into());
     }
     Ok(())
 }

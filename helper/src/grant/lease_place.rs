@@ -6,9 +6,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use xsk_proto::Code;
-
-use crate::error::Failure;
+use crate::error::{Failure, Limit};
 use crate::leases::quota::{Kind, Quota, QuotaSlot};
 use crate::policy::Rule;
 
@@ -24,9 +22,9 @@ pub(super) fn take(quota: &Quota, uid: u32, rule: &Rule) -> Result<QuotaSlot, Fa
     let end = Instant::now() + patience(rule.linger);
     loop {
         let taken = quota.take(Kind::Lease, most);
-        match taken.map_err(|error| Failure::internal("counting the user's leases", error))? {
+        match taken.map_err(|error| Failure::sys("counting the user's leases", error))? {
             Some(slot) => return Ok(slot),
-            None if Instant::now() >= end => return Err(too_many(uid, most)),
+            None if Instant::now() >= end => return Err(Limit::Leases { uid, most }.into()),
             None => sleep(PAUSE),
         }
     }
@@ -35,12 +33,6 @@ pub(super) fn take(quota: &Quota, uid: u32, rule: &Rule) -> Result<QuotaSlot, Fa
 /// Returns how long a lease lingers that is just about to end.
 fn patience(linger: Duration) -> Duration {
     if linger.is_zero() { linger } else { (linger + SLACK).min(PATIENCE) }
-}
-
-fn too_many(uid: u32, most: u32) -> Failure {
-    let message = format!("uid {uid} has {most} leases, as many as the policy allows");
-    Failure::new(Code::Limit, "leases", message)
-        .hint("end one of them, or have max_leases raised in the rule")
 }
 
 #[cfg(test)]

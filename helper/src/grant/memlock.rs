@@ -24,7 +24,7 @@ pub(super) fn declare(
     if bytes == 0 {
         return Ok((Memlock::default(), None));
     }
-    let failed = |error| Failure::internal("declaring locked memory", error);
+    let failed = |error| Failure::sys("declaring locked memory", error);
     let (declaration, leased) = Declaration::new(caller.uid, bytes).map_err(failed)?;
     let limit =
         if most == 0 { 0 } else { raise(connection, caller, leased.min(most)).unwrap_or_else(unraised) };
@@ -33,19 +33,19 @@ pub(super) fn declare(
 
 /// A limit that stays as it was is not a reason to refuse: the client checks it before it starts anything.
 fn unraised(failure: Failure) -> u64 {
-    Line::new(What::Error).with("memlock", &failure.refused().message).log();
+    Line::new(What::Error).with("memlock", failure.refused().message).log();
     0
 }
 
 fn raise(connection: impl AsFd, caller: &Caller, bytes: u64) -> Result<u64, Failure> {
-    let failed = |error| Failure::internal("raising RLIMIT_MEMLOCK", error);
-    let gone = || Failure::internal("raising RLIMIT_MEMLOCK", "the process that asked is gone");
+    let failed = |error| Failure::sys("raising RLIMIT_MEMLOCK", error);
+    let gone = || Failure::sys("raising RLIMIT_MEMLOCK", "the process that asked is gone");
     let process = process(connection, caller)?;
     if !pidfd::alive(&process) {
         return Err(gone());
     }
     let limit = privilege::with(&[CAP_SYS_RESOURCE], || pidfd::raise_memlock(caller.pid, bytes))
-        .map_err(|error| Failure::internal("raising CAP_SYS_RESOURCE", error))?
+        .map_err(|error| Failure::sys("raising CAP_SYS_RESOURCE", error))?
         .map_err(failed)?;
     // Alive before and after: so the number meant this process in between.
     if pidfd::alive(&process) { Ok(limit) } else { Err(gone()) }
@@ -54,7 +54,7 @@ fn raise(connection: impl AsFd, caller: &Caller, bytes: u64) -> Result<u64, Fail
 /// The process that connected. Before Linux 6.5 its number is all there is, and then the process of that
 /// number has to be the same user's at least.
 fn process(connection: impl AsFd, caller: &Caller) -> Result<OwnedFd, Failure> {
-    let failed = |error| Failure::internal("finding the process that asked", error);
+    let failed = |error| Failure::sys("finding the process that asked", error);
     if let Some(process) = pidfd::of_peer(connection.as_fd()).map_err(failed)? {
         return Ok(process);
     }
@@ -65,6 +65,6 @@ fn process(connection: impl AsFd, caller: &Caller) -> Result<OwnedFd, Failure> {
     if same {
         Ok(process)
     } else {
-        Err(Failure::internal("finding the process that asked", "it is another user's now"))
+        Err(Failure::sys("finding the process that asked", "it is another user's now"))
     }
 }

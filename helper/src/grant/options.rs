@@ -2,11 +2,11 @@
 //! The typed options of a request; one that this helper does not know is refused by its name, never ignored.
 #![forbid(unsafe_code)]
 
-use xsk_proto::{Code, Param, Value, param};
+use xsk_proto::{Param, Value, param};
 
 use super::mac::{MOST, Mac};
 use crate::audit::shown;
-use crate::error::Failure;
+use crate::error::{Failure, PolicyFault};
 
 /// What was asked for beside the queues.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,7 +33,7 @@ impl Options {
                 (param::PROMISC, Value::Flag(on)) => options.promisc = *on,
                 (param::ALLMULTI, Value::Flag(on)) => options.allmulti = *on,
                 (param::MACS, Value::Text(list)) => {
-                    options.macs = Mac::parse_list(list).ok_or_else(bad_macs)?
+                    options.macs = Mac::parse_list(list).ok_or(PolicyFault::Macs { most: MOST })?
                 }
                 (param::BUSY_POLL, Value::Number(usecs)) => options.busy_poll = small(param, *usecs)?,
                 (param::BUSY_POLL_BUDGET, Value::Number(budget)) => {
@@ -49,35 +49,23 @@ impl Options {
 
 /// Busy polling: 16 bits hold both the budget (NAPI's weight is far below) and 65 ms.
 fn small(param: &Param, number: u64) -> Result<u32, Failure> {
-    u16::try_from(number).map(u32::from).map_err(|_| {
-        let name = shown(&param.name);
-        Failure::new(Code::UnknownOption, &name, format!("the option '{name}' is at most 65535"))
-            .hint("the kernel's NAPI takes 64 frames at a time; microseconds are usually 20 to 200")
-    })
-}
-
-fn bad_macs() -> Failure {
-    let message = format!(
-        "the option '{}' is 1 to {MOST} addresses with commas, none of them a group's or zero",
-        param::MACS
-    );
-    Failure::new(Code::UnknownOption, param::MACS, message).hint("write them as 52:54:00:12:34:56")
+    let beyond = |_| PolicyFault::OptionRange { name: shown(&param.name) }.into();
+    u16::try_from(number).map(u32::from).map_err(beyond)
 }
 
 fn unknown(param: &Param) -> Failure {
     let name = shown(&param.name);
-    use param::{ALLMULTI, BUSY_POLL, BUSY_POLL_BUDGET, FRAGS, MACS, MEMLOCK, PROMISC};
-    let known = [FRAGS, PROMISC, ALLMULTI, MACS, BUSY_POLL, BUSY_POLL_BUDGET, MEMLOCK];
-    let message = if known.contains(&name.as_str()) {
-        format!("the option '{name}' has a value of another type")
+    if PolicyFault::OPTIONS.contains(&name.as_str()) {
+        PolicyFault::OptionType { name }.into()
     } else {
-        format!("this helper does not know the option '{name}'")
-    };
-    Failure::new(Code::UnknownOption, &name, message).hint(format!("known options: {}", known.join(", ")))
+        PolicyFault::UnknownOption { name }.into()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use xsk_proto::Code;
+
     use super::*;
 
     fn parse(name: &str, value: Value) -> Result<Options, Code> {

@@ -2,13 +2,13 @@
 //! A request whose every word is valid, and that the policy allows. No system call but those of the user database.
 #![forbid(unsafe_code)]
 
-use xsk_proto::{Acquire, Code, IfName, MAX_QUEUES};
+use xsk_proto::{Acquire, IfName, MAX_QUEUES};
 
 use super::denial;
 use super::options::Options;
 use crate::audit::shown;
 use crate::caller::Caller;
-use crate::error::Failure;
+use crate::error::{Failure, InterfaceFault};
 use crate::policy::system::System;
 use crate::policy::{Allowed, Policy, Question};
 
@@ -36,17 +36,16 @@ impl Request {
     }
 
     fn check(acquire: Acquire, options: Options) -> Result<Self, Failure> {
-        let name = IfName::parse(&acquire.ifname).map_err(|error| {
-            Failure::new(Code::BadName, shown(&acquire.ifname), error.to_string())
-                .hint("see the names: ip link")
+        let name = IfName::parse(&acquire.ifname).map_err(|error| InterfaceFault::BadName {
+            shown: shown(&acquire.ifname),
+            reason: error.to_string(),
         })?;
         let Acquire { first_queue, queues, .. } = acquire;
         let fits = first_queue.checked_add(queues).is_some_and(|end| end <= i32::MAX as u32);
         if (1..=MAX_QUEUES).contains(&queues) && fits {
             return Ok(Self { name, options, acquire });
         }
-        let message = format!("{queues} queues from {first_queue} on cannot be asked for");
-        Err(Failure::new(Code::QueueRange, name.as_str(), message).hint(format!("ask for 1 to {MAX_QUEUES}")))
+        Err(InterfaceFault::QueueCount { name: name.to_string(), first: first_queue, queues }.into())
     }
 
     fn allowed<'p>(&self, policy: &'p Policy, caller: &Caller) -> Result<Allowed<'p>, Failure> {
@@ -66,6 +65,6 @@ impl Request {
         };
         policy
             .decide(&question, &System)
-            .map_err(|denied| denial::failure(&denied, caller.uid, self.name.as_str()))
+            .map_err(|denied| denial::fault(&denied, caller.uid, self.name.as_str()).into())
     }
 }

@@ -5,10 +5,9 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use caps::Capability::{CAP_NET_ADMIN, CAP_NET_RAW};
-use xsk_proto::Code;
 
 use super::options::Options;
-use crate::error::Failure;
+use crate::error::{Failure, KernelFault};
 use crate::sys::privilege;
 use crate::sys::sockets::{self, BusyPollOption};
 
@@ -20,18 +19,15 @@ pub(crate) fn make(ifindex: u32, count: u32, options: &Options) -> Result<Vec<Ow
     privilege::with(&[CAP_NET_RAW, CAP_NET_ADMIN], || {
         (0..count).map(|_| make_one(ifindex, options)).collect::<Result<_, _>>()
     })
-    .map_err(|error| Failure::internal("raising CAP_NET_RAW and CAP_NET_ADMIN", error))?
+    .map_err(|error| Failure::sys("raising CAP_NET_RAW and CAP_NET_ADMIN", error))?
 }
 
 fn make_one(ifindex: u32, options: &Options) -> Result<OwnedFd, Failure> {
-    let socket = sockets::xdp_socket().map_err(|error| explain(&error))?;
+    let socket = sockets::xdp_socket().map_err(explain)?;
     sockets::bind_to_ifindex(socket.as_fd(), ifindex)
-        .map_err(|error| Failure::internal("setting SO_BINDTOIFINDEX", error))?;
+        .map_err(|error| Failure::sys("setting SO_BINDTOIFINDEX", error))?;
     if options.busy_poll > 0 {
-        busy_poll(&socket, options).map_err(|error| {
-            Failure::new(Code::KernelTooOld, "busy-poll", format!("the kernel refuses busy polling: {error}"))
-                .hint("it needs Linux 5.11 or later; leave --busy-poll out")
-        })?;
+        busy_poll(&socket, options).map_err(|error| KernelFault::NoBusyPolling(error.into()))?;
     }
     Ok(socket)
 }
@@ -45,13 +41,10 @@ fn busy_poll(socket: &OwnedFd, options: &Options) -> io::Result<()> {
     sockets::set_busy_poll(socket.as_fd(), BusyPollOption::Budget, options.busy_poll_budget)
 }
 
-fn explain(error: &io::Error) -> Failure {
+fn explain(error: io::Error) -> Failure {
     match error.raw_os_error() {
-        Some(libc::EAFNOSUPPORT) => {
-            Failure::new(Code::KernelTooOld, "kernel", "the kernel has no AF_XDP sockets")
-                .hint("it needs CONFIG_XDP_SOCKETS")
-        }
-        _ => Failure::internal("creating an AF_XDP socket", error),
+        Some(libc::EAFNOSUPPORT) => KernelFault::NoSockets.into(),
+        _ => Failure::sys("creating an AF_XDP socket", error),
     }
 }
 

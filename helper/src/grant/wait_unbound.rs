@@ -10,10 +10,8 @@ use std::time::{Duration, Instant};
 
 use caps::Capability::CAP_NET_RAW;
 use xsk_netlink::Link;
-use xsk_proto::Code;
 
-use super::device::removed;
-use crate::error::Failure;
+use crate::error::{Failure, InterfaceFault, Taken};
 use crate::netlink::Netdev;
 use crate::sys::{privilege, sockets};
 
@@ -40,7 +38,9 @@ pub(crate) fn wait(
                     sleep(PAUSE);
                     return Ok(false);
                 }
-                Some(true) if Instant::now() >= deadline => return Err(still_bound(&link.name, queue)),
+                Some(true) if Instant::now() >= deadline => {
+                    return Err(Taken::Bound { name: link.name.clone(), queue }.into());
+                }
                 Some(true) => sleep(STEP),
             }
         }
@@ -51,8 +51,8 @@ pub(crate) fn wait(
 /// Whether a socket is bound to the queue; `None` where that cannot be told without binding one.
 fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Option<bool>, Failure> {
     let failed = |error: io::Error| match error.raw_os_error() {
-        Some(libc::ENODEV) => removed(&link.name),
-        _ => Failure::internal("asking netdev netlink about the queue", error),
+        Some(libc::ENODEV) => InterfaceFault::Removed(link.name.clone()).into(),
+        _ => Failure::sys("asking netdev netlink about the queue", error),
     };
     if let Some(told) = netdev.map_or(Ok(None), |netdev| netdev.bound(link.ifindex, queue)).map_err(failed)? {
         return Ok(Some(told));
@@ -62,16 +62,7 @@ fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Option<bool
         return Ok(None);
     }
     let errno = privilege::with(&[CAP_NET_RAW], || sockets::zero_copy_bind_errno(link.ifindex, queue))
-        .map_err(|error| Failure::internal("raising CAP_NET_RAW", error))?
-        .map_err(|error| Failure::internal("making a scratch socket", error))?;
+        .map_err(|error| Failure::sys("raising CAP_NET_RAW", error))?
+        .map_err(|error| Failure::sys("making a scratch socket", error))?;
     Ok(Some(errno == libc::EBUSY))
-}
-
-fn still_bound(name: &str, queue: u32) -> Failure {
-    Failure::new(
-        Code::Busy,
-        name,
-        format!("an AF_XDP socket that no lease accounts for is bound to queue {queue} of {name}"),
-    )
-    .hint("it is free as soon as whoever has that socket closes it; ss --xdp -p shows him")
 }

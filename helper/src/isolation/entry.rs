@@ -7,7 +7,7 @@ use nix::unistd::{Gid, Uid, geteuid, getgroups, getresgid, getresuid, setresgid,
 use super::cgroup;
 use super::invoker::Invoker;
 use super::service::ServiceUser;
-use crate::error::Failure;
+use crate::error::{Failure, KernelFault, SetupFault};
 use crate::sys::process::{self, Fork};
 use crate::sys::{privilege, schedule};
 
@@ -33,15 +33,15 @@ impl Origin {
 /// The first stage. A process that is setuid root becomes root in all its uids and gids here, since until then the
 /// caller may stop it or kill it.
 pub(crate) fn enter() -> Result<Origin, Failure> {
-    let uids = getresuid().map_err(|error| Failure::internal("reading the uids", error))?;
-    let groups = groups().map_err(|error| Failure::internal("reading the groups", error))?;
+    let uids = getresuid().map_err(|error| Failure::sys("reading the uids", error))?;
+    let groups = groups().map_err(|error| Failure::sys("reading the groups", error))?;
     if geteuid().is_root() {
-        become_root().map_err(|error| Failure::internal("becoming root", error))?;
+        become_root().map_err(|error| Failure::sys("becoming root", error))?;
     }
-    privilege::set_not_dumpable().map_err(|error| Failure::internal("setting PR_SET_DUMPABLE", error))?;
+    privilege::set_not_dumpable().map_err(|error| Failure::sys("setting PR_SET_DUMPABLE", error))?;
     process::close_all_but_standard().map_err(|error| match error.raw_os_error() {
-        Some(libc::ENOSYS) => Failure::too_old("has no close_range(2)"),
-        _ => Failure::internal("closing descriptors", error),
+        Some(libc::ENOSYS) => KernelFault::TooOld("has no close_range(2)").into(),
+        _ => Failure::sys("closing descriptors", error),
     })?;
     let invokers = Invoker::from_environment();
     process::clear_environment();
@@ -52,7 +52,7 @@ pub(crate) fn enter() -> Result<Origin, Failure> {
     if small.is_empty() {
         Ok(Origin { real_uid: uids.real.as_raw(), groups, invokers })
     } else {
-        Err(too_small(&small))
+        Err(SetupFault::Limits(small).into())
     }
 }
 
@@ -70,12 +70,6 @@ fn groups() -> nix::Result<Vec<u32>> {
     Ok(all.map(Gid::as_raw).collect())
 }
 
-fn too_small(limits: &[&str]) -> Failure {
-    let limits = limits.join(", ");
-    Failure::internal("raising resource limits", format!("{limits} is too small to work with"))
-        .hint("start it from a shell with the usual limits (ulimit -a), or use the system socket")
-}
-
 /// The second stage: scheduled as any other process, the one that was started ends, and its child goes on in a session
 /// of its own (and so in a scheduling group of its own, where the kernel makes one of each session).
 pub(crate) fn detach() -> Result<(), Failure> {
@@ -83,10 +77,10 @@ pub(crate) fn detach() -> Result<(), Failure> {
     schedule::hurry();
     cgroup::leave();
     schedule::reset();
-    match process::fork().map_err(|error| Failure::internal("forking off", error))? {
+    match process::fork().map_err(|error| Failure::sys("forking off", error))? {
         Fork::Parent => process::exit_now(0),
         Fork::Child => {
-            setsid().map_err(|error| Failure::internal("starting a session", error))?;
+            setsid().map_err(|error| Failure::sys("starting a session", error))?;
             leave_directory()
         }
     }
@@ -94,5 +88,5 @@ pub(crate) fn detach() -> Result<(), Failure> {
 
 /// Leaves the caller's directory, which would keep his file system busy.
 pub(crate) fn leave_directory() -> Result<(), Failure> {
-    nix::unistd::chdir("/").map_err(|error| Failure::internal("changing to /", error))
+    nix::unistd::chdir("/").map_err(|error| Failure::sys("changing to /", error))
 }

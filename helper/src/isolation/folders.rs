@@ -10,10 +10,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, lchow
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
-use xsk_proto::Code;
 
 use super::service::ServiceUser;
-use crate::error::Failure;
+use crate::error::{Failure, SetupFault, Taken};
 use crate::failpoints::failpoint;
 use crate::leases::{self, table::PATIENCE};
 use crate::paths;
@@ -24,9 +23,7 @@ const MOUNT: &str = "mount";
 
 /// The third stage.
 pub(crate) fn prepare(user: ServiceUser) -> Result<(), Failure> {
-    let at = |path: &'static str| {
-        move |error: io::Error| Failure::internal("preparing a folder", error).object(path)
-    };
+    let at = |path: &'static str| move |error: io::Error| Failure::sys_of("preparing a folder", path, error);
     folder(Path::new(paths::RUN), 0o755, None).map_err(at(paths::RUN))?;
     folder(Path::new(paths::LEASES), 0o700, Some(user)).map_err(at(paths::LEASES))?;
     folder(Path::new(paths::BPF), 0o700, None).map_err(at(paths::BPF))?;
@@ -41,11 +38,10 @@ pub(crate) fn prepare(user: ServiceUser) -> Result<(), Failure> {
 /// Mounts the bpffs, unless somebody else has just done it: a second one would lie upon the first, and hide what is
 /// pinned there.
 fn mount_once(bpf: &Path) -> Result<(), Failure> {
-    let at = |error: io::Error| Failure::internal("mounting a bpffs", error).object(paths::BPF);
+    let at = |error: io::Error| Failure::sys_of("mounting a bpffs", paths::BPF, error);
     let lock = leases::open_lock_file(MOUNT).map_err(at)?;
     if !locks::lock_within(&lock, 0, 1, PATIENCE).map_err(at)? {
-        let message = "another helper has been mounting the bpffs for longer than that takes";
-        return Err(Failure::new(Code::Busy, paths::BPF, message).hint("try again; or mount it by hand"));
+        return Err(Taken::Mount.into());
     }
     if xsk_bpf::is_bpffs(bpf).map_err(at)? {
         return Ok(());
@@ -57,12 +53,7 @@ fn mount_once(bpf: &Path) -> Result<(), Failure> {
 /// In the place of the third stage, for a helper that is not root: somebody who is has to have done that.
 pub(crate) fn expect() -> Result<(), Failure> {
     let missing = [paths::RUN, paths::LEASES, paths::BPF].into_iter().find(|path| !Path::new(path).is_dir());
-    missing.map_or(Ok(()), |path| {
-        let message = format!("the folder {path} is missing, and a helper that is not root cannot make it");
-        Err(Failure::new(Code::NotInstalled, path, message).hint(
-            "as root: xsk-helper reap (which makes the folders and mounts the bpffs), after each boot; or use the packaged units",
-        ))
-    })
+    missing.map_or(Ok(()), |path| Err(SetupFault::NoFolder(path).into()))
 }
 
 /// Makes the folder where it is missing; a link or anything else in its place is an error.

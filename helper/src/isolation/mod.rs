@@ -49,11 +49,11 @@ pub(crate) fn drop_capabilities() -> Result<(), CapsError> {
 
 /// The fifth stage: what holds a lease has no capability and no stream.
 pub(crate) fn renounce() -> Result<(), Failure> {
-    drop_capabilities().map_err(|error| Failure::internal("giving up the capabilities", error))?;
+    drop_capabilities().map_err(|error| Failure::sys("giving up the capabilities", error))?;
     for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
         match caps::read(None, set) {
             Ok(left) if left.is_empty() => {}
-            _ => return Err(Failure::internal("giving up the capabilities", "some are left")),
+            _ => return Err(Failure::sys("giving up the capabilities", "some are left")),
         }
     }
     silence()
@@ -68,5 +68,5 @@ pub(crate) fn silence() -> Result<(), Failure> {
         nix::unistd::dup2_stderr(null.as_fd())?;
         Ok(())
     };
-    turn().map_err(|error| Failure::internal("opening /dev/null", error))
+    turn().map_err(|error| Failure::sys("opening /dev/null", error))
 }

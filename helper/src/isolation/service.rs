@@ -9,9 +9,8 @@ use nix::unistd::{
     Gid, Group, Uid, User, getegid, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
 };
 
-use crate::error::Failure;
+use crate::error::{Failure, SetupFault};
 use crate::sys::privilege as prctl;
-use xsk_proto::Code;
 
 use crate::paths::SERVICE_USER as NAME;
 
@@ -38,14 +37,7 @@ impl ServiceUser {
     pub(crate) fn find() -> Result<Self, Failure> {
         match User::from_name(NAME) {
             Ok(Some(user)) if !user.uid.is_root() => Ok(Self { uid: user.uid, gid: user.gid }),
-            _ => Err(Failure::new(
-                Code::NotInstalled,
-                NAME,
-                format!("the service user '{NAME}' does not exist"),
-            )
-            .hint(format!(
-                "as root: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {NAME}"
-            ))),
+            _ => Err(SetupFault::NoServiceUser.into()),
         }
     }
 }
@@ -66,8 +58,7 @@ fn raise_memlock() {
 /// The fourth stage.
 pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
     raise_memlock();
-    let at =
-        |step: &'static str| move |error: &dyn std::fmt::Display| Failure::internal(step, error.to_string());
+    let at = |step: &'static str| move |error: &dyn std::fmt::Display| Failure::sys(step, error.to_string());
     let permitted = privileged()?;
     let kept: HashSet<Capability> =
         KEPT.into_iter().chain(OPTIONAL).filter(|cap| permitted.contains(cap)).collect();
@@ -89,14 +80,17 @@ pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
 /// The permitted set, if it has what every grant needs.
 pub(crate) fn privileged() -> Result<HashSet<Capability>, Failure> {
     let permitted = caps::read(None, CapSet::Permitted)
-        .map_err(|error| Failure::internal("reading the capabilities", error))?;
-    if KEPT.iter().all(|cap| permitted.contains(cap)) { Ok(permitted) } else { Err(unprivileged(&permitted)) }
+        .map_err(|error| Failure::sys("reading the capabilities", error))?;
+    if KEPT.iter().all(|cap| permitted.contains(cap)) {
+        Ok(permitted)
+    } else {
+        Err(unprivileged(&permitted).into())
+    }
 }
 
 /// Gives up an optional capability for good, once it is known that nothing will need it.
 pub(crate) fn give_up(cap: Capability) -> Result<(), Failure> {
-    caps::drop(None, CapSet::Permitted, cap)
-        .map_err(|error| Failure::internal("giving up a capability", error))
+    caps::drop(None, CapSet::Permitted, cap).map_err(|error| Failure::sys("giving up a capability", error))
 }
 
 /// Needs CAP_SETPCAP; without it the set is left, and no_new_privs makes it moot.
@@ -112,27 +106,23 @@ fn empty_bounding_set() -> Result<(), String> {
 }
 
 fn become_user(user: ServiceUser) -> Result<(), Failure> {
-    let fail = |error: nix::errno::Errno| {
-        Failure::internal("becoming the service user", error)
-            .hint("give the helper CAP_SETUID and CAP_SETGID too, or start it setuid root")
-    };
+    let fail = |error: nix::errno::Errno| SetupFault::BecomeUser(error.into());
     for cap in [Capability::CAP_SETUID, Capability::CAP_SETGID] {
         // Where it is not permitted, the call that needs it says so.
         let _ = caps::raise(None, CapSet::Effective, cap);
     }
-    prctl::keep_across_setuid().map_err(|error| Failure::internal("setting PR_SET_KEEPCAPS", error))?;
+    prctl::keep_across_setuid().map_err(|error| Failure::sys("setting PR_SET_KEEPCAPS", error))?;
     setgroups(&[]).map_err(fail)?;
     setresgid(user.gid, user.gid, user.gid).map_err(fail)?;
-    setresuid(user.uid, user.uid, user.uid).map_err(fail)
+    Ok(setresuid(user.uid, user.uid, user.uid).map_err(fail)?)
 }
 
 /// What was asked for is not taken on trust.
 fn read_back(user: ServiceUser, kept: &HashSet<Capability>) -> Result<(), Failure> {
-    let wrong = |what: &str| {
-        Err(Failure::internal("becoming the service user", format!("{what} is not as it was set")))
-    };
-    let uids = getresuid().map_err(|error| Failure::internal("reading the uids", error))?;
-    let gids = getresgid().map_err(|error| Failure::internal("reading the gids", error))?;
+    let wrong =
+        |what: &str| Err(Failure::sys("becoming the service user", format!("{what} is not as it was set")));
+    let uids = getresuid().map_err(|error| Failure::sys("reading the uids", error))?;
+    let gids = getresgid().map_err(|error| Failure::sys("reading the gids", error))?;
     if [uids.real, uids.effective, uids.saved] != [user.uid; 3] {
         return wrong("a uid");
     }
@@ -163,19 +153,14 @@ fn is_own(group: Gid, user: ServiceUser) -> bool {
     group == user.gid || Group::from_name(GROUP).ok().flatten().is_some_and(|found| found.gid == group)
 }
 
-/// One sentence for each way in which the privileges can have been lost on the way.
-fn unprivileged(permitted: &HashSet<Capability>) -> Failure {
-    let failure = |message: String| Failure::new(Code::NotPrivileged, "xsk-helper", message);
-    if prctl::no_new_privs() && permitted.is_empty() {
-        return failure("the helper has no privileges because its caller runs under no_new_privs".into())
-            .hint("use the system socket (systemctl enable --now xsk-helper.socket), or start it without no_new_privs");
+/// Tells the ways apart in which the privileges can have been lost.
+fn unprivileged(permitted: &HashSet<Capability>) -> SetupFault {
+    if !permitted.is_empty() {
+        let missing = KEPT.iter().filter(|cap| !permitted.contains(cap));
+        SetupFault::Lacks(missing.map(ToString::to_string).collect())
+    } else if prctl::no_new_privs() {
+        SetupFault::NoNewPrivileges
+    } else {
+        SetupFault::NoPrivileges
     }
-    if permitted.is_empty() {
-        return failure("the helper has no privileges: this copy of it is not setuid root and has no file capabilities, or its file system is mounted nosuid".into())
-            .hint("as root: chown root:xsk FILE && chmod 4750 FILE, or use the system socket");
-    }
-    let missing: Vec<String> =
-        KEPT.iter().filter(|cap| !permitted.contains(cap)).map(ToString::to_string).collect();
-    failure(format!("the helper lacks {}", missing.join(", ")))
-        .hint("add what is missing to AmbientCapabilities= of the unit, or to the file's capabilities")
 }

@@ -88,7 +88,7 @@ pub(crate) struct Needs {
 /// Puts the list into force.
 pub(crate) fn install(needs: Needs) -> Result<(), Failure> {
     let failed =
-        |error: &dyn std::fmt::Display| Failure::internal("installing the seccomp list", error.to_string());
+        |error: &dyn std::fmt::Display| Failure::sys("installing the seccomp list", error.to_string());
     let program = program(needs).map_err(|error| failed(&error))?;
     seccompiler::apply_filter(&program).map_err(|error| failed(&error))
 }

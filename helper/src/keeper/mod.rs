@@ -122,7 +122,7 @@ pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, quota, 
 fn set_up(kernel: Kernel, lease: &Lease, link: &Link, granted: &Granted) -> Result<Watch, Failure> {
     failpoint!("keeper");
     let watch = Watch::open(kernel, lease.key, link, granted)
-        .map_err(|error| Failure::internal("listening to rtnetlink", error))?;
+        .map_err(|error| Failure::sys("listening to rtnetlink", error))?;
     isolation::renounce()?;
     isolation::landlock::confine(&lease.folders());
     failpoint!("renounced");

@@ -28,7 +28,7 @@ impl RevokeSignal {
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let held =
             SignalFd::with_flags(&mask(), flags).and_then(|fd| mask().thread_block().map(|()| Self(fd)));
-        held.map_err(|error| Failure::internal("holding SIGTERM back", error))
+        held.map_err(|error| Failure::sys("holding SIGTERM back", error))
     }
 
     /// Takes the one that arrived: another one is seen after that.

@@ -56,7 +56,7 @@ impl Texts {
     fn read_with_time(path: &Path) -> Result<(Self, SystemTime), PolicyError> {
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = Folder::open(AT_FDCWD, parent.as_os_str(), parent.to_owned())?
-            .ok_or_else(|| failed(parent, io::Error::from(Errno::ENOENT)))?;
+            .ok_or_else(|| failed(parent, Errno::ENOENT))?;
         let (text, mut changed) = folder.read(path.file_name().unwrap_or_default())?;
         let mut texts = vec![text];
         let more = OsStr::new(paths::POLICY_FOLDER);
@@ -95,8 +95,15 @@ fn changed(path: &Path, found: &std::fs::Metadata) -> Result<SystemTime, PolicyE
     found.modified().map_err(|error| failed(path, error))
 }
 
-fn failed(path: &Path, message: impl ToString) -> PolicyError {
-    PolicyError { place: path.display().to_string(), message: message.to_string() }
+/// The kernel does not let it be read.
+fn failed(path: &Path, error: impl Into<io::Error>) -> PolicyError {
+    let error = error.into();
+    PolicyError { errno: error.raw_os_error(), ..refused(path, error) }
+}
+
+/// It can be read and is not to be used.
+fn refused(path: &Path, message: impl ToString) -> PolicyError {
+    PolicyError { place: path.display().to_string(), message: message.to_string(), errno: None }
 }
 
 fn open_at(folder: impl AsFd, name: &OsStr, flags: OFlag) -> Result<OwnedFd, Errno> {
@@ -107,11 +114,11 @@ fn open_at(folder: impl AsFd, name: &OsStr, flags: OFlag) -> Result<OwnedFd, Err
 fn check_owner(path: &Path, file: &File) -> Result<std::fs::Metadata, PolicyError> {
     let found = file.metadata().map_err(|error| failed(path, error))?;
     if found.uid() != 0 {
-        return Err(failed(path, format!("it belongs to uid {} and not to root (chown root)", found.uid())));
+        return Err(refused(path, format!("it belongs to uid {} and not to root (chown root)", found.uid())));
     }
     if found.mode() & 0o022 != 0 {
         let mode = found.mode() & 0o7777;
-        return Err(failed(path, format!("others than root can write to it (mode {mode:04o}; chmod go-w)")));
+        return Err(refused(path, format!("others than root can write to it (mode {mode:04o}; chmod go-w)")));
     }
     Ok(found)
 }
@@ -130,7 +137,7 @@ impl Folder {
         let file = match open_at(parent, name, OFlag::O_PATH | OFlag::O_DIRECTORY) {
             Ok(file) => File::from(file),
             Err(Errno::ENOENT) => return Ok(None),
-            Err(error) => return Err(failed(&path, io::Error::from(error))),
+            Err(error) => return Err(failed(&path, error)),
         };
         let changed = changed(&path, &check_owner(&path, &file)?)?;
         Ok(Some(Self { file, path, changed }))
@@ -138,7 +145,7 @@ impl Folder {
 
     /// The policies in it, in the order of their names.
     fn names(&self) -> Result<Vec<OsString>, PolicyError> {
-        let failed = |error: Errno| failed(&self.path, io::Error::from(error));
+        let failed = |error: Errno| failed(&self.path, error);
         let mut entries = Dir::openat(&self.file, ".", OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
             .map_err(failed)?;
         let mut names = Vec::new();
@@ -153,7 +160,7 @@ impl Folder {
         }
         names.sort();
         if names.len() > MOST_FILES {
-            return Err(self::failed(&self.path, format!("it has more than {MOST_FILES} files")));
+            return Err(refused(&self.path, format!("it has more than {MOST_FILES} files")));
         }
         Ok(names)
     }
@@ -163,15 +170,15 @@ impl Folder {
         let path = self.path.join(name);
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let file = File::from(open_at(&self.file, name, flags).map_err(|error| match error {
-            Errno::ELOOP => failed(&path, "it is a symbolic link"),
-            _ => failed(&path, io::Error::from(error)),
+            Errno::ELOOP => refused(&path, "it is a symbolic link"),
+            _ => failed(&path, error),
         })?);
         let found = check_owner(&path, &file)?;
         if !found.is_file() {
-            return Err(failed(&path, "it is not a regular file"));
+            return Err(refused(&path, "it is not a regular file"));
         }
         if found.len() > LARGEST {
-            return Err(failed(
+            return Err(refused(
                 &path,
                 format!("it has {} bytes; a policy has at most {LARGEST}", found.len()),
             ));

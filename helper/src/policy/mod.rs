@@ -23,6 +23,3 @@ pub use names::{Answer, GroupEntry, Names, Unanswered};
 pub use parse::PolicyError;
 pub use pattern::Pattern;
 pub use rule::{Limits, Policy, Rule};
-
-/// All that a client is told of a policy with a fault in it.
-pub(crate) const UNUSABLE: &str = "the policy cannot be used, so nobody is served";

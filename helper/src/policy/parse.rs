@@ -21,6 +21,8 @@ pub struct PolicyError {
     pub place: String,
     /// What is wrong.
     pub message: String,
+    /// The kernel's word, if it does not let the file be read.
+    pub errno: Option<i32>,
 }
 
 impl fmt::Display for PolicyError {
@@ -121,7 +123,7 @@ impl Source<'_> {
     }
 
     fn error(&self, span: Range<usize>, message: String) -> PolicyError {
-        PolicyError { place: self.place(Some(span)), message }
+        PolicyError { place: self.place(Some(span)), message, errno: None }
     }
 }
 
@@ -135,6 +137,7 @@ impl Policy {
         let file: FileText = toml::from_str(text).map_err(|error| PolicyError {
             place: source.place(error.span()),
             message: error.message().to_owned(),
+            errno: None,
         })?;
         let allow = file.allow.into_iter().map(|rule| allow(&source, rule)).collect::<Result<Vec<_>, _>>()?;
         let deny = file.deny.into_iter().map(|rule| deny(&source, rule)).collect::<Result<Vec<_>, _>>()?;

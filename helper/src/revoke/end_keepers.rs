@@ -57,7 +57,7 @@ struct Keeper {
 /// Ends the leases that these belong to, all at the same time. Those that are gone meanwhile are
 /// left out.
 pub(crate) fn end(chosen: &[(Key, Holder)]) -> Result<Vec<Ended>, Failure> {
-    let failed = |error| Failure::internal("signalling a keeper", error);
+    let failed = |error| Failure::sys("signalling a keeper", error);
     let mut keepers = Vec::new();
     for (key, holder) in first_queues(chosen) {
         keepers.extend(Keeper::told(key, holder).map_err(failed)?);
@@ -114,7 +114,7 @@ impl Keeper {
 
     /// What became of it, with its slots empty.
     fn ended(mut self) -> Result<Ended, Failure> {
-        if self.holds().map_err(|error| Failure::internal("reading the lease table", error))? {
+        if self.holds().map_err(|error| Failure::sys("reading the lease table", error))? {
             self.end = End::Holding;
         }
         let queues: Vec<u32> = self.held.iter().map(|held| held.queue).collect();

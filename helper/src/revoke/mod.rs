@@ -5,11 +5,11 @@
 mod end_keepers;
 pub(crate) mod orphan_slots;
 
-use xsk_proto::{Code, IfName, Revoke};
+use xsk_proto::{IfName, Revoke};
 
 use crate::audit::{Line, What};
 use crate::caller::Caller;
-use crate::error::Failure;
+use crate::error::{Failure, InterfaceFault, PolicyFault, Taken};
 use crate::leases::key::{Key, Netns};
 use crate::leases::table::{self, Holder};
 use crate::{leases, netlink};
@@ -43,23 +43,12 @@ impl Revoked {
     /// Returns how many leases have ended, or the keeper that holds its queues all the same.
     pub(crate) fn proven(&self) -> Result<u32, Failure> {
         match self.leases.iter().find(|lease| lease.end == End::Holding) {
-            Some(lease) => Err(holding(lease)),
+            Some(Ended { keeper: pid, uid, queues, .. }) => {
+                Err(Taken::Keeper { pid: *pid, uid: *uid, queues: queues.clone() }.into())
+            }
             None => Ok(self.leases.len() as u32),
         }
     }
-}
-
-/// A keeper that was killed and is still there.
-fn holding(lease: &Ended) -> Failure {
-    let queues: Vec<String> = lease.queues.iter().map(u32::to_string).collect();
-    let message = format!(
-        "keeper {} of uid {} was killed and has not ended; its lease receives nothing more, and holds queue {} until then",
-        lease.keeper,
-        lease.uid,
-        queues.join(", ")
-    );
-    Failure::new(Code::Busy, "lease", message)
-        .hint(format!("end the processes of uid {}, one of which may hold it in the kernel", lease.uid))
 }
 
 /// For a client: its own leases, or anybody's if it is root. Whether there is such an interface, or whether another user
@@ -69,18 +58,14 @@ pub(crate) fn by_client(request: &Revoke, caller: &Caller) -> Result<u32, Failur
     let root = caller.uid == 0;
     let uid = if root { given(request.user) } else { Some(caller.uid) };
     let of_another = given(request.user).is_some_and(|user| Some(user) != uid);
+    let not_theirs = || PolicyFault::NoSuchLease { uid: caller.uid }.into();
     let interface = match interface(&request.ifname, caller.netns) {
-        Err(failure) if !root && failure.code() == Code::NoSuchInterface => return Err(not_his(caller.uid)),
+        Err(Failure::Interface(InterfaceFault::Missing(_))) if !root => return Err(not_theirs()),
         found => found?,
     };
     let choice = Choice { interface, queue: given(request.queue), uid };
     let ended = if of_another { 0 } else { end(choice)?.proven()? };
-    if ended == 0 && !root { Err(not_his(caller.uid)) } else { Ok(ended) }
-}
-
-fn not_his(uid: u32) -> Failure {
-    Failure::new(Code::NotAllowed, "lease", format!("uid {uid} has no such lease"))
-        .hint("see your leases: xsk-client status; the administrator can revoke others': xsk-helper revoke")
+    if ended == 0 && !root { Err(not_theirs()) } else { Ok(ended) }
 }
 
 /// The interface of a name; none for an empty one.
@@ -88,20 +73,18 @@ pub(crate) fn interface(name: &str, netns: Netns) -> Result<Option<Key>, Failure
     if name.is_empty() {
         return Ok(None);
     }
-    let name = IfName::parse(name).map_err(|error| {
-        Failure::new(Code::BadName, "interface", error.to_string()).hint("see the names: ip link")
-    })?;
-    let failed = |error| Failure::internal("asking the kernel about the interface", error);
+    let name = IfName::parse(name)
+        .map_err(|error| InterfaceFault::BadName { shown: "interface".into(), reason: error.to_string() })?;
+    let failed = |error| Failure::sys("asking the kernel about the interface", error);
     let link = netlink::route().and_then(|netlink| netlink.link_by_name(name.as_str())).map_err(failed)?;
-    let ifindex = link.map(|link| link.ifindex).ok_or_else(|| {
-        Failure::new(Code::NoSuchInterface, name.as_str(), format!("there is no interface '{name}'"))
-            .hint("list the interfaces of this network namespace: ip link")
-    })?;
-    Ok(Some(Key { netns, ifindex }))
+    match link {
+        Some(link) => Ok(Some(Key { netns, ifindex: link.ifindex })),
+        None => Err(InterfaceFault::Missing(name.to_string()).into()),
+    }
 }
 
 fn chosen(choice: Choice) -> Result<Vec<(Key, Holder)>, Failure> {
-    let failed = |error| Failure::internal("reading the lease table", error);
+    let failed = |error| Failure::sys("reading the lease table", error);
     let mut found = Vec::new();
     for key in leases::interfaces() {
         let holders = table::holders(key).map_err(failed)?;

@@ -3,11 +3,9 @@
 //! socket lives. Frames go to that socket until it is closed, so a slot is emptied only where
 //! somebody asked for it.
 
-use xsk_proto::Code;
-
 use crate::audit::{Line, What};
 use crate::bpf_call::privileged;
-use crate::error::Failure;
+use crate::error::{Failure, Taken};
 use crate::guard::Guard;
 use crate::leases::key::Key;
 use crate::leases::pins;
@@ -33,10 +31,10 @@ pub(crate) struct Left {
 /// Empties the slots of queues that nobody holds, or nobody but that keeper. If there was something
 /// to tidy up, and nobody uses the interface any more, the program goes as well.
 pub(crate) fn clear(key: Key, left: Option<Left>, wanted: impl Fn(u32) -> bool) -> Result<Cleared, Failure> {
-    let failed = |error| Failure::internal("locking the interface", error);
+    let failed = |error| Failure::sys("locking the interface", error);
     let table = Table::open(key).map_err(failed)?;
     if let LockAttempt::HeldBy { pid } = table.lock_interface().map_err(failed)? {
-        return Err(locked(key, pid));
+        return Err(Taken::UnseenSlots { ifindex: key.ifindex, pid }.into());
     }
     let cleared = clear_locked(key, &table, left, wanted);
     table.unlock_interface();
@@ -49,7 +47,7 @@ fn clear_locked(
     left: Option<Left>,
     wanted: impl Fn(u32) -> bool,
 ) -> Result<Cleared, Failure> {
-    let mut holders = table.holders().map_err(|error| Failure::internal("reading the lease table", error))?;
+    let mut holders = table.holders().map_err(|error| Failure::sys("reading the lease table", error))?;
     holders.retain(|holder| left.is_none_or(|left| left.keeper != holder.pid));
     let Some(redirect) = pins::open(key)? else { return Ok(Cleared::default()) };
     let occupied = privileged(|| redirect.slots.occupied_of(&redirect.map))?;
@@ -64,7 +62,7 @@ fn clear_locked(
         return Ok(Cleared::default());
     }
     Guard::open().map_or(Ok(()), |guard| guard.forget_dead(key, &holders))?;
-    let used = table.is_any_used().map_err(|error| Failure::internal("reading the lease table", error))?;
+    let used = table.is_any_used().map_err(|error| Failure::sys("reading the lease table", error))?;
     let program = !used && holders.is_empty() && others.is_empty();
     if program {
         pins::remove(key);
@@ -81,14 +79,6 @@ pub(crate) fn orphans(key: Key, holders: &[Holder]) -> Result<Vec<u32>, Failure>
     let mut occupied = pins::occupied(key)?;
     occupied.retain(|queue| is_free(*queue, holders));
     Ok(occupied)
-}
-
-fn locked(key: Key, pid: u32) -> Failure {
-    let message = format!(
-        "process {pid} holds the lock of interface {} for longer than a grant takes, so its slots were not looked at",
-        key.ifindex
-    );
-    Failure::new(Code::Busy, "the interface", message).hint("try again; if it stays so, look at that process")
 }
 
 fn log(key: Key, queue: u32) {

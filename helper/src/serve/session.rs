@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use caps::Capability;
-use xsk_proto::{Acquire, Code, Refused, Reply};
+use xsk_proto::{Acquire, Refused, Reply};
 
 use super::conversation::{Action, Conversation};
 use super::ready::Ready;
@@ -16,14 +16,14 @@ use crate::audit::{self, Line, What};
 use crate::caller::Caller;
 use crate::connection::patience::Patience;
 use crate::connection::{Connection, Incoming};
-use crate::error::Failure;
+use crate::error::{Failure, IdentityFault, Limit, PolicyFault};
 use crate::failpoints::failpoint;
 use crate::grant::{self, Grant};
 use crate::isolation::service;
 use crate::keeper::{self, Kept, RevokeSignal};
 use crate::kernel::Kernel;
 use crate::leases::quota::Quota;
-use crate::policy::{Policy, PolicyError, UNUSABLE};
+use crate::policy::{Policy, PolicyError};
 use crate::revoke;
 use crate::unit_status;
 
@@ -60,7 +60,7 @@ pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
         }
         Ok(None) => {}
         Err(failure) => {
-            log_refusal(None, failure.refused());
+            log_refusal(None, &failure.refused());
             connection.refuse(&failure, Patience::of(REFUSAL));
         }
     }
@@ -88,16 +88,14 @@ fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept
 
 fn log_policy(error: &PolicyError) -> Failure {
     Line::new(What::Error).with("policy", error).log();
-    Failure::new(Code::Policy, &error.place, UNUSABLE).hint("as root: xsk-helper check-policy")
+    PolicyFault::Unusable { place: error.place.clone() }.into()
 }
 
 /// The slot goes with the process, which serves this connection alone.
 fn take_connection(caller: &Caller, most: u32) -> Result<Quota, Failure> {
     let taken = Quota::enter(caller.uid, most);
-    taken.map_err(|error| Failure::internal("counting the user's connections", error))?.ok_or_else(|| {
-        let message = format!("uid {} has {most} connections, as many as the policy allows", caller.uid);
-        Failure::new(Code::Limit, "connections", message).hint("close one of them first")
-    })
+    let taken = taken.map_err(|error| Failure::sys("counting the user's connections", error))?;
+    taken.ok_or_else(|| Limit::Connections { uid: caller.uid, most }.into())
 }
 
 impl Session<'_> {
@@ -158,8 +156,9 @@ impl Session<'_> {
 
     /// A refusal that leaves the conversation open: the client may ask for something else, or again.
     fn refused(&self, failure: &Failure) -> bool {
-        self.log_refusal(failure.refused());
-        self.say(&Reply::Refused(failure.refused().clone()))
+        let refused = failure.refused();
+        self.log_refusal(&refused);
+        self.say(&Reply::Refused(refused))
     }
 
     fn close(&self, refused: Refused) -> Result<Option<(Grant, RevokeSignal)>, Failure> {
@@ -187,12 +186,12 @@ impl Session<'_> {
 
     fn too_slow(&self) -> Failure {
         let seconds = self.policy.limits.idle.as_secs();
-        timed_out(format!("nothing was said for {seconds} s"))
+        IdentityFault::Silent { seconds }.into()
     }
 
     fn too_long(&self) -> Failure {
         let seconds = (self.policy.limits.idle * WHOLE).as_secs();
-        timed_out(format!("the conversation took {seconds} s without coming to a lease"))
+        IdentityFault::TooLong { seconds }.into()
     }
 
     /// Grants, with SIGTERM held back from before the first lock on.
@@ -221,7 +220,7 @@ impl Session<'_> {
             Ok(()) => grant.handed_over = true,
             Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
                 drop(sockets);
-                return grant.lease.end().and(Err(crowded()));
+                return grant.lease.end().and(Err(Limit::Descriptors.into()));
             }
             // A keeper ends it as any lease: the program that it attached, perhaps, lingers too.
             Err(_) => return Ok(Some(grant)),
@@ -231,19 +230,6 @@ impl Session<'_> {
         log_grant(&self.caller, &grant);
         Ok(Some(grant))
     }
-}
-
-fn timed_out(message: String) -> Failure {
-    Failure::new(Code::Timeout, "connection", message).hint("open another connection")
-}
-
-/// The kernel takes no more descriptors of the service user's into connections (unix(7), ETOOMANYREFS).
-fn crowded() -> Failure {
-    let message =
-        "more sockets than LimitNOFILE= of the helper are on their way to clients that do not take them";
-    Failure::new(Code::Busy, "xsk-helper", message).hint(
-        "try again; if it stays so, as root end the leases of those clients: xsk-helper revoke --user NAME",
-    )
 }
 
 /// `caller` is not known where the refusal is that he cannot be.

@@ -11,12 +11,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use xsk_bpf::{SlotProbe, XskMap};
-use xsk_proto::Code;
 
 use super::slots::occupied;
 use crate::audit::{Line, What};
 use crate::bpf_call::privileged;
-use crate::error::Failure;
+use crate::error::{Failure, KernelFault};
 
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(1);
@@ -43,12 +42,12 @@ impl DeferredInserts {
         ifname: &str,
     ) -> Result<(), Failure> {
         if map.insert(queue, socket.as_fd()).is_err_and(|error| error.errno == libc::EPERM) {
-            return Err(impossible());
+            return Err(KernelFault::NoDeferredInsert.into());
         }
         if privileged(|| slots.occupied_of(map))?.contains(&queue) {
-            return Err(occupied(queue, ifname));
+            return Err(occupied(queue, ifname).into());
         }
-        let copy = socket.try_clone().map_err(|error| Failure::internal("copying a socket", error))?;
+        let copy = socket.try_clone().map_err(|error| Failure::sys("copying a socket", error))?;
         self.waiting.push((queue, copy));
         Ok(())
     }
@@ -80,13 +79,4 @@ impl DeferredInserts {
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
     }
-}
-
-fn impossible() -> Failure {
-    Failure::new(
-        Code::KernelTooOld,
-        "kernel",
-        "this kernel takes a socket into the map only after its consumer has set it up, and from a capability only",
-    )
-    .hint("use Linux 5.19 or later")
 }

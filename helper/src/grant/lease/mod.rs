@@ -11,10 +11,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use xsk_bpf::{LivingLeases, Redirect};
-use xsk_proto::Code;
 
-use crate::bpf_call::explain;
-use crate::error::Failure;
+use crate::error::{Failure, Taken};
 use crate::failpoints::failpoint;
 use crate::guard::{self, Guard};
 use crate::leases::key::Key;
@@ -51,7 +49,7 @@ pub(crate) struct Lease {
 }
 
 fn failed(step: &'static str) -> impl Fn(io::Error) -> Failure {
-    move |error| Failure::internal(step, error)
+    move |error| Failure::sys(step, error)
 }
 
 impl Lease {
@@ -91,7 +89,7 @@ impl Lease {
     pub(super) fn lock_interface(&self, ifname: &str) -> Result<(), Failure> {
         match self.table.lock_interface().map_err(failed("locking the interface"))? {
             LockAttempt::Locked => Ok(()),
-            LockAttempt::HeldBy { pid } => Err(locked(ifname, pid)),
+            LockAttempt::HeldBy { pid } => Err(Taken::InterfaceLock { name: ifname.to_owned(), pid }.into()),
         }
     }
 
@@ -107,19 +105,22 @@ impl Lease {
     }
 
     fn try_take_queues(&mut self, ifname: &str, shared: bool) -> Result<bool, Failure> {
+        let name = || ifname.to_owned();
         for queue in self.range() {
             match self.table.take(queue, self.uid).map_err(failed("locking a queue"))? {
                 QueueAttempt::Taken => self.taken.push(queue),
-                QueueAttempt::HeldBy(holder) => return Err(held(ifname, queue, holder)),
+                QueueAttempt::HeldBy(Holder { uid, pid, .. }) => {
+                    return Err(Taken::Held { name: name(), queue, uid, pid }.into());
+                }
             }
         }
         let others = self.table.holders().map_err(failed("reading the lease table"))?;
         if let Some(holder) = others.iter().find(|holder| !shared && holder.uid != self.uid) {
-            return Err(unshared(ifname, holder.uid));
+            return Err(Taken::Unshared { name: name(), uid: holder.uid }.into());
         }
         let refused = failed("marking a lease as not shared");
         if let Some(uid) = self.table.alone(self.uid).map_err(&refused)? {
-            return Err(theirs_alone(ifname, uid));
+            return Err(Taken::TheirsAlone { name: name(), uid }.into());
         }
         if !shared {
             self.table.stay_alone(self.uid).map_err(&refused)?;
@@ -132,13 +133,13 @@ impl Lease {
         let (objects, opened) = Objects::new(self.key, redirect, program);
         self.objects = Some(objects);
         self.table.use_program(program).map_err(failed("marking the program as used"))?;
-        opened.map_err(|error| explain(&error))
+        Ok(opened?)
     }
 
     /// Puts a socket into the slot of one of its queues, or has it wait for its consumer.
     pub(super) fn fill(&mut self, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<(), Failure> {
         let Some(Objects { map, slots, .. }) = &self.objects else {
-            return Err(Failure::internal("filling a slot", "there is no map"));
+            return Err(Failure::sys("filling a slot", "there is no map"));
         };
         match slots::insert(map, queue, socket, ifname)? {
             Inserted::Now => {
@@ -275,37 +276,4 @@ impl Lease {
         self.taken.clear();
         self.table.give_back();
     }
-}
-
-fn locked(ifname: &str, pid: u32) -> Failure {
-    let message = format!("process {pid} holds the lock of {ifname} for longer than a grant takes");
-    Failure::new(Code::Busy, ifname, message).hint("try again; if it stays so, look at that process")
-}
-
-fn held(ifname: &str, queue: u32, holder: Holder) -> Failure {
-    let Holder { uid, pid, .. } = holder;
-    Failure::new(
-        Code::Busy,
-        ifname,
-        format!("queue {queue} of {ifname} is leased to uid {uid} (keeper {pid})"),
-    )
-    .hint("wait for it with --wait, or ask for another queue with start-queue=")
-}
-
-fn unshared(ifname: &str, uid: u32) -> Failure {
-    Failure::new(
-        Code::Busy,
-        ifname,
-        format!("uid {uid} has leases on {ifname}, and the policy does not share it"),
-    )
-    .hint("the administrator can set shared = true in the rule")
-}
-
-fn theirs_alone(ifname: &str, uid: u32) -> Failure {
-    Failure::new(
-        Code::Busy,
-        ifname,
-        format!("uid {uid} has leases on {ifname} by a rule that does not share it"),
-    )
-    .hint("the administrator can set shared = true in that rule, which counts for leases to come")
 }

@@ -13,10 +13,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use xsk_bpf::Redirect;
-use xsk_proto::{Code, Mode};
 
-use crate::bpf_call::privileged;
-use crate::error::Failure;
+use crate::bpf_call::{privileged, raised};
+use crate::error::{Failure, KernelFault, ProgramFault};
 use crate::failpoints::failpoint;
 use crate::kernel::mode;
 use crate::leases::pins::folder;
@@ -42,12 +41,7 @@ fn check_bpffs() -> Result<(), Failure> {
     if xsk_bpf::is_bpffs(Path::new(paths::BPF)).unwrap_or(false) {
         return Ok(());
     }
-    let message = format!("{} is not a bpffs", paths::BPF);
-    Err(Failure::new(Code::NoBpffs, paths::BPF, message).hint(format!(
-        "as root: mkdir -p {0} && mount -t bpf -o mode=0700 bpf {0} && chown {1}: {0}",
-        paths::BPF,
-        paths::SERVICE_USER
-    )))
+    Err(ProgramFault::NoBpffs.into())
 }
 
 /// Returns the program that is pinned for this interface, if it is on it. Anything else that is pinned is residue and is
@@ -67,21 +61,15 @@ fn existing(wanted: &Wanted<'_>, idle: bool) -> Result<Option<Installed>, Failur
     } else if idle && pinned.is_unoccupied()? {
         pinned.remove(key).map(|()| None)
     } else {
-        Err(attached_otherwise(&wanted.link.name, mode))
+        Err(ProgramFault::Attached { name: wanted.link.name.clone(), mode }.into())
     }
-}
-
-fn attached_otherwise(name: &str, mode: Mode) -> Failure {
-    let message = format!("the program on {name} is attached in {mode} mode for other leases");
-    Failure::new(Code::Busy, name, message)
-        .hint(format!("ask for mode={mode}, or wait until they have ended (xsk-client status)"))
 }
 
 /// Loads, attaches in the first mode that works, and pins.
 fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
     residue::sweep(wanted.key);
-    let loaded = privileged(|| Redirect::load(wanted.link.queues_allocated().max(1), wanted.frags))
-        .map_err(|failure| if wanted.frags { without_frags(failure) } else { failure })?;
+    let loaded = raised(|| Redirect::load(wanted.link.queues_allocated().max(1), wanted.frags))?
+        .map_err(|error| explain_load(error, wanted.frags))?;
     failpoint!("loaded");
     let (redirect, mode, reason) = attach::attach(loaded, wanted)?;
     failpoint!("attached");
@@ -91,9 +79,10 @@ fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
 }
 
 fn pin(redirect: &Redirect, dir: &Path) -> Result<(), Failure> {
-    std::fs::DirBuilder::new().mode(0o700).create(dir).map_err(|error| {
-        Failure::internal("making a folder in bpffs", error).object(dir.display().to_string())
-    })?;
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| Failure::sys_of("making a folder in bpffs", dir.display().to_string(), error))?;
     failpoint!("folder");
     privileged(|| redirect.pin(dir)).inspect_err(|_| {
         // The link goes with `redirect`. A pin that cannot be removed is residue.
@@ -102,10 +91,9 @@ fn pin(redirect: &Redirect, dir: &Path) -> Result<(), Failure> {
 }
 
 /// Only the program for frames of several buffers asks for more than Linux 5.10.
-fn without_frags(failure: Failure) -> Failure {
-    if failure.code() != Code::KernelTooOld {
-        return failure;
+fn explain_load(error: xsk_bpf::Error, frags: bool) -> Failure {
+    match Failure::from(error) {
+        failure if frags && failure.is_refused_load() => KernelFault::NoFrags.into(),
+        failure => failure,
     }
-    Failure::new(Code::KernelTooOld, "frags", "this kernel has no XDP programs for frames of several buffers")
-        .hint("use Linux 5.18 or later, or ask without frags")
 }

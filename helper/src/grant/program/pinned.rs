@@ -3,7 +3,7 @@
 
 use xsk_bpf::{Error, Redirect, Step};
 
-use crate::bpf_call::{explain, privileged, raised};
+use crate::bpf_call::{privileged, raised};
 use crate::error::Failure;
 use crate::leases::key::Key;
 use crate::leases::pins::folder;
@@ -24,7 +24,7 @@ impl Pinned {
         match opened {
             Ok(pinned) => Ok(Some(pinned)),
             Err(Error { step: Step::OpenPin, errno: libc::ENOENT }) => Ok(None),
-            Err(error) => Err(explain(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -41,5 +41,5 @@ impl Pinned {
 
 /// Removes the pins of an interface.
 pub(super) fn unpin(key: Key) -> Result<(), Failure> {
-    Redirect::unpin(&folder(key)).map_err(|error| explain(&error))
+    Ok(Redirect::unpin(&folder(key))?)
 }

@@ -3,12 +3,11 @@
 //! sentence about it goes to a tracepoint that only root reads. So what drivers are known to refuse for is looked at
 //! afterwards, and the refusal names it.
 
-use xsk_bpf::Error;
 use xsk_netlink::{Features, Link, VETH_PEER_MTU};
-use xsk_proto::{Code, Mode};
+use xsk_proto::Mode;
 
 use super::wanted::Wanted;
-use crate::error::Failure;
+use crate::error::ProgramCause;
 
 /// What is known of an interface that has just refused.
 #[derive(Debug, Default)]
@@ -33,15 +32,8 @@ struct Peer {
     sends: u32,
 }
 
-/// A reason, and the command that takes it away.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Cause {
-    pub(super) what: String,
-    mend: String,
-}
-
 /// Looks for the reason of a refusal in native mode. In skb mode there is no driver to refuse.
-pub(super) fn cause(wanted: &Wanted<'_>, mode: Mode, errno: i32) -> Option<Cause> {
+pub(super) fn cause(wanted: &Wanted<'_>, mode: Mode, errno: i32) -> Option<ProgramCause> {
     if mode != Mode::Native {
         return None;
     }
@@ -69,9 +61,9 @@ pub(super) fn cause(wanted: &Wanted<'_>, mode: Mode, errno: i32) -> Option<Cause
 }
 
 impl Known {
-    fn cause(&self) -> Option<Cause> {
+    fn cause(&self) -> Option<ProgramCause> {
         let of_kind = if self.link.kind == "veth" { self.of_veth() } else { self.of_driver() };
-        of_kind.map(|(what, mend)| Cause { what, mend })
+        of_kind.map(|(what, hint)| ProgramCause { what, hint })
     }
 
     /// A veth receives what its other end sends, queue for queue and as long as that makes its frames.
@@ -94,7 +86,7 @@ impl Known {
 
     /// The number tells which of both it is.
     fn of_unseen_end(&self, receives: u32) -> Option<(String, String)> {
-        let (what, mend) = match self.errno {
+        let (what, hint) = match self.errno {
             libc::ENOSPC => (
                 format!("its other end sends by more than the {receives} queues by which it receives"),
                 format!("ethtool -L PEER tx {receives}"),
@@ -105,7 +97,7 @@ impl Known {
             ),
             _ => return None,
         };
-        Some((what, format!("as root, in the other end's network namespace: {mend}")))
+        Some((what, format!("as root, in the other end's network namespace: {hint}")))
     }
 
     fn of_driver(&self) -> Option<(String, String)> {
@@ -126,23 +118,6 @@ impl Known {
             (what, format!("as root: ip link set dev {name} mtu 1500"))
         })
     }
-}
-
-/// The refusal of all modes; `last` is the mode that was tried last, with the kernel's answer and its cause.
-pub(super) fn unsupported(name: &str, last: Option<(Mode, Error, Option<Cause>)>, reason: &str) -> Failure {
-    let doctor = format!("xsk-client doctor {name}");
-    let Some((mode, error, cause)) = last else {
-        let message = format!("{name} does not take the XSK program: {reason}");
-        return Failure::new(Code::ModeUnsupported, name, message)
-            .hint(format!("ask for mode=skb, which every driver has; all checks: {doctor}"));
-    };
-    let errno = std::io::Error::from_raw_os_error(error.errno);
-    let because = cause.as_ref().map_or_else(String::new, |cause| format!("{}; ", cause.what));
-    let message = format!("{name} does not take the XSK program in {mode} mode: {because}{errno}");
-    let skb =
-        if mode == Mode::Native { "ask for mode=skb, which every driver has" } else { "dmesg may say more" };
-    let mend = cause.map_or_else(|| skb.to_owned(), |cause| cause.mend);
-    Failure::new(Code::ModeUnsupported, name, message).hint(format!("{mend}; all checks: {doctor}"))
 }
 
 #[cfg(test)]
