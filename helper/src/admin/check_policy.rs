@@ -7,6 +7,7 @@ use xsk_proto::Refused;
 
 use super::CheckPolicy;
 use crate::error::{CommandFault, Failure};
+use crate::isolation::service::{self, ServiceUser};
 use crate::paths;
 use crate::policy::rule::{Confine, Principal, QueueSet};
 use crate::policy::system::{System, account, account_of, groups};
@@ -16,9 +17,11 @@ const UNUSABLE: &str = "until this is mended nobody is served";
 const CONFINED: &str = "AppArmor has the helper read below /etc/xsk-helper alone: try the file there (beside policy.toml it counts for nobody), or allow its path in /etc/apparmor.d/local/usr.libexec.xsk-helper";
 
 pub(crate) fn check(arguments: &CheckPolicy) -> Result<(), Failure> {
+    // What root can read, and the service cannot, stops the service.
+    service::enter_to_read(ServiceUser::find()?)?;
     let path = arguments.file.as_deref().unwrap_or(Path::new(paths::POLICY));
     let policy = Policy::load_from(path).map_err(|error| {
-        // The kernel denies root a file for one reason alone.
+        // The modes let the service user read it.
         let hint = if error.errno == Some(libc::EACCES) { CONFINED } else { UNUSABLE };
         fault(&error, hint)
     })?;

@@ -15,8 +15,10 @@ pub(crate) enum PolicyFault {
     NotAllowed { uid: u32, name: String },
     /// A rule allows the interface, and not so.
     Detail { name: String, detail: String },
-    /// There is a fault in the policy; `place` is its file and line.
-    Unusable { place: String },
+    /// There is a fault in a file of the policy; `place` is the file and the line.
+    UnusableFile { place: String },
+    /// A deny rule has a name that nobody has.
+    UnknownName,
     /// The user database does not answer.
     Unanswered,
     /// The user has no such lease.
@@ -44,8 +46,14 @@ impl PolicyFault {
                 add_rule(),
             ),
             Self::Detail { name, detail } => say(Code::NotAllowed, name, detail, add_rule()),
-            Self::Unusable { place } => {
-                say(Code::Policy, place, "the policy cannot be used, so nobody is served", AS_ROOT)
+            Self::UnusableFile { place } => say(
+                Code::Policy,
+                place,
+                format!("the policy cannot be used because of {place}, so nobody is served"),
+                AS_ROOT,
+            ),
+            Self::UnknownName => {
+                say(Code::Policy, paths::POLICY, "the policy cannot be used, so nobody is served", AS_ROOT)
             }
             Self::Unanswered => say(
                 Code::Policy,

@@ -4,7 +4,6 @@
 
 use crate::audit::{Line, What};
 use crate::error::PolicyFault;
-use crate::paths;
 use crate::policy::Denied;
 
 /// The refusal.
@@ -15,7 +14,7 @@ pub(super) fn fault(denied: &Denied, uid: u32, ifname: &str) -> PolicyFault {
         Denied::Detail(detail) => PolicyFault::Detail { name, detail: detail.clone() },
         Denied::UnknownName { .. } => {
             log(denied);
-            PolicyFault::Unusable { place: paths::POLICY.to_owned() }
+            PolicyFault::UnknownName
         }
         Denied::Unanswered { .. } => {
             log(denied);

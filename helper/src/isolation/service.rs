@@ -77,6 +77,21 @@ pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
     read_back(user, &kept)
 }
 
+/// What a command becomes that only reads: the service user, without its capabilities. A process that is that user
+/// already stays as it is.
+pub(crate) fn enter_to_read(user: ServiceUser) -> Result<(), Failure> {
+    if geteuid() == user.uid {
+        return Ok(());
+    }
+    become_user(user)?;
+    caps::clear(None, CapSet::Effective)
+        .and_then(|()| caps::clear(None, CapSet::Permitted))
+        .map_err(|error| Failure::sys("giving up the capabilities", error))?;
+    prctl::set_no_new_privs().map_err(|error| Failure::sys("setting no_new_privs", error))?;
+    prctl::set_not_dumpable().map_err(|error| Failure::sys("setting PR_SET_DUMPABLE", error))?;
+    read_back(user, &HashSet::new())
+}
+
 /// The permitted set, if it has what every grant needs.
 pub(crate) fn privileged() -> Result<HashSet<Capability>, Failure> {
     let permitted = caps::read(None, CapSet::Permitted)

@@ -18,6 +18,7 @@ use nix::sys::stat::Mode;
 
 use super::parse::PolicyError;
 use super::rule::Policy;
+use super::unreadable;
 use crate::paths;
 
 /// The largest file that is read.
@@ -145,7 +146,10 @@ impl Folder {
 
     /// The policies in it, in the order of their names.
     fn names(&self) -> Result<Vec<OsString>, PolicyError> {
-        let failed = |error: Errno| failed(&self.path, error);
+        let failed = |error: Errno| {
+            let barred = (error == Errno::EACCES).then(|| unreadable::folder(&self.file, &self.path));
+            barred.flatten().unwrap_or_else(|| failed(&self.path, error))
+        };
         let mut entries = Dir::openat(&self.file, ".", OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
             .map_err(failed)?;
         let mut names = Vec::new();
@@ -171,6 +175,9 @@ impl Folder {
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let file = File::from(open_at(&self.file, name, flags).map_err(|error| match error {
             Errno::ELOOP => refused(&path, "it is a symbolic link"),
+            Errno::EACCES => {
+                unreadable::file(&self.file, &self.path, name).unwrap_or_else(|| failed(&path, error))
+            }
             _ => failed(&path, error),
         })?);
         let found = check_owner(&path, &file)?;

@@ -17,6 +17,7 @@ mod pattern;
 mod queues;
 pub mod rule;
 pub(crate) mod system;
+mod unreadable;
 
 pub use decide::{Allowed, Denied, Question};
 pub use names::{Answer, GroupEntry, Names, Unanswered};

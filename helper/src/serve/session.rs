@@ -71,7 +71,7 @@ pub(crate) fn serve(connection: Connection, ready: Ready<'_>) {
 fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept>, Failure> {
     let kernel = ready.kernel()?;
     let caller = Caller::of(connection, &ready.terms.entry, kernel.netns)?;
-    let policy = ready.policy().map_err(|error| log_policy(&error))?;
+    let policy = ready.policy().map_err(|error| unusable(&error))?;
     if !policy.raises_memlock() {
         service::give_up(Capability::CAP_SYS_RESOURCE)?;
     }
@@ -86,9 +86,9 @@ fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept
     Ok(lease.map(|(grant, revokes)| Kept { grant, kernel, caller, quota, revokes }))
 }
 
-fn log_policy(error: &PolicyError) -> Failure {
+fn unusable(error: &PolicyError) -> Failure {
     Line::new(What::Error).with("policy", error).log();
-    PolicyFault::Unusable { place: error.place.clone() }.into()
+    PolicyFault::UnusableFile { place: error.place.clone() }.into()
 }
 
 /// The slot goes with the process, which serves this connection alone.

@@ -174,10 +174,11 @@ fn no_rule_for_this_user() {
     // A policy that cannot be read is another thing than one that says no.
     lab.policy("[[allow]]\nusers = 7\n");
     let said = doctor(&lab, &veth.ifname);
-    let message = "the policy cannot be used, so nobody is served";
-    said.has("fail", "policy", message, "as root: xsk-helper check-policy");
+    let message = |place| format!("the policy cannot be used because of {place}, so nobody is served");
+    said.has("fail", "policy", &message("/etc/xsk-helper/policy.toml:2"), "as root: xsk-helper check-policy");
     said.exits(78);
     std::fs::remove_file(POLICY).unwrap();
-    doctor(&lab, &veth.ifname).has("fail", "policy", message, "as root: xsk-helper check-policy");
+    let message = message(POLICY);
+    doctor(&lab, &veth.ifname).has("fail", "policy", &message, "as root: xsk-helper check-policy");
     lab.no_helpers_but(&[]);
 }
