@@ -62,6 +62,11 @@ impl Request {
         self.param(param::MACS, Value::Text(list))
     }
 
+    /// To be refused where another lease has queues of the interface.
+    pub fn alone(self) -> Self {
+        self.param(param::ALONE, Value::Flag(true))
+    }
+
     /// Busy polling on the sockets: microseconds, and frames a poll.
     pub fn busy_poll(self, usecs: u32, budget: u32) -> Self {
         self.param(param::BUSY_POLL, Value::Number(usecs.into()))

@@ -20,13 +20,20 @@ const NTF_SELF: u8 = 2;
 
 /// Kinds of virtual device that take every frame which reaches them, or whose frames are those of
 /// other devices.
-const OPEN: [&str; 6] = ["veth", "tun", "bridge", "bond", "team", "dummy"];
+const OPEN: [&str; 10] =
+    ["veth", "tun", "bridge", "bond", "team", "dummy", "vxlan", "geneve", "gretap", "ip6gretap"];
 
 impl Link {
     /// Returns whether it drops frames for other addresses than its own, and for groups that nobody
     /// here has joined. A card that tells nothing is taken for one that does.
     pub fn filters(&self) -> bool {
-        !OPEN.contains(&self.kind.as_str()) && self.promiscuity == 0
+        !OPEN.contains(&self.kind.as_str()) && !self.passthru && self.promiscuity == 0
+    }
+
+    /// Returns whether only frames for its own address reach it, promiscuous or not: the driver
+    /// tells frames apart by that address (`macvlan_handle_frame`, drivers/net/macvlan.c).
+    pub fn takes_own_address_alone(&self) -> bool {
+        matches!(self.kind.as_str(), "macvlan" | "macvtap" | "ipvlan") && !self.passthru
     }
 }
 
@@ -77,5 +84,13 @@ mod tests {
         let link = |kind: &str, promiscuity| Link { kind: kind.into(), promiscuity, ..Link::default() };
         assert!(link("", 0).filters() && link("macvlan", 0).filters());
         assert!(!link("", 1).filters() && !link("veth", 0).filters());
+    }
+
+    #[test]
+    fn a_macvlan_takes_its_own_address_alone_unless_it_is_the_only_one() {
+        let link = |kind: &str, passthru| Link { kind: kind.into(), passthru, ..Link::default() };
+        assert!(link("macvlan", false).takes_own_address_alone());
+        assert!(!link("macvlan", true).takes_own_address_alone() && !link("macvtap", true).filters());
+        assert!(!link("", false).takes_own_address_alone());
     }
 }

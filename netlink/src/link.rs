@@ -26,6 +26,11 @@ const XDP_PROG_ID: u16 = 4;
 const XDP_DRV_PROG_ID: u16 = 5;
 const XDP_SKB_PROG_ID: u16 = 6;
 const XDP_HW_PROG_ID: u16 = 7;
+// What IFLA_INFO_DATA of a macvlan has, which libc has not.
+const MACVLAN_MODE: u16 = 1;
+const MACVLAN_FLAGS: u16 = 2;
+const MACVLAN_PASSTHRU: u32 = 8;
+const MACVLAN_NOPROMISC: u16 = 1;
 const ATTACHED_DRV: u8 = 1;
 const ATTACHED_SKB: u8 = 2;
 
@@ -56,10 +61,13 @@ pub struct Link {
     pub lower: Option<u32>,
     /// The kind of virtual device: `veth`, `macvlan`, `bond`. Empty for hardware.
     pub kind: String,
+    /// Whether it is a macvlan or macvtap that has all frames of the interface below (mode
+    /// passthru).
+    pub passthru: bool,
     /// How often somebody wants every frame of it.
     pub promiscuity: u32,
-    /// How often somebody wants the frames for every group; 0 where the kernel does not tell (before
-    /// Linux 6.0).
+    /// How often somebody wants the frames for every group; 0 where the kernel does not tell
+    /// (before Linux 6.0).
     pub allmulti: u32,
     /// The XDP programs on it.
     pub xdp: Vec<Attached>,
@@ -157,6 +165,7 @@ impl Link {
             libc::IFLA_LINK => self.lower = number(value).filter(|index| *index != 0),
             libc::IFLA_LINKINFO => {
                 self.kind = find(value, libc::IFLA_INFO_KIND).map(text).unwrap_or_default();
+                self.passthru = self.kind.starts_with("macv") && passes_all(value);
             }
             libc::IFLA_PROMISCUITY => self.promiscuity = number(value)?,
             ALLMULTI => self.allmulti = number(value)?,
@@ -189,6 +198,15 @@ impl Event {
 fn has_moved(message: &Message<'_>) -> bool {
     let moved = |kind| matches!(kind, libc::IFLA_NEW_NETNSID | libc::IFLA_NEW_IFINDEX);
     message.attributes(FIXED).any(|(kind, _)| moved(kind))
+}
+
+/// Reads what IFLA_LINKINFO says of a macvlan. In mode passthru the interface below is promiscuous,
+/// unless a flag says otherwise (`macvlan_open`, drivers/net/macvlan.c).
+fn passes_all(info: &[u8]) -> bool {
+    let Some(data) = find(info, libc::IFLA_INFO_DATA) else { return false };
+    let mode = find(data, MACVLAN_MODE).and_then(number);
+    let flags = find(data, MACVLAN_FLAGS).and_then(|value| u16_at(value, 0)).unwrap_or(0);
+    mode == Some(MACVLAN_PASSTHRU) && flags & MACVLAN_NOPROMISC == 0
 }
 
 /// A single program is told by its mode and id; several, each by an attribute of its own.

@@ -96,6 +96,8 @@ pub mod param {
     /// Text: one to four addresses with commas, for which the interface is to receive while the
     /// lease lasts.
     pub const MACS: &str = "macs";
+    /// Flag: refuse where another lease has queues of the interface.
+    pub const ALONE: &str = "alone";
     /// Number: microseconds of `SO_BUSY_POLL`, with `SO_PREFER_BUSY_POLL`, set on the sockets.
     pub const BUSY_POLL: &str = "busy-poll";
     /// Number: frames of `SO_BUSY_POLL_BUDGET`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The policy does not allow it, or cannot be used. A client is told the same whether there is such an interface or not,
-//! and nothing of a rule that is not about it; the details are for the log, and for `check-policy`.
+//! The policy does not allow it, or cannot be used. A client is told the same whether there is such
+//! an interface or not, and nothing of a rule that is not about it; the details are for the log,
+//! and for `check-policy`.
 #![forbid(unsafe_code)]
 
 use xsk_proto::{Code, Refused, param};
@@ -90,11 +91,12 @@ impl PolicyFault {
     }
 
     /// Every option that this helper knows.
-    pub(crate) const OPTIONS: [&str; 7] = [
+    pub(crate) const OPTIONS: [&str; 8] = [
         param::FRAGS,
         param::PROMISC,
         param::ALLMULTI,
         param::MACS,
+        param::ALONE,
         param::BUSY_POLL,
         param::BUSY_POLL_BUDGET,
         param::MEMLOCK,

@@ -16,6 +16,8 @@ pub(crate) enum Taken {
     Unshared { name: String, uid: u32 },
     /// Another user has leases by a rule that does not share the interface.
     TheirsAlone { name: String, uid: u32 },
+    /// Another lease has queues of the interface, and this one was to be the only one.
+    NotAlone { name: String },
     /// A process does not let go of the interface's lock.
     InterfaceLock { name: String, pid: u32 },
     /// The same, and so the slots could not be looked at.
@@ -44,6 +46,7 @@ impl Taken {
             Taken::Held { .. }
                 | Taken::Unshared { .. }
                 | Taken::TheirsAlone { .. }
+                | Taken::NotAlone { .. }
                 | Taken::Slot { .. }
                 | Taken::Filter { .. }
         )
@@ -66,6 +69,11 @@ impl Taken {
                 name,
                 format!("uid {uid} has leases on {name}, and the policy does not share it"),
                 "the administrator can set shared = true in the rule".into(),
+            ),
+            Self::NotAlone { name } => (
+                name,
+                format!("{name} has another lease, and this one was to be the only one"),
+                "take another interface, or wait for this one with --wait".into(),
             ),
             Self::TheirsAlone { name, uid } => (
                 name,

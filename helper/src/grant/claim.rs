@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The claim: under the interface's lock the queues, the program, the slots, the filter and the guard; or nothing of it.
+//! The claim: under the interface's lock the queues, the program, the slots, the filter and the
+//! guard; or nothing of it.
 
 use std::os::fd::OwnedFd;
 use std::thread::sleep;
@@ -10,7 +11,7 @@ use super::filter;
 use super::lease::Lease;
 use super::program::{self, Attachment, Wanted};
 use super::request::Request;
-use crate::error::Failure;
+use crate::error::{Failure, Taken};
 use crate::failpoints::failpoint;
 use crate::guard::Guard;
 use crate::policy::Allowed;
@@ -34,7 +35,8 @@ pub(super) struct Claim<'a> {
 pub(super) type Claimed = (Attachment, Option<OwnedFd>);
 
 impl Claim<'_> {
-    /// Claims, and tries again for a while if what is in the way may just be going. On failure all is as it was before.
+    /// Claims, and tries again for a while if what is in the way may just be going. On failure all
+    /// is as it was before.
     pub(super) fn make(&mut self) -> Result<Claimed, Failure> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -60,6 +62,9 @@ impl Claim<'_> {
 
     /// With the queues taken. `idle` tells whether nobody else has one of the interface.
     fn occupy(&mut self, idle: bool) -> Result<Claimed, Failure> {
+        if self.request.options.alone && !idle {
+            return Err(Taken::NotAlone { name: self.request.name.to_string() }.into());
+        }
         self.device.refresh()?;
         let attachment = self.install(idle).map_err(|failure| self.device.explain(failure))?;
         let filter = filter::open(&self.device, &self.request.options)

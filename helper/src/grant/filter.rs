@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an interface lets in for the sake of a lease, beside its own address: everything, all groups, or a guest's
-//! address. The packet socket that asks the kernel for it ends with the keeper, and the wish with it. It is never
-//! handed out: a bind on it would need no capability and would hear the whole interface.
+//! What an interface lets in for the sake of a lease, beside its own address: everything, all
+//! groups, or a guest's address. The packet socket that asks the kernel for it ends with the
+//! keeper, and the wish with it. It is never handed out: a bind on it would need no capability and
+//! would hear the whole interface.
 
 use std::os::fd::OwnedFd;
 
@@ -15,8 +16,8 @@ use crate::error::{Failure, InterfaceFault, Taken};
 use crate::sys::sockets::Membership;
 use crate::sys::{privilege, sockets};
 
-/// Opens the filter as far as the options ask for it; `None` where they do not. Under the interface's lock, so that
-/// two leases cannot ask for one address.
+/// Opens the filter as far as the options ask for it; `None` where they do not. Under the
+/// interface's lock, so that two leases cannot ask for one address.
 pub(super) fn open(device: &Device<'_>, options: &Options) -> Result<Option<OwnedFd>, Failure> {
     if !options.macs.is_empty() {
         check_kind(device)?;
@@ -35,11 +36,11 @@ pub(super) fn open(device: &Device<'_>, options: &Options) -> Result<Option<Owne
         .map(Some)
 }
 
-/// A macvlan tells frames apart by its own address, whatever its filter has (`macvlan_handle_frame`,
-/// drivers/net/macvlan.c).
+/// A macvlan tells frames apart by its own address, whatever its filter has
+/// (`macvlan_handle_frame`, drivers/net/macvlan.c).
 fn check_kind(device: &Device<'_>) -> Result<(), Failure> {
     let (name, kind) = (&device.link.name, device.link.kind.as_str());
-    if !matches!(kind, "macvlan" | "macvtap" | "ipvlan") {
+    if !device.link.takes_own_address_alone() {
         return Ok(());
     }
     let own = Mac(device.link.mac).to_string();

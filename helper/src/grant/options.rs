@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The typed options of a request; one that this helper does not know is refused by its name, never ignored.
+//! The typed options of a request; one that this helper does not know is refused by its name, never
+//! ignored.
 #![forbid(unsafe_code)]
 
 use xsk_proto::{Param, Value, param};
@@ -14,6 +15,8 @@ pub(crate) struct Options {
     pub(crate) frags: bool,
     pub(crate) promisc: bool,
     pub(crate) allmulti: bool,
+    /// Only where nobody else has a lease of the interface.
+    pub(crate) alone: bool,
     /// Addresses of guests.
     pub(crate) macs: Vec<Mac>,
     /// Microseconds; 0 for no busy polling.
@@ -32,6 +35,7 @@ impl Options {
                 (param::FRAGS, Value::Flag(on)) => options.frags = *on,
                 (param::PROMISC, Value::Flag(on)) => options.promisc = *on,
                 (param::ALLMULTI, Value::Flag(on)) => options.allmulti = *on,
+                (param::ALONE, Value::Flag(on)) => options.alone = *on,
                 (param::MACS, Value::Text(list)) => {
                     options.macs = Mac::parse_list(list).ok_or(PolicyFault::Macs { most: MOST })?
                 }
