@@ -5,7 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use xsk_client::netdev::{Mode, Netdev, Place, find, replace};
+use xsk_client::netdev::{Mode, Netdev, Place, cards, find, replace};
 
 /// A first byte that chooses, and then an option string, or the arguments of a command by line.
 pub fn netdev(input: &[u8]) {
@@ -20,6 +20,24 @@ pub fn netdev(input: &[u8]) {
     let text = OsStr::from_bytes(text);
     if let Ok(Some(netdev)) = Netdev::parse(text, place) {
         option(&netdev, place);
+    }
+}
+
+const MAC: &str = "02:00:00:00:00:2a";
+
+/// Each card gets an address, reads back with it, and nothing else of the command changes.
+fn each_card(before: &[OsString]) {
+    let all = cards(before);
+    for (number, card) in all.iter().enumerate() {
+        let mut after = before.to_vec();
+        card.put_mac(&mut after, MAC);
+        let same = |(index, (old, new)): (usize, (&OsString, &OsString))| index == card.index || old == new;
+        assert!(before.iter().zip(&after).enumerate().all(same), "{card:?}: {after:?}");
+        let again = cards(&after);
+        let Some(now) = again.get(number) else { panic!("{card:?} is gone: {after:?}") };
+        assert_eq!((now.index, &now.netdev), (card.index, &card.netdev), "{after:?}");
+        assert_eq!(now.effective(), Some([2, 0, 0, 0, 0, 0x2a]), "{after:?}");
+        assert_eq!(again.len(), all.len(), "{after:?}");
     }
 }
 
@@ -42,6 +60,13 @@ fn option(netdev: &Netdev, place: Place) {
         );
         return option(&numbered, place);
     }
+    if place == Place::Nic {
+        let addressed = netdev.with_mac(MAC);
+        let Ok(addressed) = &addressed else { panic!("{netdev:?} became {addressed:?}") };
+        let now = addressed.options();
+        assert_eq!(now.mac.as_deref(), Some(MAC), "{netdev:?} became {addressed:?}");
+        assert_eq!((&now.id, &now.ifname, now.queues), (&options.id, &options.ifname, options.queues));
+    }
     let text = netdev.with_sockets(Mode::Skb, &sockets);
     let again = Netdev::parse(&text, place);
     let Ok(Some(again)) = &again else { panic!("{netdev:?} became {text:?}: {again:?}") };
@@ -62,6 +87,7 @@ fn option(netdev: &Netdev, place: Place) {
 fn command(text: &[u8]) {
     let before: Vec<OsString> =
         text.split(|byte| *byte == b'\n').map(|line| OsStr::from_bytes(line).to_owned()).collect();
+    each_card(&before);
     let Ok(found) = find(&before) else { return };
     let mut after = before.clone();
     for one in &found {

@@ -62,6 +62,25 @@ pub fn find(command: &[OsString]) -> Result<Vec<Found>, Error> {
     Ok(found)
 }
 
+/// The options of `command` that have a value, each with the place of that and its name. What
+/// stands behind an option of a wrapper, or of free text, is a value too.
+pub(super) fn valued(command: &[OsString]) -> impl Iterator<Item = (usize, &[u8], &OsStr)> {
+    let mut index = 1;
+    std::iter::from_fn(move || {
+        loop {
+            let (argument, next) = (command.get(index)?, command.get(index + 1));
+            index += 1;
+            if let (Some(name), Some(text)) = (option(argument), next) {
+                let known = place(name, false).is_some() || name == b"device";
+                if known || takes_value(name, text) {
+                    index += 1;
+                    return Some((index - 1, name, text.as_os_str()));
+                }
+            }
+        }
+    })
+}
+
 /// `command` with the argument at `index` replaced.
 pub fn replace(command: &mut [OsString], index: usize, argument: OsString) {
     if let Some(place) = command.get_mut(index) {

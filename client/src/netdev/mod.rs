@@ -18,6 +18,7 @@
 //! Nothing in here opens, asks or changes anything: text goes in and text comes out.
 #![forbid(unsafe_code)]
 
+mod card;
 mod command;
 mod error;
 mod json;
@@ -30,6 +31,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+pub use card::{Card, cards};
 pub use command::{Found, find, replace};
 pub use error::Error;
 pub use options::Options;
@@ -127,7 +129,20 @@ impl Netdev {
     /// # Errors
     /// None where [`Netdev::parse`] had none; it reads the new text.
     pub fn with_queues(&self, count: u32) -> Result<Self, Error> {
-        let change = [("queues", count.to_string())];
+        self.with("queues", count.to_string())
+    }
+
+    /// A `-nic` whose card has this address.
+    ///
+    /// # Errors
+    /// None where [`Netdev::parse`] had none; it reads the new text.
+    pub fn with_mac(&self, mac: &str) -> Result<Self, Error> {
+        self.with("mac", mac.to_owned())
+    }
+
+    /// The same with another value for one option, which in JSON is a number.
+    fn with(&self, key: &str, value: String) -> Result<Self, Error> {
+        let change = [(key, value)];
         let text = OsString::from_vec(match &self.form {
             Form::Comma(pairs) => keyval::rewrite(&self.text, pairs, &change),
             Form::Json(members) => json::rewrite(&self.text, members, &change),
@@ -198,8 +213,14 @@ pub fn members_of(text: &OsStr) -> Vec<(String, String)> {
             })
             .collect();
     }
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    keyval::split(bytes, "driver").iter().map(|pair| (text(&pair.key), text(&pair.value))).collect()
+    pairs_of(text)
+}
+
+/// The same where the comma form is the only one.
+fn pairs_of(text: &OsStr) -> Vec<(String, String)> {
+    let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let pairs = keyval::split(text.as_bytes(), "driver");
+    pairs.iter().map(|pair| (owned(&pair.key), owned(&pair.value))).collect()
 }
 
 #[cfg(test)]
