@@ -145,7 +145,7 @@ fn ask(options: &Options, cli: &Cli, patience: &Patience) -> Result<Port, Error>
     }
     let endpoint = helper.endpoint.endpoint();
     let filters = seen.ifindex > 0 && seen.filters();
-    let mut lease = with_groups(filters, request, |request| patience.acquire(&endpoint, request))?;
+    let mut lease = with_groups(PROGRAM, filters, request, |request| patience.acquire(&endpoint, request))?;
     let granted = &lease.granted;
     warnings(PROGRAM, granted);
     let (ifname, mode) = (granted.ifname.clone(), Some(granted.mode.to_string()));

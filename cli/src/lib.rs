@@ -3,6 +3,7 @@
 //! library, so that man pages and completions are made from the one definition
 //! ([`Cli::command`](clap::CommandFactory::command)).
 
+mod arrive;
 mod doctor;
 mod hotplug;
 mod kernel;
@@ -31,10 +32,10 @@ pub use status::{StatusArgs, StatusFormat};
 const EXAMPLES: &str = "\
 Examples:
   The command that works as root works without, with a prefix:
-    xsk-client run -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1,queues=2
+    xsk-client run --mac=interface -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1 -device virtio-net-pci,netdev=n0
 
   A QEMU without af-xdp, as most distributions ship it:
-    xsk-client run --backend stream -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1
+    xsk-client run --mac=interface --backend stream -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1 -device ...
 
   A program that is not QEMU finds the finished option string in its environment:
     xsk-client run --acquire af-xdp,id=n0,ifname=eth1 -- sh -c 'echo $XSK_NETDEV_n0'

@@ -135,7 +135,7 @@ fn waits_while_busy() {
         }
         peer.say(&Reply::Granted(granted(1)), &[socket.try_clone().unwrap()]);
     });
-    let output = run(&fake, &["--wait=30", "--acquire", "af-xdp,id=n,ifname=eth1", "--", "echo", "started"]);
+    let output = run(&fake, &["--wait=30", "--acquire", "af-xdp,id=n,ifname=lo", "--", "echo", "started"]);
     thread.join().unwrap();
     assert_eq!(text(&output.stdout), "started\n");
     assert_eq!(text(&output.stderr).matches("xsk-client: waiting: ").count(), 1);
@@ -147,7 +147,7 @@ fn a_wait_has_an_end() {
         peer.greet();
         peer.say(&refused(Code::Busy), &[]);
     });
-    let output = run(&fake, &["--wait=1", "--acquire", "af-xdp,id=n,ifname=eth1", "--", "true"]);
+    let output = run(&fake, &["--wait=1", "--acquire", "af-xdp,id=n,ifname=lo", "--", "true"]);
     assert_eq!(output.status.code(), Some(125));
 }
 
@@ -321,7 +321,8 @@ fn a_guest_with_another_address_is_warned() {
         ["-netdev", "af-xdp,id=n,ifname=eth1", "-device", "virtio-net-pci,netdev=n,mac=52:54:00:12:34:56"];
     let arguments = [&["--", "true"][..], &netdev].concat();
     let warned = |output: Output| {
-        text(&output.stderr).contains("the guest's mac=52:54:00:12:34:56 is not the interface's")
+        text(&output.stderr)
+            .contains("the guest's mac=52:54:00:12:34:56 is not the interface's, and eth1 drops")
     };
     assert!(warned(run(&fake, &arguments)));
     assert!(!warned(run(&fake, &[&["--promisc=n"][..], &arguments].concat())));

@@ -6,7 +6,7 @@ use xsk_client::{Error, Kind};
 
 /// How a check came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     Ok,
     /// Works, and is worth knowing.
     Note,
@@ -16,11 +16,11 @@ pub(super) enum State {
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) check: &'static str,
-    pub(super) state: State,
-    pub(super) message: String,
-    pub(super) mend: String,
+pub(crate) struct Finding {
+    pub(crate) check: &'static str,
+    pub(crate) state: State,
+    pub(crate) message: String,
+    pub(crate) mend: String,
 }
 
 impl Finding {

@@ -30,6 +30,7 @@ use helper::Helper;
 use patience::in_time;
 
 pub use args::DoctorArgs;
+pub(crate) use peer::{CHECKSUMS, of_peer};
 
 /// Looks at everything, and ends with the status of the worst.
 pub(crate) fn run(args: &DoctorArgs) -> Outcome {

@@ -5,11 +5,14 @@
 
 use xsk_netlink::Link;
 
-use super::finding::Finding;
+use super::finding::{Finding, State};
 use crate::nic::Nic;
 
-const CHECKSUMS: &str = "tx-checksum-ip-generic";
+/// The check of what a consumer that completes checksums need not care for.
+pub(crate) const CHECKSUMS: &str = "checksums";
+const FILLED_IN_LATER: &str = "tx-checksum-ip-generic";
 const SEGMENTS: [&str; 3] = ["tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-udp-segmentation"];
+const TAGGED: &str = "vlan";
 const TAGS: &str = "tx-vlan-hw-insert";
 
 pub(super) fn findings(nic: &Nic, skb: bool) -> Vec<Finding> {
@@ -17,14 +20,14 @@ pub(super) fn findings(nic: &Nic, skb: bool) -> Vec<Finding> {
         return Vec::new();
     }
     let (Some(Link { name: peer, .. }), Some(features)) = (&nic.other, &nic.other_features) else {
-        return vec![unseen(skb)];
+        return unseen(skb);
     };
     let on = |feature: &str| features.contains(feature);
-    let mut findings = vec![if on(CHECKSUMS) {
+    let mut findings = vec![if on(FILLED_IN_LATER) {
         let message = format!("{peer}, the other end, leaves checksums to be filled in, which a guest drops");
-        Finding::note("checksums", message, format!("sudo ethtool -K {peer} tx off"))
+        Finding::note(CHECKSUMS, message, format!("sudo ethtool -K {peer} tx off"))
     } else {
-        Finding::ok("checksums", format!("{peer}, the other end, fills them in"))
+        Finding::ok(CHECKSUMS, format!("{peer}, the other end, fills them in"))
     }];
     if skb && SEGMENTS.into_iter().any(on) {
         let message = format!("{peer}, the other end, sends segments unsplit, and skb mode drops those");
@@ -34,16 +37,26 @@ pub(super) fn findings(nic: &Nic, skb: bool) -> Vec<Finding> {
     if on(TAGS) {
         let message =
             format!("{peer}, the other end, leaves VLAN tags beside the frame, where they are lost");
-        findings.push(Finding::note("vlan", message, format!("sudo ethtool -K {peer} txvlan off")));
+        findings.push(Finding::note(TAGGED, message, format!("sudo ethtool -K {peer} txvlan off")));
     }
     findings
 }
 
-fn unseen(skb: bool) -> Finding {
-    let segments = if skb { " tso off gso off" } else { "" };
-    Finding::note(
-        "checksums",
-        "the other end is in another network namespace: whether it fills in checksums is not to be seen from here",
-        format!("in the other end's network namespace: ethtool -K PEER tx off{segments}"),
-    )
+/// What stands in the way, for a start that goes on all the same. The tags are the grant's to warn
+/// of.
+pub(crate) fn of_peer(nic: &Nic, skb: bool) -> Vec<Finding> {
+    let notes = findings(nic, skb).into_iter().filter(|finding| finding.state == State::Note);
+    notes.filter(|finding| finding.check != TAGGED).collect()
+}
+
+/// Each is a matter of its own, as when it is to be seen.
+fn unseen(skb: bool) -> Vec<Finding> {
+    let elsewhere = "the other end is in another network namespace: whether it";
+    let mend = |options: &str| format!("in the other end's network namespace: ethtool -K PEER {options}");
+    let note = |check, does: &str, options: &str| {
+        Finding::note(check, format!("{elsewhere} {does} is not to be seen from here"), mend(options))
+    };
+    let checksums = note(CHECKSUMS, "fills in checksums", "tx off");
+    let segments = skb.then(|| note("segments", "splits segments, as skb mode needs it,", "tso off gso off"));
+    [checksums].into_iter().chain(segments).collect()
 }

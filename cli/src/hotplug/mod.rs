@@ -11,12 +11,13 @@ mod qmp;
 use std::os::fd::AsFd;
 
 use serde_json::{Value, json};
-use xsk_client::netdev::{Netdev, Options, Place};
-use xsk_client::{Error, Kind, Lease, Request, acquire};
-use xsk_command::settle;
+use xsk_client::netdev::{Card, Netdev, Options, Place};
+use xsk_client::{Error, Kind, Lease, Request};
+use xsk_command::{WaitArgs, settle};
 use xsk_proto::Mode;
 
-use crate::outcome::Outcome;
+use crate::arrive;
+use crate::outcome::{Outcome, PROGRAM};
 use device::{Device, device_id};
 use qmp::Qmp;
 
@@ -47,13 +48,16 @@ pub(crate) fn attach(args: &AttachArgs) -> Outcome {
     if args.promisc {
         request = request.promisc();
     }
-    let lease = acquire(&args.endpoint.endpoint(), &request)?;
+    let patience = WaitArgs { wait: None }.begin(PROGRAM);
+    let lease = arrive::acquire(&patience, &args.endpoint.endpoint(), request)?;
     memory::check_after(&qmp, lease.granted.memlock.leased)?;
     let names: Vec<String> = (0..lease.sockets.len()).map(|index| socket_name(&id, index)).collect();
     if let Err(error) = plug(&mut qmp, device, &id, options, &lease, &names) {
         roll_back(&mut qmp, &id, &names);
         return Err(error.into());
     }
+    let card = args.device.as_deref().map(|text| Card::of_device(text.as_ref()));
+    arrive::warn(&lease.granted, card.as_slice(), false);
     println!(
         "{id}: {} of {} in QEMU, mode {}",
         counted(lease.sockets.len()),

@@ -32,6 +32,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub promisc: Vec<String>,
 
+    /// Make the guest's address one that arrives: write the interface's into its card, or have the
+    /// interface receive for the card's.
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    pub mac: Option<Mac>,
+
     /// Ask for busy polling, for all netdevs or for the one with this id (may be given several
     /// times).
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -65,6 +70,25 @@ pub struct RunArgs {
     pub command: Vec<OsString>,
 }
 
+/// Whose address the guest and the interface are to have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mac {
+    /// The interface's: it becomes the mac= of the one -device that is plugged into the netdev.
+    /// Refused where another lease has queues of the interface.
+    Interface,
+    /// The card's own: the interface receives for it too, where the policy has it among its macs.
+    Guest,
+}
+
+impl std::fmt::Display for Mac {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Mac::Interface => "interface",
+            Mac::Guest => "guest",
+        })
+    }
+}
+
 /// How QEMU gets at the sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
@@ -89,7 +113,8 @@ fn size(text: &str) -> Result<u64, String> {
 
 const EXAMPLES: &str = "\
 Examples:
-  xsk-client run -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1 -device virtio-net-pci,netdev=n0
+  xsk-client run --mac=interface -- \
+    qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1 -device virtio-net-pci,netdev=n0
   xsk-client run --wait=30 --promisc=n0 -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1
   xsk-client run --helper /usr/libexec/xsk-helper -- xsk-backend --netdev af-xdp,id=n0,ifname=eth1 --peer echo
   xsk-client run --acquire af-xdp,id=n0,ifname=eth1 -- ./start-vm.sh

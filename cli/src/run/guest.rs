@@ -1,73 +1,86 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether the guest will hear anything: QEMU neither puts the interface into promiscuous mode nor
-//! sets a filter, so a NIC drops frames for any other address than its own.
+//! The guest's address, as `--mac` wants it.
 #![forbid(unsafe_code)]
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
 
-use xsk_client::netdev::{Place, members_of};
-use xsk_proto::Granted;
+use xsk_client::netdev::{Card, Place, cards};
+use xsk_client::{Error, Kind};
 
+use super::args::Mac;
+use super::plan::usage;
 use super::target::Target;
 
-/// What to say where the guest's address is not the interface's, and nothing else helps.
-pub(super) fn deaf(target: &Target, granted: &Granted, command: &[OsString]) -> Option<String> {
-    if granted.promisc || granted.mac == [0; 6] {
-        return None;
+/// The cards of the guest that are plugged into a netdev.
+pub(super) fn cards_of(target: &Target, command: &[OsString]) -> Vec<Card> {
+    let id = target.netdev().options().id.as_deref();
+    let is_its = |card: &Card| match target.option() {
+        Some(Place::Netdev) => card.netdev.as_deref() == id,
+        Some(Place::Nic) => target.argument() == Some(card.index),
+        Some(Place::Net) => card.is_on_hub(),
+        Some(Place::Backend) | None => false,
+    };
+    cards(command).into_iter().filter(is_its).collect()
+}
+
+/// Has the requests ask for what `--mac` needs. Refuses what it cannot do, before anything is
+/// acquired.
+pub(super) fn ask(mac: Mac, targets: &mut [Target], command: &[OsString]) -> Result<(), Error> {
+    let mut seen: Vec<String> = Vec::new();
+    for target in targets {
+        let ifname = target.netdev().options().ifname.clone();
+        let card = only_card(mac, target, command)?;
+        let request = target.request.clone();
+        target.request = match mac {
+            Mac::Interface if seen.contains(&ifname) => return Err(twice(&ifname)),
+            Mac::Interface if card.mac.is_some() => return Err(has_one(&card, command)),
+            Mac::Interface => request.alone(),
+            Mac::Guest => {
+                let address = card.effective().ok_or_else(|| no_address(&card))?;
+                request.macs(&[address])
+            }
+        };
+        seen.push(ifname);
+    }
+    Ok(())
+}
+
+/// Writes the address of the interface into the one card of the netdev.
+pub(super) fn put(target: &mut Target, command: &mut [OsString], mac: &str) -> Result<(), Error> {
+    let card = only_card(Mac::Interface, target, command)?;
+    if target.option() == Some(Place::Nic) {
+        return target.put_mac(mac).map_err(|error| usage("--mac", &error.to_string()));
+    }
+    card.put_mac(command, mac);
+    Ok(())
+}
+
+fn only_card(mac: Mac, target: &Target, command: &[OsString]) -> Result<Card, Error> {
+    let mut cards = cards_of(target, command);
+    let count = cards.len();
+    if let (1, Some(card)) = (count, cards.pop()) {
+        return Ok(card);
     }
     let options = target.netdev().options();
-    let guest = match target.option()? {
-        Place::Nic => options.mac.clone(),
-        Place::Netdev => device_mac(command, options.id.as_deref()?),
-        Place::Net | Place::Backend => None,
-    }?;
-    let own = granted.mac.map(|byte| format!("{byte:02x}")).join(":");
-    (!guest.eq_ignore_ascii_case(&own)).then(|| {
-        format!(
-            "the guest's mac={guest} is not the interface's: a NIC drops frames for it; use mac={own}, or \
-             xsk-client run --promisc"
-        )
-    })
+    let netdev = options.id.as_deref().unwrap_or(&options.ifname);
+    let has = if count == 0 { "no card is".to_owned() } else { format!("{count} cards are") };
+    let message = format!("--mac={mac} needs one card for each netdev, and {has} plugged into {netdev}");
+    let hint = format!("-device virtio-net-pci,netdev={netdev}, once; or leave out --mac");
+    Err(Error::new(Kind::Usage, "--mac", message).hint(hint))
 }
 
-/// The `mac` of the `-device` that is plugged into `netdev`.
-fn device_mac(command: &[OsString], netdev: &str) -> Option<String> {
-    let pairs = command.windows(2).filter(|two| two.first().is_some_and(|option| is_device(option)));
-    let devices = pairs.filter_map(|two| two.get(1)).map(|text| members_of(text));
-    for device in devices {
-        let of = |key: &str| device.iter().rev().find(|(k, _)| k == key).map(|(_, value)| value.as_str());
-        if of("netdev") == Some(netdev) {
-            return of("mac").map(str::to_owned);
-        }
-    }
-    None
+fn twice(ifname: &str) -> Error {
+    let message = format!("--mac=interface: two cards would have the one address of {ifname}");
+    Error::new(Kind::Usage, "--mac", message).hint("give each guest's card an interface of its own")
 }
 
-fn is_device(option: &OsStr) -> bool {
-    matches!(option.as_bytes(), b"-device" | b"--device")
+fn has_one(card: &Card, command: &[OsString]) -> Error {
+    let text = command.get(card.index).map(|text| text.to_string_lossy()).unwrap_or_default();
+    let message = format!("--mac=interface: the card has an address already: {text}");
+    Error::new(Kind::Usage, "--mac", message).hint("leave out one of the two")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_card_of_a_netdev() {
-        let command: Vec<OsString> = [
-            "qemu",
-            "-device",
-            "e1000,netdev=n1,mac=52:54:00:00:00:01",
-            "-device",
-            "{'driver':'e1000','netdev':'n0','mac':'x'}",
-            "--device",
-            "e1000,netdev=n2",
-        ]
-        .map(OsString::from)
-        .to_vec();
-        assert_eq!(device_mac(&command, "n1").as_deref(), Some("52:54:00:00:00:01"));
-        assert_eq!(device_mac(&command, "n0").as_deref(), Some("x"));
-        assert_eq!(device_mac(&command, "n2"), None);
-        assert_eq!(device_mac(&command, "n3"), None);
-    }
+fn no_address(card: &Card) -> Error {
+    let message = format!("--mac=guest: '{}' is no address", card.mac.as_deref().unwrap_or_default());
+    Error::new(Kind::Usage, "--mac", message).hint("write it as mac=52:54:00:12:34:56")
 }

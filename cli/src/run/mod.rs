@@ -18,11 +18,12 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use xsk_client::{Endpoint, Error, Kind};
-use xsk_command::{Failure, Patience, say, warnings};
+use xsk_command::{Failure, Patience, say};
 use xsk_proto::Code;
 
+use crate::arrive;
 use crate::outcome::{Outcome, PROGRAM};
-use crate::programs::Programs;
+use crate::programs::{Consumer, Programs};
 use crate::qemu;
 use leased::Leased;
 use memory::Need;
@@ -30,6 +31,7 @@ use plan::Plan;
 use start::Start;
 use target::Target;
 
+use args::Mac;
 pub use args::{Backend, RunArgs};
 
 /// The status of our own failures, as of env(1).
@@ -48,7 +50,7 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
 /// Returns the command with its sockets; none where it was only to be printed.
 fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
     let patience = args.wait.begin(PROGRAM);
-    let plan = Plan::make(args, &patience)?;
+    let mut plan = Plan::make(args, &patience)?;
     let programs =
         Programs::find(&plan.command).map_err(|(program, error)| start::not_run(&program, &error))?;
     inherited_fds::check(&plan.given, &programs)?;
@@ -65,11 +67,17 @@ fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
     let need = Need::of(&plan, &programs.consumer, streamed, args.memlock);
     let endpoint = args.endpoint.endpoint();
     need.check_before(&endpoint, &plan)?;
-    let held = acquire_all(plan.targets, &need, &endpoint, &patience)
+    let mut held = acquire_all(plan.targets, &need, &endpoint, &patience)
         .map_err(|error| with_wait(error, args.wait.wait.is_some()))?;
     need.check_after(&held)?;
     need.warn_unknown();
-    held.iter().for_each(|held| warn(held, &plan.command));
+    if args.mac == Some(Mac::Interface) {
+        held.iter_mut().try_for_each(|held| put_mac(held, &mut plan.command))?;
+    }
+    let completes = streamed || matches!(programs.consumer, Consumer::Backend(_));
+    for held in &held {
+        arrive::warn(&held.lease.granted, &guest::cards_of(&held.target, &plan.command), completes);
+    }
     queues::missed(&held).iter().for_each(|text| say(PROGRAM, &format!("warning: {text}")));
     let frames = streamed.then(|| need.frames(&held));
     Ok(Some(hand_over(Start::new(plan.command), held, frames)?))
@@ -122,7 +130,7 @@ fn acquire_all(
         let declared = need.declared(&target);
         let request = target.request.clone();
         let request = if declared > 0 { request.memlock(declared) } else { request };
-        let lease = patience.acquire(endpoint, &request)?;
+        let lease = arrive::acquire(patience, endpoint, request)?;
         Ok(Leased { target, lease, declared })
     };
     targets.into_iter().map(one).collect()
@@ -138,13 +146,10 @@ fn with_wait(error: Error, waited: bool) -> Error {
     }
 }
 
-/// Says what the grant warns of, and what QEMU would not say.
-fn warn(held: &Leased, command: &[OsString]) {
-    let granted = &held.lease.granted;
-    warnings(PROGRAM, granted);
-    if let Some(text) = guest::deaf(&held.target, granted, command) {
-        say(PROGRAM, &format!("{}: warning: {text}", granted.ifname));
-    }
+/// Gives the guest the address of the interface.
+fn put_mac(held: &mut Leased, command: &mut [OsString]) -> Result<(), Error> {
+    let mac = arrive::text_of(held.lease.granted.mac);
+    guest::put(&mut held.target, command, &mac)
 }
 
 /// Gives each lease to the command; with `frames` those of its own netdevs to a backend, which may

@@ -8,9 +8,9 @@ use xsk_client::netdev::{self, Found, Netdev, Place};
 use xsk_client::{Error, Kind, Request};
 use xsk_command::Patience;
 
-use super::args::RunArgs;
+use super::args::{Mac, RunArgs};
 use super::target::{Target, Where};
-use super::{quote, stream};
+use super::{guest, quote, stream};
 
 /// Microseconds and frames a poll, where busy polling is asked for: the example of the kernel's
 /// Documentation/networking/napi.rst.
@@ -40,8 +40,15 @@ impl Plan {
         check_chosen("--busy-poll", &args.busy_poll, &targets)?;
         let settled = targets.into_iter().map(|place| settled(place, args.dry_run, patience));
         let settled = settled.collect::<Result<Vec<_>, _>>()?;
-        let targets = settled.into_iter().map(|place| with_request(place, args)).collect();
-        Ok(Self { command: args.command.clone(), targets, given })
+        let mut targets: Vec<_> = settled.into_iter().map(|place| with_request(place, args)).collect();
+        let mut command = args.command.clone();
+        if let Some(mac) = args.mac {
+            guest::ask(mac, &mut targets, &command)?;
+        }
+        if (args.dry_run, args.mac) == (true, Some(Mac::Interface)) {
+            targets.iter_mut().try_for_each(|target| guest::put(target, &mut command, "MAC"))?;
+        }
+        Ok(Self { command, targets, given })
     }
 
     /// Prints the command as it would be started, with words in the place of what only a lease
@@ -64,7 +71,7 @@ impl Plan {
     }
 }
 
-fn usage(object: &str, message: &str) -> Error {
+pub(super) fn usage(object: &str, message: &str) -> Error {
     Error::new(Kind::Usage, object, message).hint("xsk-client run --help")
 }
 

@@ -42,6 +42,22 @@ impl Target {
         matches!(self.place, Where::Argument(_))
     }
 
+    /// The place of its argument.
+    pub(super) fn argument(&self) -> Option<usize> {
+        match &self.place {
+            Where::Argument(found) => Some(found.index),
+            Where::Variable(_) => None,
+        }
+    }
+
+    /// Gives the card of a `-nic` this address.
+    pub(super) fn put_mac(&mut self, mac: &str) -> Result<(), netdev::Error> {
+        if let Where::Argument(found) = &mut self.place {
+            found.netdev = found.netdev.with_mac(mac)?;
+        }
+        Ok(())
+    }
+
     /// The option that it stands behind.
     pub(super) fn option(&self) -> Option<Place> {
         match &self.place {

@@ -173,6 +173,15 @@ fn the_other_ends_offloads() {
         "the other end is in another network namespace: whether it fills in checksums is not to be seen from here",
         "in the other end's network namespace: ethtool -K PEER tx off",
     );
+    let program = lab.stranger(&veth.ifname, Way::Netlink, SKB);
+    doctor(&lab, &veth.ifname).has(
+        "note",
+        "segments",
+        "the other end is in another network namespace: whether it splits segments, as skb mode needs it, is not to be \
+         seen from here",
+        "in the other end's network namespace: ethtool -K PEER tso off gso off",
+    );
+    drop(program);
     lab.no_helpers_but(&[]);
 }
 
