@@ -4,8 +4,9 @@
 use std::io;
 
 use xsk_netlink::Link;
-use xsk_proto::{IfName, Warning, WarningKind};
+use xsk_proto::{IfName, Warning};
 
+use super::surroundings::Surroundings;
 use super::{sysfs, tags};
 use crate::error::{Failure, InterfaceFault};
 use crate::kernel::Kernel;
@@ -93,7 +94,7 @@ impl<'k> Device<'k> {
             return Ok(());
         }
         let real = self.real_queues(name);
-        if first.checked_add(count).is_some_and(|end| end <= real) {
+        if has_all(real, first, count) {
             return Ok(());
         }
         Err(InterfaceFault::QueueRange { name: name.to_string(), real, first, last }.into())
@@ -108,30 +109,33 @@ impl<'k> Device<'k> {
         Err(InterfaceFault::Mtu { name: name.clone(), mtu: *mtu }.into())
     }
 
-    /// What the host itself has to do with the interface. A question that fails is no warning.
+    /// Returns what the host itself has to do with the interface. A question that fails is no warning.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         let Link { name, ifindex, .. } = &self.link;
-        let mut warnings = Vec::new();
-        let mut warn = |kind, text: String| warnings.push(Warning { kind, text });
-        if !self.link.up {
-            warn(WarningKind::Down, format!("{name} is down (ip link set dev {name} up)"));
-        }
-        if self.kernel.netlink.addresses(*ifindex).is_ok_and(|found| !found.is_empty()) {
-            warn(
-                WarningKind::Addresses,
-                format!("the host has addresses on {name} and does not see these queues' frames"),
-            );
-        }
-        if self.link.master.is_some() || sysfs::has_upper(name, *ifindex) {
-            warn(
-                WarningKind::Upper,
-                format!("{name} is part of another device, which does not see these queues' frames"),
-            );
-        }
-        if self.kernel.netlink.has_default_route(*ifindex).unwrap_or(false) {
-            warn(WarningKind::DefaultRoute, format!("the host's default route leaves by {name}"));
-        }
-        warnings.extend(tags::warning(self.kernel, &self.link));
-        warnings
+        let netlink = &self.kernel.netlink;
+        let surroundings = Surroundings {
+            up: self.link.up,
+            addresses: netlink.addresses(*ifindex).is_ok_and(|found| !found.is_empty()),
+            upper: self.link.master.is_some() || sysfs::has_upper(name, *ifindex),
+            default_route: netlink.has_default_route(*ifindex).unwrap_or(false),
+        };
+        surroundings.warnings(name).chain(tags::warning(self.kernel, &self.link)).collect()
+    }
+}
+
+/// Returns whether an interface with so many queues has all of these.
+fn has_all(real: u32, first: u32, count: u32) -> bool {
+    first.checked_add(count).is_some_and(|end| end <= real)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_are_numbered_from_0() {
+        assert!(has_all(4, 0, 4) && has_all(4, 3, 1));
+        assert!(!has_all(4, 3, 2) && !has_all(4, 4, 1) && !has_all(0, 0, 1));
+        assert!(!has_all(u32::MAX, u32::MAX, 1));
     }
 }

@@ -17,6 +17,7 @@ mod options;
 mod program;
 mod request;
 mod sockets;
+mod surroundings;
 mod sysfs;
 mod tags;
 mod wait_unbound;

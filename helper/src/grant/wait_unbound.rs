@@ -22,47 +22,104 @@ const STEP: Duration = Duration::from_millis(2);
 /// Where nothing tells.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Waits until no socket is bound to any of the queues. `false` where nothing told, and a pause had to do.
+/// Whether a socket is bound to a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    Yes,
+    No,
+    /// That cannot be told without binding one.
+    Unknown,
+}
+
+impl From<bool> for Bound {
+    fn from(bound: bool) -> Self {
+        if bound { Bound::Yes } else { Bound::No }
+    }
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    /// Every queue is free by the kernel's word.
+    Told,
+    /// Nothing told, and a pause had to do.
+    Untold,
+    /// A socket stayed.
+    InVain { queue: u32 },
+}
+
+/// Waits until no socket is bound to any of the queues. Returns false if nothing told, and a pause had to do.
 pub(crate) fn wait(
     netdev: Option<&Netdev>,
     link: &Link,
     queues: std::ops::Range<u32>,
 ) -> Result<bool, Failure> {
-    let deadline = Instant::now() + PATIENCE;
+    match wait_for(queues, PATIENCE, |queue| bound(netdev, link, queue))? {
+        Waited::Told => Ok(true),
+        Waited::Untold => Ok(false),
+        Waited::InVain { queue } => Err(Taken::Bound { name: link.name.clone(), queue }.into()),
+    }
+}
+
+/// Asks for each queue until it is free, or the time is up.
+fn wait_for(
+    queues: std::ops::Range<u32>,
+    patience: Duration,
+    bound: impl Fn(u32) -> Result<Bound, Failure>,
+) -> Result<Waited, Failure> {
+    let deadline = Instant::now() + patience;
     for queue in queues {
         loop {
-            match bound(netdev, link, queue)? {
-                Some(false) => break,
+            match bound(queue)? {
+                Bound::No => break,
                 // One pause is long enough for all of them.
-                None => {
+                Bound::Unknown => {
                     sleep(PAUSE);
-                    return Ok(false);
+                    return Ok(Waited::Untold);
                 }
-                Some(true) if Instant::now() >= deadline => {
-                    return Err(Taken::Bound { name: link.name.clone(), queue }.into());
-                }
-                Some(true) => sleep(STEP),
+                Bound::Yes if Instant::now() >= deadline => return Ok(Waited::InVain { queue }),
+                Bound::Yes => sleep(STEP),
             }
         }
     }
-    Ok(true)
+    Ok(Waited::Told)
 }
 
-/// Whether a socket is bound to the queue; `None` where that cannot be told without binding one.
-fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Option<bool>, Failure> {
+fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Bound, Failure> {
     let failed = |error: io::Error| match error.raw_os_error() {
         Some(libc::ENODEV) => InterfaceFault::Removed(link.name.clone()).into(),
         _ => Failure::sys("asking netdev netlink about the queue", error),
     };
     if let Some(told) = netdev.map_or(Ok(None), |netdev| netdev.bound(link.ifindex, queue)).map_err(failed)? {
-        return Ok(Some(told));
+        return Ok(told.into());
     }
     let features = netdev.map(|netdev| netdev.features(link.ifindex)).transpose().map_err(failed)?;
     if link.may_zero_copy(features) {
-        return Ok(None);
+        return Ok(Bound::Unknown);
     }
     let errno = privilege::with(&[CAP_NET_RAW], || sockets::zero_copy_bind_errno(link.ifindex, queue))
         .map_err(|error| Failure::sys("raising CAP_NET_RAW", error))?
         .map_err(|error| Failure::sys("making a scratch socket", error))?;
-    Ok(Some(errno == libc::EBUSY))
+    Ok((errno == libc::EBUSY).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn waited(answers: &[Bound]) -> Waited {
+        let answers = RefCell::new(answers.iter().copied());
+        let bound = |_| Ok(answers.borrow_mut().next().unwrap_or(Bound::Yes));
+        wait_for(4..6, Duration::from_millis(20), bound).unwrap()
+    }
+
+    #[test]
+    fn every_queue_has_to_be_free() {
+        assert_eq!(waited(&[Bound::Yes, Bound::No, Bound::Yes, Bound::No]), Waited::Told);
+        assert_eq!(waited(&[Bound::No]), Waited::InVain { queue: 5 });
+        assert_eq!(waited(&[]), Waited::InVain { queue: 4 });
+        assert_eq!(waited(&[Bound::No, Bound::Unknown]), Waited::Untold);
+    }
 }

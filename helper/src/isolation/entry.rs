@@ -26,7 +26,12 @@ impl Origin {
     /// Whether arguments are for this caller; asked before one is looked at.
     pub(crate) fn may_command(&self) -> bool {
         let service = || ServiceUser::find().is_ok_and(|user| user.uid.as_raw() == self.real_uid);
-        !self.invokers.iter().any(Invoker::is_pkexec) && (self.real_uid == 0 || service())
+        self.may_command_if(service)
+    }
+
+    /// By pkexec a user is root for this program, whatever the arguments.
+    fn may_command_if(&self, is_service_user: impl FnOnce() -> bool) -> bool {
+        !self.invokers.iter().any(Invoker::is_pkexec) && (self.real_uid == 0 || is_service_user())
     }
 }
 
@@ -89,4 +94,21 @@ pub(crate) fn detach() -> Result<(), Failure> {
 /// Leaves the caller's directory, which would keep his file system busy.
 pub(crate) fn leave_directory() -> Result<(), Failure> {
     nix::unistd::chdir("/").map_err(|error| Failure::sys("changing to /", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn may(real_uid: u32, variable: Option<&'static str>, service: bool) -> bool {
+        let invokers = variable.map(|variable| Invoker { variable, uid: Some(1000) }).into_iter().collect();
+        Origin { real_uid, groups: Vec::new(), invokers }.may_command_if(|| service)
+    }
+
+    #[test]
+    fn arguments_are_for_root_and_the_service_user_and_not_by_pkexec() {
+        assert!(may(0, None, false) && may(990, None, true) && may(0, Some("SUDO_UID"), false));
+        assert!(!may(1000, None, false));
+        assert!(!may(0, Some("PKEXEC_UID"), false) && !may(990, Some("PKEXEC_UID"), true));
+    }
 }

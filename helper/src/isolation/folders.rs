@@ -71,20 +71,33 @@ fn folder(path: &Path, mode: u32, owner: Option<ServiceUser>) -> io::Result<()> 
     }
 }
 
-/// Whoever else owned a folder here could put what he likes into it.
 fn check(path: &Path, owner: Option<ServiceUser>) -> io::Result<()> {
     let found = path.symlink_metadata()?;
-    if !found.is_dir() {
-        return Err(io::Error::other("it is not a folder"));
-    }
     let service = owner.map(|user| user.uid.as_raw());
-    if found.uid() == 0 {
-        // Made by root and not handed over yet: a caller may have been killed in between.
-        service.map_or(Ok(()), |uid| lchown(path, Some(uid), None))
-    } else if service == Some(found.uid()) || path == Path::new(paths::BPF) {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("it belongs to uid {}", found.uid())))
+    match judge(found.is_dir(), found.uid(), service, path == Path::new(paths::BPF))? {
+        Folder::Ours => Ok(()),
+        Folder::HandOver { to } => lchown(path, Some(to), None),
+    }
+}
+
+/// What is to be done about a folder that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Folder {
+    /// Nothing.
+    Ours,
+    /// Root made it and has not handed it over: a caller may have been killed in between.
+    HandOver { to: u32 },
+}
+
+/// Judges what was found in the place of a folder that is to be the service user's, or root's. Another owner could put
+/// anything into it. The mount point, whose owner comes later, may have been made by a mount unit.
+fn judge(folder: bool, uid: u32, service: Option<u32>, mount_point: bool) -> io::Result<Folder> {
+    match service {
+        _ if !folder => Err(io::Error::other("it is not a folder")),
+        Some(to) if uid == 0 => Ok(Folder::HandOver { to }),
+        None if uid == 0 => Ok(Folder::Ours),
+        _ if mount_point || service == Some(uid) => Ok(Folder::Ours),
+        _ => Err(io::Error::other(format!("it belongs to uid {uid}"))),
     }
 }
 
@@ -94,4 +107,28 @@ fn own(path: &Path, mode: u32, user: ServiceUser) -> io::Result<()> {
         chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
     }
     if found.mode() & 0o7777 != mode { set_permissions(path, Permissions::from_mode(mode)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVICE: u32 = 990;
+
+    #[test]
+    fn a_folder_is_roots_or_the_service_users() {
+        let of = |uid, service| judge(true, uid, service, false).ok();
+        assert_eq!(of(0, None), Some(Folder::Ours));
+        assert_eq!(of(0, Some(SERVICE)), Some(Folder::HandOver { to: SERVICE }));
+        assert_eq!(of(SERVICE, Some(SERVICE)), Some(Folder::Ours));
+        assert_eq!((of(1000, None), of(1000, Some(SERVICE)), of(SERVICE, None)), (None, None, None));
+        assert_eq!(judge(true, SERVICE, None, true).ok(), Some(Folder::Ours));
+    }
+
+    #[test]
+    fn nothing_but_a_folder_will_do() {
+        for (uid, service) in [(0, None), (0, Some(SERVICE)), (SERVICE, Some(SERVICE))] {
+            assert!(judge(false, uid, service, true).is_err());
+        }
+    }
 }

@@ -99,7 +99,7 @@ pub(crate) fn privileged() -> Result<HashSet<Capability>, Failure> {
     if KEPT.iter().all(|cap| permitted.contains(cap)) {
         Ok(permitted)
     } else {
-        Err(unprivileged(&permitted).into())
+        Err(unprivileged(&permitted, prctl::no_new_privs()).into())
     }
 }
 
@@ -169,13 +169,28 @@ fn is_own(group: Gid, user: ServiceUser) -> bool {
 }
 
 /// Tells the ways apart in which the privileges can have been lost.
-fn unprivileged(permitted: &HashSet<Capability>) -> SetupFault {
+fn unprivileged(permitted: &HashSet<Capability>, no_new_privs: bool) -> SetupFault {
     if !permitted.is_empty() {
         let missing = KEPT.iter().filter(|cap| !permitted.contains(cap));
         SetupFault::Lacks(missing.map(ToString::to_string).collect())
-    } else if prctl::no_new_privs() {
+    } else if no_new_privs {
         SetupFault::NoNewPrivileges
     } else {
         SetupFault::NoPrivileges
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_privileges_are_told_apart() {
+        let none = HashSet::new();
+        assert_eq!(unprivileged(&none, true), SetupFault::NoNewPrivileges);
+        assert_eq!(unprivileged(&none, false), SetupFault::NoPrivileges);
+        let some = HashSet::from([Capability::CAP_BPF, Capability::CAP_PERFMON]);
+        let missing = vec!["CAP_NET_ADMIN".to_owned(), "CAP_NET_RAW".to_owned()];
+        assert_eq!(unprivileged(&some, true), SetupFault::Lacks(missing));
     }
 }

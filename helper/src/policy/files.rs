@@ -114,14 +114,34 @@ fn open_at(folder: impl AsFd, name: &OsStr, flags: OFlag) -> Result<OwnedFd, Err
 /// Refuses a file or a folder that is not root's, or that others can write to.
 fn check_owner(path: &Path, file: &File) -> Result<std::fs::Metadata, PolicyError> {
     let found = file.metadata().map_err(|error| failed(path, error))?;
-    if found.uid() != 0 {
-        return Err(refused(path, format!("it belongs to uid {} and not to root (chown root)", found.uid())));
-    }
-    if found.mode() & 0o022 != 0 {
-        let mode = found.mode() & 0o7777;
-        return Err(refused(path, format!("others than root can write to it (mode {mode:04o}; chmod go-w)")));
-    }
+    trusted(found.uid(), found.mode()).map_err(|why| refused(path, why))?;
     Ok(found)
+}
+
+/// Returns why others than root could have written it, or could have put another file in its place.
+fn trusted(uid: u32, mode: u32) -> Result<(), String> {
+    if uid != 0 {
+        return Err(format!("it belongs to uid {uid} and not to root (chown root)"));
+    }
+    if mode & 0o022 != 0 {
+        let mode = mode & 0o7777;
+        return Err(format!("others than root can write to it (mode {mode:04o}; chmod go-w)"));
+    }
+    Ok(())
+}
+
+/// Refuses more bytes than a policy has.
+fn check_size(path: &Path, bytes: u64) -> Result<(), PolicyError> {
+    if bytes <= LARGEST {
+        return Ok(());
+    }
+    Err(refused(path, format!("it has {bytes} bytes; a policy has at most {LARGEST}")))
+}
+
+/// Returns whether policy.d has this file read: as the shell's *.toml has it, so without what editors leave.
+fn is_policy(name: &OsStr) -> bool {
+    let hidden = name.as_bytes().starts_with(b".");
+    !hidden && Path::new(name).extension().is_some_and(|extension| extension == "toml")
 }
 
 /// A folder in which nobody but root can put a file in the place of another.
@@ -155,11 +175,9 @@ impl Folder {
         let mut names = Vec::new();
         for entry in entries.iter() {
             let entry = entry.map_err(failed)?;
-            let name = Path::new(OsStr::from_bytes(entry.file_name().to_bytes()));
-            // As the shell's *.toml has it, so without what editors leave.
-            let hidden = name.as_os_str().as_bytes().starts_with(b".");
-            if !hidden && name.extension().is_some_and(|extension| extension == "toml") {
-                names.push(name.as_os_str().to_owned());
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if is_policy(name) {
+                names.push(name.to_owned());
             }
         }
         names.sort();
@@ -184,24 +202,46 @@ impl Folder {
         if !found.is_file() {
             return Err(refused(&path, "it is not a regular file"));
         }
-        if found.len() > LARGEST {
-            return Err(refused(
-                &path,
-                format!("it has {} bytes; a policy has at most {LARGEST}", found.len()),
-            ));
-        }
+        check_size(&path, found.len())?;
         // With room for what is there, and for nothing behind it: so it takes two reads.
         let mut text = String::with_capacity(found.len() as usize + 64);
-        match file.take(LARGEST).read_to_string(&mut text) {
-            Ok(_) => Ok(((path.display().to_string(), text), changed(&path, &found)?)),
-            Err(error) => Err(failed(&path, error)),
-        }
+        let read = file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| failed(&path, error))?;
+        // It may have grown meanwhile, and a part of a policy can say the opposite of the whole.
+        check_size(&path, read as u64)?;
+        Ok(((path.display().to_string(), text), changed(&path, &found)?))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_roots_own_file_is_trusted() {
+        assert_eq!((trusted(0, 0o100_644), trusted(0, 0o40_755)), (Ok(()), Ok(())));
+        for (uid, mode) in [(1, 0o100_644), (0, 0o100_664), (0, 0o100_646), (0, 0o100_620), (0, 0o1_777)] {
+            assert!(trusted(uid, mode).is_err(), "{uid} {mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_policy_has_a_largest_size() {
+        let size = |bytes| check_size(Path::new("policy.toml"), bytes);
+        assert!(size(0).is_ok() && size(LARGEST).is_ok());
+        assert_eq!(
+            size(LARGEST + 1).unwrap_err().message,
+            "it has 1048577 bytes; a policy has at most 1048576"
+        );
+    }
+
+    #[test]
+    fn what_an_editor_leaves_is_no_policy() {
+        let is = |name: &str| is_policy(OsStr::new(name));
+        assert!(is("10-alice.toml") && is("a.b.toml"));
+        assert!(
+            ["", ".toml", ".a.toml", "a.toml~", "a.toml.swp", "toml", "a"].into_iter().all(|name| !is(name))
+        );
+    }
 
     #[test]
     fn a_change_settles_within_a_second_and_one_in_the_future_has() {

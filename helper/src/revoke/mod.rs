@@ -4,6 +4,7 @@
 
 mod end_keepers;
 pub(crate) mod orphan_slots;
+mod processes;
 
 use xsk_proto::{IfName, Revoke};
 

@@ -47,27 +47,62 @@ fn clear_locked(
     left: Option<Left>,
     wanted: impl Fn(u32) -> bool,
 ) -> Result<Cleared, Failure> {
-    let mut holders = table.holders().map_err(|error| Failure::sys("reading the lease table", error))?;
-    holders.retain(|holder| left.is_none_or(|left| left.keeper != holder.pid));
+    let failed = |error| Failure::sys("reading the lease table", error);
+    let holders = table.holders().map_err(failed)?;
     let Some(redirect) = pins::open(key)? else { return Ok(Cleared::default()) };
     let occupied = privileged(|| redirect.slots.occupied_of(&redirect.map))?;
-    let (slots, others): (Vec<u32>, Vec<u32>) =
-        occupied.into_iter().partition(|queue| wanted(*queue) && is_free(*queue, &holders));
-    for queue in &slots {
+    let found = Findings::new(holders, occupied, left, wanted);
+    for queue in &found.orphaned {
         privileged(|| redirect.map.remove(*queue))?;
         log(key, *queue);
     }
-    // A keeper that ended by itself has told the guard, and takes the program off as well.
-    if slots.is_empty() && !left.is_some_and(|left| left.killed) {
+    if found.is_tidy() {
         return Ok(Cleared::default());
     }
-    Guard::open().map_or(Ok(()), |guard| guard.forget_dead(key, &holders))?;
-    let used = table.is_any_used().map_err(|error| Failure::sys("reading the lease table", error))?;
-    let program = !used && holders.is_empty() && others.is_empty();
+    Guard::open().map_or(Ok(()), |guard| guard.forget_dead(key, &found.holders))?;
+    let program = found.program_goes(table.is_any_used().map_err(failed)?);
     if program {
         pins::remove(key);
     }
-    Ok(Cleared { slots, program })
+    Ok(Cleared { slots: found.orphaned, program })
+}
+
+/// What is found of an interface under its lock, and what follows from it.
+#[derive(Debug)]
+struct Findings {
+    /// Who holds queues, but for the keeper that is done with.
+    holders: Vec<Holder>,
+    /// Slots to empty, since nobody holds their queue.
+    orphaned: Vec<u32>,
+    /// Slots that stay as they are.
+    kept: Vec<u32>,
+    /// The keeper was killed, and so has tidied nothing up.
+    killed: bool,
+}
+
+impl Findings {
+    fn new(
+        mut holders: Vec<Holder>,
+        occupied: Vec<u32>,
+        left: Option<Left>,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Self {
+        holders.retain(|holder| left.is_none_or(|left| left.keeper != holder.pid));
+        let is_orphan = |queue: &u32| wanted(*queue) && is_free(*queue, &holders);
+        let (orphaned, kept) = occupied.into_iter().partition(is_orphan);
+        Self { holders, orphaned, kept, killed: left.is_some_and(|left| left.killed) }
+    }
+
+    /// Returns whether there is nothing more to do. A keeper that ended by itself has told the guard, and takes the
+    /// program off as well.
+    fn is_tidy(&self) -> bool {
+        self.orphaned.is_empty() && !self.killed
+    }
+
+    /// Returns whether the program goes: nobody has a queue, no slot is filled, and no other process uses a program.
+    fn program_goes(&self, used: bool) -> bool {
+        !used && self.holders.is_empty() && self.kept.is_empty()
+    }
 }
 
 fn is_free(queue: u32, holders: &[Holder]) -> bool {
@@ -88,4 +123,47 @@ fn log(key: Key, queue: u32) {
         .with("queue", queue)
         .with("emptied", "slot")
         .log();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn holder(queue: u32, pid: u32) -> Holder {
+        Holder { queue, uid: 1000, pid }
+    }
+
+    const KILLED: Option<Left> = Some(Left { keeper: 7, killed: true });
+    const ENDED: Option<Left> = Some(Left { keeper: 7, killed: false });
+
+    fn find(holders: &[Holder], occupied: &[u32], left: Option<Left>) -> Findings {
+        Findings::new(holders.to_vec(), occupied.to_vec(), left, |queue| queue < 8)
+    }
+
+    #[test]
+    fn only_wanted_slots_that_nobody_holds_are_emptied() {
+        let found = find(&[holder(0, 9)], &[0, 1, 8], None);
+        assert_eq!((&found.orphaned[..], &found.kept[..]), (&[1][..], &[0, 8][..]));
+    }
+
+    #[test]
+    fn the_keeper_that_is_done_with_holds_nothing() {
+        let found = find(&[holder(0, 7), holder(1, 9)], &[0, 1], KILLED);
+        assert_eq!((&found.orphaned[..], &found.kept[..]), (&[0][..], &[1][..]));
+        assert_eq!(found.holders, [holder(1, 9)]);
+    }
+
+    #[test]
+    fn an_interface_is_tidied_where_a_slot_was_emptied_or_a_keeper_killed() {
+        assert!(find(&[], &[], None).is_tidy() && find(&[], &[], ENDED).is_tidy());
+        assert!(!find(&[], &[], KILLED).is_tidy() && !find(&[], &[1], ENDED).is_tidy());
+    }
+
+    #[test]
+    fn the_program_goes_with_the_last_who_uses_it() {
+        assert!(find(&[holder(0, 7)], &[0], KILLED).program_goes(false));
+        assert!(!find(&[holder(0, 7)], &[0], KILLED).program_goes(true));
+        assert!(!find(&[holder(1, 9)], &[0], None).program_goes(false));
+        assert!(!find(&[], &[8], None).program_goes(false));
+    }
 }

@@ -21,6 +21,7 @@ use crate::kernel::mode;
 use crate::leases::pins::folder;
 use crate::paths;
 use pinned::Pinned;
+use wanted::Fate;
 pub(crate) use wanted::{Attachment, Installed, Wanted};
 
 /// Finds or makes the program. `idle` tells whether nobody has a queue of the interface.
@@ -54,14 +55,15 @@ fn existing(wanted: &Wanted<'_>, idle: bool) -> Result<Option<Installed>, Failur
     let Some(mode) = attached.and_then(|program| mode(program.mode)) else {
         return pinned.remove(key).map(|()| None);
     };
-    if wanted.accepts(mode, pinned.frags) {
-        let reason = format!("the program was attached in {mode} mode already");
-        let attachment = Attachment { mode, reason, prog_id, frags: pinned.frags, fresh: false };
-        Ok(Some((pinned.redirect, attachment)))
-    } else if idle && pinned.is_unoccupied()? {
-        pinned.remove(key).map(|()| None)
-    } else {
-        Err(ProgramFault::Attached { name: wanted.link.name.clone(), mode }.into())
+    let unused = || Ok(idle && pinned.is_unoccupied()?);
+    match wanted.fate(mode, pinned.frags, unused)? {
+        Fate::Used => {
+            let reason = format!("the program was attached in {mode} mode already");
+            let attachment = Attachment { mode, reason, prog_id, frags: pinned.frags, fresh: false };
+            Ok(Some((pinned.redirect, attachment)))
+        }
+        Fate::Goes => pinned.remove(key).map(|()| None),
+        Fate::InTheWay => Err(ProgramFault::Attached { name: wanted.link.name.clone(), mode }.into()),
     }
 }
 
