@@ -24,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   xsk-helper listen --socket /run/xsk-helper/socket --socket-group xsk
   xsk-helper check-policy
+  xsk-helper check-policy --as alice
   xsk-helper check-policy --as alice eth1
   xsk-helper edit-policy
   xsk-helper revoke eth1 --queue 0
@@ -69,9 +70,13 @@ pub struct CheckPolicy {
     /// The policy, instead of /etc/xsk-helper/policy.toml
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Say what USER would be granted on IFNAME, and by which rule
-    #[arg(long = "as", num_args = 2, value_names = ["USER", "IFNAME"])]
+    /// Show every rule about USER, their groups, and whether they can reach the helper; with IFNAME,
+    /// say what they would be granted there, and by which rule
+    #[arg(long = "as", num_args = 1..=2, value_names = ["USER", "IFNAME"])]
     pub subject: Option<Vec<String>>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `edit-policy`.
@@ -102,10 +107,11 @@ impl From<Listen> for admin::Command {
     }
 }
 
-impl From<CheckPolicy> for admin::Command {
-    fn from(CheckPolicy { file, subject }: CheckPolicy) -> Self {
-        let subject = subject.and_then(|words| <[String; 2]>::try_from(words).ok()).map(Into::into);
-        Self::CheckPolicy(admin::CheckPolicy { file, subject })
+impl From<CheckPolicy> for admin::CheckPolicy {
+    fn from(CheckPolicy { file, subject, .. }: CheckPolicy) -> Self {
+        let mut words = subject.into_iter().flatten();
+        let subject = words.next().map(|user| admin::Subject { user, ifname: words.next() });
+        Self { file, subject }
     }
 }
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use cli::Command;
 use edit::Environment;
-use xsk_helper::admin;
+use xsk_helper::admin::{self, Report};
 
 /// Runs the program.
 #[must_use]
@@ -23,8 +23,20 @@ pub fn start() -> ExitCode {
     match cli::parse() {
         Command::EditPolicy(given) => admin::finish(edit::edit(given.file.as_deref(), &environment)),
         Command::Listen(given) => admin::run(&given.into()),
-        Command::CheckPolicy(given) => admin::run(&given.into()),
+        Command::CheckPolicy(given) => {
+            let print = if given.json { print_json } else { print_text };
+            admin::check_policy(&given.into(), print)
+        }
         Command::Reap => admin::run(&admin::Command::Reap),
         Command::Revoke(given) => admin::run(&given.into()),
     }
+}
+
+fn print_text(report: &Report) {
+    print!("{report}");
+}
+
+fn print_json(report: &Report) {
+    // Texts and numbers: nothing of it that JSON has no form for.
+    println!("{}", serde_json::to_string_pretty(report).unwrap_or_default());
 }

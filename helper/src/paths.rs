@@ -10,6 +10,10 @@ pub(crate) const LEASES: &str = "/run/xsk-helper/leases";
 pub(crate) const INSTANCES: &str = "/run/xsk-helper/instances";
 /// A bpffs of our own, one folder an interface.
 pub(crate) const BPF: &str = "/run/xsk-helper/bpf";
+/// The system's socket.
+pub(crate) const SOCKET: &str = "/run/xsk-helper/socket";
+/// This program, where packages install it.
+pub(crate) const HELPER: &str = "/usr/libexec/xsk-helper";
 /// The user that the helper runs as.
 pub(crate) const SERVICE_USER: &str = "_xsk-helper";
 /// The policy.

@@ -10,8 +10,6 @@ use std::path::PathBuf;
 pub enum Command {
     /// Accept connections, and serve each in a process of its own.
     Listen(Listen),
-    /// Read the policy and say what is wrong with it, or what it grants somebody.
-    CheckPolicy(CheckPolicy),
     /// Remove what a killed helper left behind.
     Reap,
     /// End leases.
@@ -36,8 +34,17 @@ pub struct Listen {
 pub struct CheckPolicy {
     /// The policy, instead of the usual one.
     pub file: Option<PathBuf>,
-    /// A user and an interface.
-    pub subject: Option<(String, String)>,
+    /// A user to ask about.
+    pub subject: Option<Subject>,
+}
+
+/// The user that `check-policy` is asked about.
+#[derive(Debug)]
+pub struct Subject {
+    /// Their name or number.
+    pub user: String,
+    /// An interface.
+    pub ifname: Option<String>,
 }
 
 /// What `revoke` is given.

@@ -15,8 +15,8 @@ use crate::audit;
 use crate::exit::{CONFIGURATION, DENIED, NOT_FOR_YOU, fail};
 use crate::isolation::entry;
 use crate::service_process::as_service;
-pub use arguments::{CheckPolicy, Command, Listen, Revoke};
-pub use check_policy::check_draft;
+pub use arguments::{CheckPolicy, Command, Listen, Revoke, Subject};
+pub use check_policy::{Report, check_draft};
 use xsk_proto::{Refused, exit};
 
 /// The first stage of a program that takes arguments.
@@ -35,12 +35,19 @@ pub fn enter() -> Result<(), ExitCode> {
 pub fn run(command: &Command) -> ExitCode {
     let result = match command {
         Command::Listen(arguments) => listen::listen(arguments),
-        Command::CheckPolicy(arguments) => check_policy::check(arguments),
         Command::Reap => as_service().and_then(|()| reap::reap()),
         Command::Revoke(arguments) => revoke::by_command(arguments),
     };
     audit::finish();
     finish(result)
+}
+
+/// Reads the policy and says what is wrong with it, or what it grants a user: `print` writes the report.
+pub fn check_policy(arguments: &CheckPolicy, print: impl FnOnce(&Report)) -> ExitCode {
+    finish(check_policy::check(arguments).and_then(|report| {
+        print(&report);
+        report.into_result()
+    }))
 }
 
 /// Says how a command went.

@@ -124,6 +124,15 @@ impl Policy {
         Err(self.unanswered(question, names).filter(|_| first == Denied::NoRule).unwrap_or(first))
     }
 
+    /// The allow rules that are about the user, whatever the interface.
+    pub(crate) fn allowing<'p>(
+        &'p self,
+        question: &'p Question<'p>,
+        names: &'p dyn Names,
+    ) -> impl Iterator<Item = &'p Rule> {
+        self.allow.iter().filter(move |rule| is_allowed(rule, question, names) == Ok(true))
+    }
+
     /// Whether the database failed over an allow rule, be it about this interface or not: an answer
     /// that differs would say which.
     fn unanswered(&self, question: &Question<'_>, names: &dyn Names) -> Option<Denied> {

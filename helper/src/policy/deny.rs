@@ -21,6 +21,16 @@ impl Policy {
         self.check_denied(&question, names)
     }
 
+    /// The deny rules that are about the user, whatever the interface.
+    pub(crate) fn denying<'p>(
+        &'p self,
+        question: &'p Question<'p>,
+        names: &'p dyn Names,
+    ) -> impl Iterator<Item = &'p Rule> {
+        let asker = Asker { question, names, groups: OnceCell::new() };
+        self.deny.iter().filter(move |rule| asker.is_meant(rule) == Ok(true))
+    }
+
     /// Every name of every deny rule has to resolve: one that does not would silently let somebody
     /// in. All rules are looked at whatever the interface, so that an error says nothing about a
     /// rule.

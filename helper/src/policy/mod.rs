@@ -23,4 +23,4 @@ pub use decide::{Allowed, Denied, Question};
 pub use names::{Answer, GroupEntry, Names, Unanswered};
 pub use parse::PolicyError;
 pub use pattern::Pattern;
-pub use rule::{Limits, Policy, Rule};
+pub use rule::{Limits, Policy, Principal, Rule};

@@ -4,11 +4,16 @@
 //! rule must not mean another name than it seems to.
 #![forbid(unsafe_code)]
 
+use std::fmt;
 use std::str::Chars;
 
 /// A pattern, after it was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(Vec<Part>);
+pub struct Pattern {
+    parts: Vec<Part>,
+    /// As it was written.
+    text: String,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -34,7 +39,7 @@ impl Pattern {
                 character => Part::One(false, vec![(character, character)]),
             });
         }
-        Ok(Self(parts))
+        Ok(Self { parts, text: text.to_owned() })
     }
 
     /// Whether the whole of a name matches. Takes at most the product of both lengths in steps: only the last star is
@@ -43,8 +48,8 @@ impl Pattern {
         let name: Vec<char> = name.chars().collect();
         let (mut part, mut at) = (0, 0);
         let mut retry = None;
-        while at < name.len() || part < self.0.len() {
-            match self.0.get(part) {
+        while at < name.len() || part < self.parts.len() {
+            match self.parts.get(part) {
                 Some(Part::Star) => {
                     retry = Some((part, at));
                     part += 1;
@@ -62,6 +67,12 @@ impl Pattern {
             }
         }
         true
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -146,7 +157,11 @@ mod tests {
             let Ok(pattern) = Pattern::new(&text) else { continue };
             for name in &names {
                 let characters: Vec<char> = name.chars().collect();
-                assert_eq!(pattern.matches(name), by_definition(&pattern.0, &characters), "{text} {name}");
+                assert_eq!(
+                    pattern.matches(name),
+                    by_definition(&pattern.parts, &characters),
+                    "{text} {name}"
+                );
             }
         }
     }
@@ -168,6 +183,7 @@ mod tests {
             ("\\*", &["\\", "\\a"], &["*"]),
         ] {
             let pattern = Pattern::new(text).unwrap();
+            assert_eq!(pattern.to_string(), text);
             for name in matching {
                 assert!(pattern.matches(name), "{text} {name}");
             }

@@ -51,6 +51,12 @@ pub(crate) fn account_of(uid: u32) -> Answer<Option<Account>> {
     answer(format_args!("uid {uid}"), database::account_of(uid))
 }
 
+/// A group's name, or its number if it has none.
+pub(crate) fn group_name(gid: u32) -> String {
+    let found = nix::unistd::Group::from_gid(gid.into()).ok().flatten();
+    found.map_or_else(|| gid.to_string(), |group| group.name)
+}
+
 fn answer<T>(what: impl Display, found: io::Result<T>) -> Answer<T> {
     found.map_err(|error| Unanswered(format!("{what}: {error}")))
 }
