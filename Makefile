@@ -23,9 +23,9 @@ help_check := lints, build and every test (as root); ends on "N passed, N failed
 help_arm64 := cross-compile, and run the main job and unit tests under an arm64 kernel
 help_bench := the cost of a grant and of a frame, against the bare system calls
 help_qemu  := build and cache a QEMU with af-xdp; its path is the last line
-help_vm    := the tests that need a kernel of their own (KERNEL=6.1 TEST=name; TABLE=docs/kernels.md writes it)
+help_vm    := tests that need a kernel of their own (KERNEL=6.1 TEST=name TABLE=docs/kernels.md)
 help_deb   := Debian packages
-help_package-vm := those packages, installed by apt and used in a Debian 12 with systemd, in a VM (TEST=name)
+help_package-vm := the packages, installed and used in a Debian 12 with systemd, in a VM (TEST=name)
 help_fresh := demo and check in bare Debian roots (SUITES=… GOALS=…)
 help_fuzz  := the fuzz targets (MINUTES=…)
 help_chaos := random kills against running leases (ROUNDS=… SEED=…)
@@ -70,8 +70,10 @@ libdir := $(DESTDIR)$(LIBDIR)
 place := install -D -m 644 -t
 documents := $(prefix)/share/doc/xsk-helper
 # These files name the helper's path, which depends on PREFIX.
-naming := $(addprefix $(prefix)/lib/systemd/system/,$(notdir $(wildcard packaging/systemd/*.service))) \
-	$(prefix)/share/polkit-1/actions/org.xsk.helper.policy $(DESTDIR)/etc/apparmor.d/usr.libexec.xsk-helper
+services := $(notdir $(wildcard packaging/systemd/*.service))
+naming := $(addprefix $(prefix)/lib/systemd/system/,$(services)) \
+	$(prefix)/share/polkit-1/actions/org.xsk.helper.policy \
+	$(DESTDIR)/etc/apparmor.d/usr.libexec.xsk-helper
 
 install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr; the same one for both)
 	@test -e $(RELEASE)/share || { echo "nothing is built yet: make build"; exit 1; }
@@ -105,4 +107,5 @@ install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr; the same 
 	install -m 644 packaging/policy.toml $(DESTDIR)/etc/xsk-helper/policy.toml
 
 uninstall: ## remove what `make install` installs; a policy that was edited stays
-	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' RELEASE='$(RELEASE)' $(SCRIPTS)/uninstall.sh
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' RELEASE='$(RELEASE)' \
+	$(SCRIPTS)/uninstall.sh

@@ -19,7 +19,9 @@ signed_by() {
     case $file in
     *.sources)
         awk -v RS= -v n="$number" 'NR == n' "$file" |
-            awk 'tolower($1) == "signed-by:" { on = 1; print; next } /^[ \t]/ && on { print; next } { on = 0 }'
+            awk 'tolower($1) == "signed-by:" { on = 1; print; next }
+                /^[ \t]/ && on { print; next }
+                { on = 0 }'
         ;;
     *) sed -n "${number}s/.*[[ ]signed-by=\([^] ]*\).*/Signed-By: \1/p" "$file" ;;
     esac
@@ -35,7 +37,8 @@ own_target_or_update() {
 
 mirror() { own_target_or_update | field Repo-URI; }
 
-# make_apt DIR TYPE SUITES: DIR/conf for APT_CONFIG, which knows TYPE (deb, deb-src) of SUITES alone.
+# make_apt DIR TYPE SUITES: DIR/conf for APT_CONFIG, which knows TYPE (deb, deb-src) of SUITES
+# alone.
 make_apt() {
     local dir=$1 type=$2 suites=$3 target
     target=$(own_target_or_update)

@@ -3,7 +3,8 @@
 # shellcheck shell=dash
 # The init of arm64.sh's machine: the main job, then the unit tests, then off. Programs that
 # busybox has too are named in full.
-for name in cat chmod echo env false grep insmod killall ls mount pidof poweroff printf sh sleep true uname; do
+for name in cat chmod echo env false grep insmod killall ls mount pidof poweroff printf sh sleep \
+    true uname; do
     /bin/busybox ln -s busybox "/bin/$name"
 done
 export PATH=/bin RUST_BACKTRACE=0
@@ -25,7 +26,8 @@ machine() {
     mount -t tmpfs -o mode=755 run /run
     mount -t tmpfs -o mode=1777 tmp /tmp
     uname -a
-    printf 'root:x:0:0::/:/bin/sh\n_xsk-helper:x:990:990::/:/bin/false\nnobody:x:65534:65534::/:/bin/sh\n' >/etc/passwd
+    printf '%s\n' 'root:x:0:0::/:/bin/sh' '_xsk-helper:x:990:990::/:/bin/false' \
+        'nobody:x:65534:65534::/:/bin/sh' >/etc/passwd
     printf 'root:x:0:\n_xsk-helper:x:990:\nxsk:x:991:\nnogroup:x:65534:\n' >/etc/group
     printf '[[allow]]\nusers = [65534]\ninterfaces = ["veth0"]\n' >/etc/xsk-helper/policy.toml
 }
@@ -53,7 +55,8 @@ within() {
 # The keeper of the one lease has no capability, and its seccomp list is in force.
 keeper_has_nothing() {
     for pid in $(pidof xsk-helper); do
-        ! grep -q '^Seccomp:.2' "/proc/$pid/status" || grep '^CapPrm:.0000000000000000' "/proc/$pid/status" && return 0
+        ! grep -q '^Seccomp:.2' "/proc/$pid/status" ||
+            grep '^CapPrm:.0000000000000000' "/proc/$pid/status" && return 0
     done
     return 1
 }
@@ -64,7 +67,8 @@ has_none() { ! has_program; }
 main_job() {
     xsk-helper listen --socket /run/xsk-helper/socket --socket-mode 0666 &
     within 60 test -S /run/xsk-helper/socket
-    nobody xsk-client run -- xsk-backend --netdev af-xdp,id=n0,ifname=veth0 --peer echo=192.0.2.2 >/tmp/backend 2>&1 &
+    nobody xsk-client run -- xsk-backend --netdev af-xdp,id=n0,ifname=veth0 --peer echo=192.0.2.2 \
+        >/tmp/backend 2>&1 &
     check "an ordinary user gets a socket" within 60 grep ready /tmp/backend
     check "held to its queue" sh -c 'xsk-client status | grep " native  *queue "'
     check "its keeper has no capability" keeper_has_nothing

@@ -8,7 +8,8 @@ BUILT=target/$TRIPLE/debug
 VM=target/arm64
 # What the machine runs besides ours, with the libraries that these need and the build does not.
 PROGRAMS="bash busybox-static iproute2 iputils-ping util-linux"
-LIBRARIES="libbpf1 libcap-ng0 libcap2 libidn2-0 libmnl0 libpcre2-8-0 libselinux1 libtinfo6 libunistring5"
+LIBRARIES="libbpf1 libcap-ng0 libcap2 libidn2-0 libmnl0 libpcre2-8-0 libselinux1 libtinfo6"
+LIBRARIES+=" libunistring5"
 
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc PKG_CONFIG_ALLOW_CROSS=1
@@ -19,17 +20,20 @@ build() {
     cargo check --locked --workspace --all-targets --target "$TRIPLE"
     cargo build --locked --target "$TRIPLE" "${crates[@]}"
     mkdir -p "$VM"
-    cargo test --no-run --locked --target "$TRIPLE" --lib "${crates[@]}" -p xsk-proto -p xsk-netlink -p xsk-socket 2>&1 |
+    cargo test --no-run --locked --target "$TRIPLE" --lib "${crates[@]}" \
+        -p xsk-proto -p xsk-netlink -p xsk-socket 2>&1 |
         tee /dev/stderr | sed -n 's/^ *Executable .*(\(.*\))$/\1/p' >"$VM/tests"
 }
 
 fetch() {
     local kernel package
-    kernel=$(apt-cache depends linux-image-arm64:arm64 | sed -n 's/.*Depends: \(linux-image-[0-9][^: ]*\).*/\1/p' | head -n 1)
+    kernel=$(apt-cache depends linux-image-arm64:arm64 |
+        sed -n 's/.*Depends: \(linux-image-[0-9][^: ]*\).*/\1/p' | head -n 1)
     rm -rf "$VM/packages" "$VM/system"
     mkdir -p "$VM/packages"
     # shellcheck disable=SC2046,SC2086 # lists of names
-    (cd "$VM/packages" && apt-get -q download "$kernel:arm64" $(printf '%s:arm64 ' $PROGRAMS $LIBRARIES))
+    (cd "$VM/packages" && apt-get -q download "$kernel:arm64" \
+        $(printf '%s:arm64 ' $PROGRAMS $LIBRARIES))
     for package in "$VM"/packages/*.deb; do
         dpkg -x "$package" "$VM/system"
     done
@@ -40,7 +44,8 @@ libraries() {
     local name found
     for name in $(aarch64-linux-gnu-readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
         [ ! -e "$ROOT/lib/$name" ] || continue
-        found=$(find "$VM/system/usr/lib" /usr/lib/aarch64-linux-gnu /usr/aarch64-linux-gnu -name "$name" -print -quit)
+        found=$(find "$VM/system/usr/lib" /usr/lib/aarch64-linux-gnu /usr/aarch64-linux-gnu \
+            -name "$name" -print -quit)
         cp -L "$found" "$ROOT/lib/$name"
         libraries "$ROOT/lib/$name"
     done
@@ -52,7 +57,8 @@ initramfs() {
     fetch
     rm -rf "$ROOT"
     mkdir -p "$ROOT"/{bin,lib,proc,sys,dev,run,tmp,tests,etc/xsk-helper/policy.d}
-    cp "$BUILT"/xsk-{helper,client,backend} "$system"/usr/bin/{bash,busybox,ping,setpriv} "$ROOT/bin"
+    cp "$BUILT"/xsk-{helper,client,backend} "$system"/usr/bin/{bash,busybox,ping,setpriv} \
+        "$ROOT/bin"
     install -D "$BUILT/xsk-helper-admin" "$ROOT/usr/libexec/xsk-helper-admin"
     cp "$(find "$system" -path '*bin/ip' -type f)" "$ROOT/bin"
     while read -r test; do
@@ -68,8 +74,10 @@ initramfs() {
 }
 
 run() {
-    timeout 900 qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on -smp 2 -m 1500 -nographic -no-reboot -nic none \
-        -kernel "$VM"/system/boot/vmlinuz-* -initrd "$VM/initramfs" -append "console=ttyAMA0 panic=-1 quiet"
+    timeout 900 qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on -smp 2 -m 1500 \
+        -nographic -no-reboot -nic none \
+        -kernel "$VM"/system/boot/vmlinuz-* -initrd "$VM/initramfs" \
+        -append "console=ttyAMA0 panic=-1 quiet"
 }
 
 "$1"

@@ -18,7 +18,8 @@ TARGET=${CARGO_TARGET_DIR:-target}
 LOG=$TARGET/arm64.log
 # What builds for this machine, as setup.sh has it; what builds for the other one; what runs it.
 HOST="ca-certificates cargo clang gcc libc6-dev libelf-dev make pkg-config rustc zlib1g-dev"
-CROSS="gcc-aarch64-linux-gnu libc6-dev:arm64 libelf-dev:arm64 libstd-rust-dev:arm64 zlib1g-dev:arm64"
+CROSS="gcc-aarch64-linux-gnu libc6-dev:arm64 libelf-dev:arm64 libstd-rust-dev:arm64"
+CROSS+=" zlib1g-dev:arm64"
 RUN="cpio qemu-system-arm xz-utils"
 
 make_cross_root() {
@@ -31,18 +32,23 @@ make_cross_root() {
 
 # The tree as it is now: a root that was kept has an older one.
 refresh() {
-    [ ! -d "$1/src/target" ] || find "$1/src" -mindepth 1 -maxdepth 1 ! -name target -exec rm -rf {} +
+    [ ! -d "$1/src/target" ] ||
+        find "$1/src" -mindepth 1 -maxdepth 1 ! -name target -exec rm -rf {} +
     copy_tree "$1/src"
 }
 
 # The machine's console, as the log has it. What ended well and what did not is in lines of its own.
 count() {
     local passed failed
-    passed=$(sed -n 's/^test result: .* \([0-9]*\) passed.*/\1/p' "$LOG" | awk '{ n += $1 } END { print n + 0 }')
+    passed=$(sed -n 's/^test result: .* \([0-9]*\) passed.*/\1/p' "$LOG" |
+        awk '{ n += $1 } END { print n + 0 }')
     passed=$((passed + $(grep -c '^PASSED: ' "$LOG" || true)))
-    failed=$(sed -n 's/^test result: .* \([0-9]*\) failed.*/\1/p' "$LOG" | awk '{ n += $1 } END { print n + 0 }')
+    failed=$(sed -n 's/^test result: .* \([0-9]*\) failed.*/\1/p' "$LOG" |
+        awk '{ n += $1 } END { print n + 0 }')
     failed=$((failed + $(grep -c '^FAILED: ' "$LOG" || true)))
-    grep -q '^THE END' "$LOG" || { say "the machine did not get to its end" && failed=$((failed + 1)); }
+    grep -q '^THE END' "$LOG" || {
+        say "the machine did not get to its end" && failed=$((failed + 1))
+    }
     grep -E '^(PASSED|FAILED|test result): |\.\.\. FAILED$' "$LOG" || true
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ]

@@ -66,7 +66,8 @@ run_as_root() {
     local host
     host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
     sudo -v || die "the tests need root: run \`make check\` as root"
-    export "CARGO_TARGET_${host}_RUNNER=sudo -- env XSK_QEMU=$XSK_QEMU XSK_BIN_DIR=$XSK_BIN_DIR CI=${CI:-} PATH=$PATH"
+    local variables="XSK_QEMU=$XSK_QEMU XSK_BIN_DIR=$XSK_BIN_DIR CI=${CI:-} PATH=$PATH"
+    export "CARGO_TARGET_${host}_RUNNER=sudo -- env $variables"
 }
 
 tests() {
@@ -80,9 +81,11 @@ tests() {
     return "$status"
 }
 
-# in_short: the test programs with their counts, figures, and whatever is not well. All of it is in a log.
+# in_short: the test programs with their counts, figures, and whatever is not well. All of it is in
+# a log.
 in_short() {
-    grep --line-buffered -E '^ +(Running|Doc-tests) |^test result: |\.\.\. (FAILED|ignored)|FIGURE: |SKIPPED|^error|^warning'
+    grep --line-buffered -e '^  *\(Running\|Doc-tests\) ' -e '^test result: ' \
+        -e '\.\.\. \(FAILED\|ignored\)' -e 'FIGURE: ' -e SKIPPED -e '^error' -e '^warning'
 }
 
 # told_by_failures LOG: what the tests that failed have said, as far as it fits on a page or two.
@@ -95,7 +98,9 @@ told_by_failures() {
 # sum WORD: over all lines `test result: ok. 3 passed; 0 failed; ...`, but for those of a test
 # that ran a part of its own program again: they have tests filtered out.
 sum() {
-    awk -v word="$1;" '/^test result: .* 0 filtered out/ { for (i = 2; i <= NF; i++) if ($i == word) n += $(i - 1) }
+    awk -v word="$1;" '/^test result: .* 0 filtered out/ {
+            for (i = 2; i <= NF; i++) if ($i == word) n += $(i - 1)
+        }
         END { print n + 0 }' "$OUTPUT"
 }
 
@@ -143,18 +148,22 @@ run_chaos() {
     PASSED=$((PASSED + $(OUTPUT=$TARGET/chaos.log sum passed)))
 }
 
-# run_vm NAME SCRIPT: tests in VMs, with other kernels than this one; the script's last line is counted.
+# run_vm NAME SCRIPT: tests in VMs, with other kernels than this one; the script's last line is
+# counted.
 run_vm() {
     local status=0 start=$SECONDS log=$TARGET/${2%.sh}.log counts
     printf '\n== %s\n' "$1"
-    (as_root env XSK_BIN_DIR="$XSK_BIN_DIR" XSK_QEMU="$XSK_QEMU" CARGO_TARGET_DIR="$TARGET" "$HERE/$2") </dev/null 2>&1 |
+    (as_root env XSK_BIN_DIR="$XSK_BIN_DIR" XSK_QEMU="$XSK_QEMU" CARGO_TARGET_DIR="$TARGET" \
+        "$HERE/$2") </dev/null 2>&1 |
         tee "$log" || status=$?
     printf '== %s: %d s\n' "$1" $((SECONDS - start))
     counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1)
     [ -n "$counts" ] || { trouble "$1 (status $status)" && return; }
     PASSED=$((PASSED + ${counts% *}))
     FAILED=$((FAILED + ${counts#* }))
-    mapfile -t -O "${#TROUBLE[@]}" TROUBLE < <(sed -n "s/^test \(.*\) \.\.\. FAILED$/\1 ($1)/p" "$log")
+    mapfile -t -O "${#TROUBLE[@]}" TROUBLE < <(
+        sed -n "s/^test \(.*\) \.\.\. FAILED$/\1 ($1)/p" "$log"
+    )
 }
 
 # The packages are tested in a Debian of their own, once they are there.
@@ -173,8 +182,8 @@ tree_is_as_before() {
     return 1
 }
 
-# The crate with the guest's memory. A stable compiler takes -Z flags only so; without --target the sanitizer would be in
-# what runs at build time too.
+# The crate with the guest's memory. A stable compiler takes -Z flags only so; without --target the
+# sanitizer would be in what runs at build time too.
 sanitized() {
     RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --locked -q -p xsk-vhost --lib \
         --target "$(rustc -vV | sed -n 's/^host: //p')" --target-dir "$TARGET/asan"

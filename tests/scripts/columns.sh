@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # A lint: prose, shell and comments have at most 100 columns. Tables, code blocks and lines with a
-# URL are exempt, and so is code, whose width is a formatter's affair. Names each line that is longer.
+# URL are exempt, and so is code, whose width is a formatter's affair. Names each line that is
+# longer.
 set -euo pipefail
 export LC_ALL=C.UTF-8
 

@@ -58,15 +58,16 @@ missing_packages() {
     )
 }
 
-# apt_get ARGUMENT...: apt-get, quietly. If another apt is at work, it waits for that: apt-get itself
-# waits for dpkg's lock only, and fails where its lists or its archives are locked.
+# apt_get ARGUMENT...: apt-get, quietly. If another apt is at work, it waits for that: apt-get
+# itself waits for dpkg's lock only, and fails where its lists or its archives are locked.
 apt_get() {
     local log status told='' patience=${XSK_APT_WAIT:-600}
     local deadline=$((SECONDS + patience))
     log=$(mktemp)
     while :; do
         status=0
-        env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout="$patience" "$@" \
+        env LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+            apt-get -q -o DPkg::Lock::Timeout="$patience" "$@" \
             >"$log" 2>&1 </dev/null || status=$?
         [ "$status" -ne 0 ] && [ "$SECONDS" -lt "$deadline" ] &&
             grep -q 'Could not get lock' "$log" || break
@@ -90,7 +91,7 @@ apt_update() {
 # need_packages NAME...: installs what is missing; without root or apt it says what is.
 need_packages() {
     local missing
-    has_apt || die "this is not a Debian system (no apt-get); please install what these Debian packages hold: $*"
+    has_apt || die "there is no apt-get here; please install what these Debian packages hold: $*"
     mapfile -t missing < <(missing_packages "$@")
     [ "${#missing[@]}" -gt 0 ] || return 0
     is_root || die "packages are missing; as root: apt-get install ${missing[*]}"

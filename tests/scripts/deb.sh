@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Debian packages of this tree, from packaging/debian. They are built in a copy of the tree, from the
-# release binaries that `make build` made; with FROM_SOURCE=1 the package's own rules run cargo
-# instead, as Debian would. VERSION= makes packages of another version, to try an upgrade with.
-# The last lines of the output are the paths of the packages; what lintian says stands before.
+# Debian packages of this tree, from packaging/debian. They are built in a copy of the tree, from
+# the release binaries that `make build` made; with FROM_SOURCE=1 the package's own rules run cargo
+# instead, as Debian would. VERSION= makes packages of another version, to try an upgrade with. The
+# last lines of the output are the paths of the packages; what lintian says stands before.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -24,7 +24,8 @@ set_version() {
     sed -i "1s/(.*)/($VERSION)/" "$1/debian/changelog"
 }
 
-# Which cargo there is was looked at before, and it need not be a package: so dpkg does not ask (-d).
+# Which cargo there is was looked at before, and it need not be a package: so dpkg does not ask
+# (-d).
 build() {
     cd "$1"
     dpkg-buildpackage --build=binary --no-sign -d
@@ -34,7 +35,8 @@ build() {
 built() {
     [ -z "${FROM_SOURCE:-}" ] || return 0
     export XSK_BUILT=$TARGET/release
-    [ -x "$XSK_BUILT/xsk-pages" ] || die "$XSK_BUILT has no xsk-pages: make build (or FROM_SOURCE=1)"
+    [ -x "$XSK_BUILT/xsk-pages" ] ||
+        die "$XSK_BUILT has no xsk-pages: make build (or FROM_SOURCE=1)"
     "$XSK_BUILT/xsk-pages" "$XSK_BUILT/share"
 }
 
@@ -43,9 +45,12 @@ exposure() {
     local unit said status
     for unit in packaging/systemd/*.service; do
         status=0
-        said=$(systemd-analyze security --offline=yes --threshold=20 --no-pager "./$unit" 2>&1) || status=$?
+        said=$(systemd-analyze security --offline=yes --threshold=20 --no-pager "./$unit" 2>&1) ||
+            status=$?
         tail -n 1 <<<"$said"
-        [ "$status" -eq 0 ] || { echo "$said" >&2 && die "the sandbox of $unit is not tight enough"; }
+        [ "$status" -eq 0 ] || {
+            echo "$said" >&2 && die "the sandbox of $unit is not tight enough"
+        }
     done
 }
 

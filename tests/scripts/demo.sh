@@ -146,7 +146,9 @@ start_backend() {
 }
 
 # plain PID: without a single capability.
-plain() { [ "$(status "$1" CapPrm)$(status "$1" CapEff)$(status "$1" CapAmb)" = "$(printf '%048d' 0)" ]; }
+plain() {
+    [ "$(status "$1" CapPrm)$(status "$1" CapEff)$(status "$1" CapAmb)" = "$(printf '%048d' 0)" ]
+}
 
 show_holders() {
     local keeper
@@ -186,7 +188,8 @@ show_counters() {
 counted() { [ "$(wc -l <"$BOX/backend.log")" -gt "$before" ]; }
 
 show_clean() {
-    until_true 5 clean || failed "something stayed behind: program '$(program)', keepers '$(keepers)', pins '$(pins)'"
+    until_true 5 clean ||
+        failed "left behind: program '$(program)', keepers '$(keepers)', pins '$(pins)'"
     ip -d link show dev eth1 | sed -n '1s/^/  /p'
     echo "  no program, no pin, no process of _xsk-helper"
 }

@@ -4,11 +4,11 @@
 #
 #   examples-inside.sh TREE BUILT SETUP FILE...
 #
-# TREE is the source tree, and BUILT has the programs as `make build` leaves them. SETUP is `bare`, or `installed` for a document
-# that takes the installation for granted. Each FILE is one example. It runs in mount, network and
-# process namespaces whose /usr, /etc, /run and /home are copies, as the user alice, who may use
-# sudo. An example that ends by itself is pasted twice. One that does not (a backend) has to print
-# `ready:`, and is interrupted after the last example.
+# TREE is the source tree, and BUILT has the programs as `make build` leaves them. SETUP is `bare`,
+# or `installed` for a document that takes the installation for granted. Each FILE is one example.
+# It runs in mount, network and process namespaces whose /usr, /etc, /run and /home are copies, as
+# the user alice, who may use sudo. An example that ends by itself is pasted twice. One that does
+# not (a backend) has to print `ready:`, and is interrupted after the last example.
 #
 # The build is not repeated: `make` without arguments does nothing here.
 set -euo pipefail
@@ -53,7 +53,8 @@ cable() {
 install_all() {
     make -C /run/tree install >/dev/null
     getent group xsk >/dev/null || groupadd --system xsk
-    getent passwd _xsk-helper >/dev/null || useradd --system --user-group --no-create-home _xsk-helper
+    getent passwd _xsk-helper >/dev/null ||
+        useradd --system --user-group --no-create-home _xsk-helper
     usermod -aG xsk alice
     install -m 644 /dev/stdin /etc/xsk-helper/policy.toml <<'POLICY'
 [[allow]]
@@ -68,8 +69,10 @@ POLICY
 
 # A login of its own, so that a new group counts.
 as_alice() {
-    env -i HOME=/home/alice USER=alice LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin \
-        setpriv --reuid alice --regid alice --init-groups -- bash -euo pipefail -c "cd /run/tree && . '$1'"
+    env -i HOME=/home/alice USER=alice LANG=C.UTF-8 \
+        PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin \
+        setpriv --reuid alice --regid alice --init-groups -- \
+        bash -euo pipefail -c "cd /run/tree && . '$1'"
 }
 
 # ended PID: waits until the example has ended, or says that it serves. False for the latter.
@@ -77,7 +80,9 @@ ended() {
     local deadline=$((SECONDS + LIMIT))
     while kill -0 "$1" 2>/dev/null; do
         ! grep -q '^ready:' "$2" || return 1
-        [ "$SECONDS" -lt "$deadline" ] || { echo "it neither ended nor was ready" >>"$2" && kill -9 "$1"; }
+        [ "$SECONDS" -lt "$deadline" ] || {
+            echo "it neither ended nor was ready" >>"$2" && kill -9 "$1"
+        }
         sleep 0.05
     done
 }

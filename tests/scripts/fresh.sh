@@ -31,7 +31,8 @@ choose_toolchain() {
     # shellcheck disable=SC2086 # a list of names
     have=$(TOOLCHAIN='' inside "$root" apt-cache policy $packages | sed -n 's/^  Candidate: //p')
     TOOLCHAIN=
-    [ "$(printf '%s\n' "$want" "$have" | sort -V | tail -n 1)" != "$want" ] || TOOLCHAIN=$(rustc --print sysroot)
+    [ "$(printf '%s\n' "$want" "$have" | sort -V | tail -n 1)" != "$want" ] ||
+        TOOLCHAIN=$(rustc --print sysroot)
 }
 
 try_goal() {
@@ -39,7 +40,8 @@ try_goal() {
     choose_toolchain "$root" "$goal"
     say "$suite: make $goal ...${TOOLCHAIN:+ (with $TOOLCHAIN)}"
     inside "$root" make --no-print-directory "$goal" >>"$LOG" 2>&1 </dev/null || status=$?
-    RESULTS+=("$suite: make $goal: status $status after $((SECONDS - start)) s: $(tail -n 1 "$LOG")")
+    RESULTS+=("$suite: make $goal: status $status after $((SECONDS - start)) s:"
+        "    $(tail -n 1 "$LOG")")
     [ "$status" -eq 0 ] || FAILED=1
 }
 

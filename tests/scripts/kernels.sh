@@ -43,7 +43,9 @@ fetch_kernel() (
 # arrange_kernel DIR: puts image and modules where the scripts look for them.
 arrange_kernel() {
     local root=$1/root modules version
-    [ -d "$root/lib/modules" ] || { mkdir -p "$root/lib" && mv "$root/usr/lib/modules" "$root/lib/"; }
+    [ -d "$root/lib/modules" ] || {
+        mkdir -p "$root/lib" && mv "$root/usr/lib/modules" "$root/lib/"
+    }
     modules=$(echo "$root"/lib/modules/*)
     version=${modules##*/}
     [ -e "$modules/vmlinuz" ] || mv "$root/boot/vmlinuz-$version" "$modules/vmlinuz"

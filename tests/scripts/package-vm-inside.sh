@@ -52,7 +52,8 @@ backend() {
     shift 2
     as "$user" xsk-client run "$@" -- xsk-backend --netdev "af-xdp,id=n0,ifname=lan$n" \
         --peer "echo=10.0.$n.2" >"$SCRATCH/backend$n" 2>&1 </dev/null &
-    until_true is_ready "$n" || fail "the backend on lan$n was not ready: $(cat "$SCRATCH/backend$n")"
+    until_true is_ready "$n" ||
+        fail "the backend on lan$n was not ready: $(cat "$SCRATCH/backend$n")"
 }
 
 is_ready() { grep -q '^ready:' "$SCRATCH/backend$1"; }
@@ -155,7 +156,8 @@ EOF
 
 TESTS+=(apt_installs_the_packages)
 apt_installs_the_packages() {
-    apt-get -q -y install /payload/now/*.deb >"$SCRATCH/apt" 2>&1 || fail "$(tail -n 30 "$SCRATCH/apt")"
+    apt-get -q -y install /payload/now/*.deb >"$SCRATCH/apt" 2>&1 ||
+        fail "$(tail -n 30 "$SCRATCH/apt")"
     ! grep -i 'warn\|error' "$SCRATCH/apt" || fail "apt had something to say"
     getent passwd _xsk-helper >/dev/null || fail "there is no user _xsk-helper"
     getent group xsk >/dev/null || fail "there is no group xsk"
@@ -184,10 +186,12 @@ the_socket_unit_serves_a_user() {
     pid=$(its_pid 1)
     keeper=$(keeper 1)
     [ "$(field "$pid" Uid)" = "$(id -u alice)" ] || fail "the backend is not alice's"
-    [ "$(field "$keeper" Uid)" = "$(id -u _xsk-helper)" ] || fail "the keeper is not the service user's"
+    [ "$(field "$keeper" Uid)" = "$(id -u _xsk-helper)" ] ||
+        fail "the keeper is not the service user's"
     has_no_capability "$pid"
     has_no_capability "$keeper"
-    [ "$(field "$keeper" NoNewPrivs)$(field "$keeper" Seccomp)" = 12 ] || fail "the keeper is not confined"
+    [ "$(field "$keeper" NoNewPrivs)$(field "$keeper" Seccomp)" = 12 ] ||
+        fail "the keeper is not confined"
 }
 
 TESTS+=(the_profile_is_enforced)
@@ -202,7 +206,8 @@ denials() { journalctl -q -k | grep 'apparmor="DENIED".*xsk-helper' || true; }
 TESTS+=(a_policy_elsewhere_names_the_profile)
 a_policy_elsewhere_names_the_profile() {
     echo "[limits]" >/root/draft.toml
-    ! said=$(xsk-helper check-policy /root/draft.toml 2>&1) || fail "read in spite of the profile: $said"
+    ! said=$(xsk-helper check-policy /root/draft.toml 2>&1) ||
+        fail "read in spite of the profile: $said"
     [[ $said == *"/etc/apparmor.d/local/usr.libexec.xsk-helper"* ]] || fail "$said"
     mv /root/draft.toml /etc/xsk-helper/draft
     xsk-helper check-policy /etc/xsk-helper/draft || fail "not read in the policy's folder"
@@ -213,7 +218,8 @@ TESTS+=(the_bind_guard_holds_sockets_to_their_queues)
 the_bind_guard_holds_sockets_to_their_queues() {
     [ "$(journal XSK_ACTION=grant XSK_INTERFACE=lan1 XSK_CONFINED_TO_QUEUE=true)" = 1 ] ||
         fail "the grant does not say so: $(journalctl -q -t xsk-helper -o cat)"
-    bpftool link show | grep -q 'attach_type lsm_mac' || fail "there is no LSM program: $(bpftool link show)"
+    bpftool link show | grep -q 'attach_type lsm_mac' ||
+        fail "there is no LSM program: $(bpftool link show)"
 }
 
 TESTS+=(a_lease_is_a_unit_with_a_status_line)
@@ -231,9 +237,11 @@ TESTS+=(the_sandbox_is_tight)
 the_sandbox_is_tight() {
     local unit figure
     unit=$(unit_of "$(keeper 1)")
-    figure=$(systemd-analyze security "$unit" | sed -n 's/.*Overall exposure level.*: \([0-9.]*\).*/\1/p')
+    figure=$(systemd-analyze security "$unit" |
+        sed -n 's/.*Overall exposure level.*: \([0-9.]*\).*/\1/p')
     echo "    systemd-analyze security $unit: $figure"
-    awk -v figure="$figure" 'BEGIN { exit !(figure != "" && figure <= 2.0) }' || fail "that is more than 2.0"
+    awk -v figure="$figure" 'BEGIN { exit !(figure != "" && figure <= 2.0) }' ||
+        fail "that is more than 2.0"
 }
 
 TESTS+=(systemctl_stop_ends_one_lease_alone)
@@ -289,9 +297,11 @@ whom_the_policy_does_not_allow_is_refused_by_all_ways() {
     sentence="the policy does not allow uid $(id -u dave) to use lan1"
     for way in "" "--helper $HELPER" --pkexec; do
         # shellcheck disable=SC2086 # none or several words
-        refused 77 "$sentence" as dave xsk-backend $way --netdev af-xdp,id=n0,ifname=lan1 --peer discard
+        refused 77 "$sentence" as dave xsk-backend $way --netdev af-xdp,id=n0,ifname=lan1 --peer \
+            discard
         # shellcheck disable=SC2086 # the same
-        refused 125 "$sentence" as dave xsk-client run $way -- xsk-backend --netdev af-xdp,id=n0,ifname=lan1 --peer discard
+        refused 125 "$sentence" as dave xsk-client run $way -- xsk-backend --netdev \
+            af-xdp,id=n0,ifname=lan1 --peer discard
     done
 }
 
@@ -310,13 +320,18 @@ TESTS+=(the_journal_has_fields_for_every_way)
 the_journal_has_fields_for_every_way() {
     local user
     for user in alice bob carol; do
-        [ "$(journal XSK_ACTION=grant "XSK_UID=$(id -u $user)")" -ge 1 ] || fail "no grant for $user"
-        [ "$(journal XSK_ACTION=end "XSK_UID=$(id -u $user)" XSK_REASON=closed)" -ge 1 ] || fail "no end for $user"
+        [ "$(journal XSK_ACTION=grant "XSK_UID=$(id -u $user)")" -ge 1 ] ||
+            fail "no grant for $user"
+        [ "$(journal XSK_ACTION=end "XSK_UID=$(id -u $user)" XSK_REASON=closed)" -ge 1 ] ||
+            fail "no end for $user"
     done
-    [ "$(journal XSK_ACTION=end "XSK_UID=$(id -u alice)" XSK_REASON=revoked)" = 1 ] || fail "no stop of alice's"
-    [ "$(journal XSK_ACTION=refuse "XSK_UID=$(id -u dave)" XSK_CODE=not-allowed XSK_OBJECT=lan1)" = 6 ] ||
+    [ "$(journal XSK_ACTION=end "XSK_UID=$(id -u alice)" XSK_REASON=revoked)" = 1 ] ||
+        fail "no stop of alice's"
+    [ "$(journal XSK_ACTION=refuse "XSK_UID=$(id -u dave)" XSK_CODE=not-allowed XSK_OBJECT=lan1)" \
+        = 6 ] ||
         fail "not six refusals of dave: $(journal XSK_ACTION=refuse "XSK_UID=$(id -u dave)")"
-    [ "$(journal _UID="$(id -u _xsk-helper)" XSK_ACTION=grant)" -ge 3 ] || fail "not by the service user"
+    [ "$(journal _UID="$(id -u _xsk-helper)" XSK_ACTION=grant)" -ge 3 ] ||
+        fail "not by the service user"
 }
 
 TESTS+=(what_a_killed_keeper_leaves_goes_with_its_unit)
@@ -324,7 +339,8 @@ what_a_killed_keeper_leaves_goes_with_its_unit() {
     local unit
     # A client that has closed its socket, and keeps the lease.
     as alice xsk-client run --acquire af-xdp,id=n0,ifname=lan1 -- \
-        bash -c 'fd=${XSK_NETDEV_n0##*sock-fds=}; eval "exec ${fd%%,*}>&-"; echo ready: $XSK_NETDEV_n0; exec sleep 600' \
+        bash -c 'fd=${XSK_NETDEV_n0##*sock-fds=}; eval "exec ${fd%%,*}>&-"
+            echo ready: $XSK_NETDEV_n0; exec sleep 600' \
         >"$SCRATCH/backend1" 2>&1 </dev/null &
     until_true is_ready 1 || fail "$(cat "$SCRATCH/backend1")"
     ip -d link show dev lan1 | grep -q prog/xdp || fail "there is no program on lan1"
@@ -343,11 +359,14 @@ an_upgrade_leaves_leases_alone() {
     backend 1 alice
     keeper=$(keeper 1)
     ip netns exec far1 ping -n -q -i 0.2 -W 3 10.0.1.2 >"$SCRATCH/ping" &
-    apt-get -q -y install /payload/next/*.deb >"$SCRATCH/apt" 2>&1 || fail "$(tail -n 30 "$SCRATCH/apt")"
+    apt-get -q -y install /payload/next/*.deb >"$SCRATCH/apt" 2>&1 ||
+        fail "$(tail -n 30 "$SCRATCH/apt")"
     sleep 1
     pkill -INT -x ping
     sleep 0.5
-    read -r sent received < <(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$SCRATCH/ping")
+    read -r sent received < <(
+        sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$SCRATCH/ping"
+    )
     echo "    of $sent pings $received were answered"
     [ "$sent" -gt 20 ] && [ $((sent - received)) -le 1 ] || fail "pings were lost"
     [ "$(keeper 1)" = "$keeper" ] || fail "the keeper was $keeper and is $(keeper 1)"
@@ -355,8 +374,10 @@ an_upgrade_leaves_leases_alone() {
     [ "$(stat -c %a%G $HELPER)" = 4750xsk ] || fail "the override is gone: $(ls -l $HELPER)"
     backend 2 alice
     pings_are_answered 2
-    readlink "/proc/$(keeper 1)/exe" | grep -q deleted || fail "the old keeper is not the old program"
-    ! readlink "/proc/$(keeper 2)/exe" "/proc/$(systemctl show -P MainPID xsk-helper-gate)/exe" | grep deleted ||
+    readlink "/proc/$(keeper 1)/exe" | grep -q deleted ||
+        fail "the old keeper is not the old program"
+    ! readlink "/proc/$(keeper 2)/exe" "/proc/$(systemctl show -P MainPID xsk-helper-gate)/exe" |
+        grep deleted ||
         fail "new processes are of the old program"
     end_backend 2
     end_backend 1
@@ -378,11 +399,13 @@ removal_ends_leases() {
 TESTS+=(purge_leaves_nothing)
 purge_leaves_nothing() {
     local left
-    apt-get -q -y purge xsk-helper xsk-client >"$SCRATCH/apt" 2>&1 || fail "$(tail -n 30 "$SCRATCH/apt")"
-    left=$(find / -xdev -name '*xsk*' -not -path '/payload/*' -not -path '/etc/polkit-1/rules.d/50-xsk.rules' \
-        -not -path '/var/cache/apt/*')
+    apt-get -q -y purge xsk-helper xsk-client >"$SCRATCH/apt" 2>&1 ||
+        fail "$(tail -n 30 "$SCRATCH/apt")"
+    left=$(find / -xdev -name '*xsk*' -not -path '/payload/*' \
+        -not -path '/etc/polkit-1/rules.d/50-xsk.rules' -not -path '/var/cache/apt/*')
     left+=$(find /run /dev/shm -name '*xsk*')
-    left+=$(getent passwd _xsk-helper; getent group xsk _xsk-helper; dpkg-statoverride --list $HELPER)
+    left+=$(getent passwd _xsk-helper; getent group xsk _xsk-helper)
+    left+=$(dpkg-statoverride --list $HELPER)
     left+=$(grep xsk /proc/mounts; bpftool prog show | grep -i xsk; bpftool link show | grep -i xsk)
     left+=$(systemctl list-units --all --no-legend '*xsk*' | grep -v package-test)
     [ -z "$left" ] || fail "left: $left"
@@ -391,7 +414,8 @@ purge_leaves_nothing() {
 TESTS+=(a_flood_of_connections_keeps_nobody_out)
 a_flood_of_connections_keeps_nobody_out() {
     local start
-    apt-get -q -y install /payload/now/*.deb >"$SCRATCH/apt" 2>&1 || fail "$(tail -n 30 "$SCRATCH/apt")"
+    apt-get -q -y install /payload/now/*.deb >"$SCRATCH/apt" 2>&1 ||
+        fail "$(tail -n 30 "$SCRATCH/apt")"
     rules || fail "the rules are not right"
     usermod -aG xsk alice
     usermod -aG xsk mallory
@@ -399,9 +423,12 @@ a_flood_of_connections_keeps_nobody_out() {
     sleep 5
     start=$(date +%s%N)
     # A client has its own patience of 10 s, which is not long here.
-    as alice bash -c 'for try in 1 2 3 4; do xsk-client run -- "$@"; [ $? -eq 125 ] || break; done' bash \
-        xsk-backend --netdev af-xdp,id=n0,ifname=lan1 --peer echo=10.0.1.2 >"$SCRATCH/backend1" 2>&1 </dev/null &
-    until_true is_ready 1 || fail "nothing was granted: $(pkill -u mallory; sleep 1; cat "$SCRATCH"/{flood,backend1})"
+    as alice bash -c 'for try in 1 2 3 4; do xsk-client run -- "$@"; [ $? -eq 125 ] || break
+        done' bash xsk-backend --netdev af-xdp,id=n0,ifname=lan1 --peer echo=10.0.1.2 \
+        >"$SCRATCH/backend1" \
+            2>&1 </dev/null &
+    until_true is_ready 1 ||
+        fail "nothing was granted: $(pkill -u mallory; sleep 1; cat "$SCRATCH"/{flood,backend1})"
     echo "    a grant meanwhile took $((($(date +%s%N) - start) / 1000000)) ms"
     pings_are_answered 1
     pkill -u mallory
@@ -412,7 +439,11 @@ a_flood_of_connections_keeps_nobody_out() {
 FLOOD='
 import signal, socket, sys, time
 made, failed, start = 0, 0, time.monotonic()
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(print(f"    {made} connections in {time.monotonic() - start:.1f} s, {failed} tries failed", flush=True)))
+def end(*_):
+    seconds = time.monotonic() - start
+    print(f"    {made} connections in {seconds:.1f} s, {failed} tries failed", flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
 while True:
     while made + failed > (time.monotonic() - start) * 1000:
         time.sleep(0.001)
@@ -444,7 +475,8 @@ run() {
     echo "test $1 ... FAILED"
 }
 
-echo "kernel $(uname -r), $(. /etc/os-release && echo "$PRETTY_NAME"), systemd $(systemctl --version | sed -n '1s/.*(\(.*\))/\1/p')," \
+echo "kernel $(uname -r), $(. /etc/os-release && echo "$PRETTY_NAME")," \
+    "systemd $(systemctl --version | sed -n '1s/.*(\(.*\))/\1/p')," \
     "security modules $(cat /sys/kernel/security/lsm); up after $(cut -d. -f1 /proc/uptime) s"
 prepare
 ONLY=$(sed -n 's/.*\btest=\([^ ]*\).*/\1/p' /proc/cmdline)

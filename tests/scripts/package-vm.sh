@@ -40,17 +40,20 @@ VM='' PASSED=0 FAILED=0
 
 make_debian() (
     root=$1/root
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev "$SUITE" "$root" "$(mirror)" || exit
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev "$SUITE" "$root" \
+        "$(mirror)" || exit
     # Nothing is started here.
     printf '#!/bin/sh\nexit 101\n' | install -D -m 755 /dev/stdin "$root/usr/sbin/policy-rc.d"
     mkdir "$root/src"
     inside "$root" apt-get -q update || exit
     # shellcheck disable=SC2086 # a list of names
     inside "$root" apt-get -q -y --no-install-recommends install $PACKAGES || exit
-    rm -rf "$root"/{src,usr/sbin/policy-rc.d,etc/resolv.conf,var/lib/apt/lists/*,var/cache/apt/archives/*.deb}
+    rm -rf "$root"/{src,usr/sbin/policy-rc.d,etc/resolv.conf} \
+        "$root"/var/{lib/apt/lists/*,cache/apt/archives/*.deb}
     # Nothing of this is under test, and each takes its time.
     systemctl --root="$root" mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
-        e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-tmpfiles-clean.timer getty@tty1.service \
+        e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-tmpfiles-clean.timer \
+            getty@tty1.service \
         serial-getty@ttyS0.service systemd-udev-trigger.service systemd-update-utmp.service
     truncate -s 2G "$root.ext4"
     mkfs.ext4 -q -L root -O ^has_journal -d "$root" "$root.ext4"
@@ -100,7 +103,8 @@ modules() {
             [ -z "$(find "$to" -name "*-$(basename "${path%%.ko*}").ko")" ] || continue
             n=$((n + 1))
             unpacked "$path" >"$to/$n-$(basename "${path%%.ko*}").ko"
-        done < <(modprobe -d "$CACHE/kernel-$LINE/root" -S "$version" --show-depends "$module" | sed -n 's/^insmod \([^ ]*\).*/\1/p')
+        done < <(modprobe -d "$CACHE/kernel-$LINE/root" -S "$version" --show-depends "$module" |
+            sed -n 's/^insmod \([^ ]*\).*/\1/p')
     done
 }
 
@@ -146,7 +150,8 @@ EOF
 boot() {
     local image
     image=$(echo "$CACHE/kernel-$LINE"/root/lib/modules/*/vmlinuz)
-    TMPDIR=$WORK timeout -k 10 "$LIMIT" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2G \
+    TMPDIR=$WORK timeout -k 10 "$LIMIT" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 \
+        -m 2G \
         -nodefaults -display none -no-reboot -kernel "$image" -initrd "$WORK/initramfs.cpio" \
         -append "console=ttyS0 quiet panic=-1 systemd.show_status=false test=${TEST:-}" \
         -drive "file=$ROOT,format=raw,if=virtio,snapshot=on,cache=unsafe" \
@@ -175,12 +180,14 @@ run() {
 }
 
 # follow PID: shows what the VM says as long as that process lives, but for its counts.
-follow() { tail -n +1 -s 0.5 -f --pid="$1" "$WORK/log" | sed -u 's/\r$//; /^[0-9]* passed, [0-9]* failed$/d'; }
+follow() { tail -n +1 -s 0.5 -f --pid="$1" "$WORK/log" |
+    sed -u 's/\r$//; /^[0-9]* passed, [0-9]* failed$/d'; }
 
 is_root || die "this makes a root file system: run it as root"
 need_packages qemu-system-x86 busybox-static kmod xz-utils e2fsprogs debootstrap systemd util-linux
 make_cache
-DEBS=$(cd "$DEBS" 2>/dev/null && pwd) && ls "$DEBS"/*.deb >/dev/null 2>&1 || die "there are no packages yet: make deb"
+DEBS=$(cd "$DEBS" 2>/dev/null && pwd) && ls "$DEBS"/*.deb >/dev/null 2>&1 ||
+    die "there are no packages yet: make deb"
 WORK=$(mktemp -d "$CACHE/run.XXXXXX")
 trap '[ -z "$VM" ] || pkill -P "$VM" || true; rm -rf "$WORK"' EXIT
 trap 'exit 130' INT TERM HUP

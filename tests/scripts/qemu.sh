@@ -69,8 +69,8 @@ versions() {
     grep -vE "$series" <<<"$all" || true
 }
 
-# source_of PACKAGE [SERIES]: downloads (apt checks the hashes) and unpacks it as $WORK/PACKAGE; some
-# listed versions are gone from the mirror, so the next is tried.
+# source_of PACKAGE [SERIES]: downloads (apt checks the hashes) and unpacks it as $WORK/PACKAGE;
+# some listed versions are gone from the mirror, so the next is tried.
 source_of() {
     local package=$1 version dir=$WORK/download-$1
     mkdir -p "$dir"
@@ -120,7 +120,8 @@ fetch_wheels() {
     quietly /usr/bin/python3 -m venv "$WORK/venv" || return 1
     mkdir -p "$wheels"
     for spec in $(wanted_wheels); do
-        quietly "$WORK/venv/bin/pip" download --no-deps --only-binary :all: -d "$wheels" "$spec" || {
+        quietly "$WORK/venv/bin/pip" download --no-deps --only-binary :all: -d "$wheels" "$spec" ||
+            {
             say "the Python wheel $spec could not be downloaded"
             return 1
         }

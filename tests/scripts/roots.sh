@@ -46,7 +46,8 @@ entered() {
 inside() {
     local root=$1
     shift
-    unshare --mount --propagation private --pid --fork --kill-child "tests/scripts/$ME" --enter "$root" \
+    unshare --mount --propagation private --pid --fork --kill-child "tests/scripts/$ME" --enter \
+        "$root" \
         "${TOOLCHAIN:-}" "$@"
 }
 
@@ -59,7 +60,8 @@ make_root() {
     # As Debian's installer and every container have it.
     echo "127.0.0.1 localhost $(hostname)" >"$root/etc/hosts"
     # What this machine's apt has to know of its mirror.
-    apt-config dump | grep -E '^Acquire::(Check-Valid-Until|https?::Proxy) ' >"$root/etc/apt/apt.conf.d/90mirror" || true
+    apt-config dump | grep -E '^Acquire::(Check-Valid-Until|https?::Proxy) ' \
+        >"$root/etc/apt/apt.conf.d/90mirror" || true
     inside "$root" apt-get -q update
     inside "$root" apt-get -q -y --no-install-recommends install "$@"
 }

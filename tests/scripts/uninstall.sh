@@ -41,7 +41,8 @@ remove_folders() {
 
 STAGED=$(mktemp -d)
 trap 'rm -rf "$STAGED"' EXIT
-quietly make --no-print-directory install DESTDIR="$STAGED" PREFIX="$PREFIX" LIBDIR="$LIBDIR" RELEASE="$RELEASE" ||
+quietly make --no-print-directory install DESTDIR="$STAGED" PREFIX="$PREFIX" LIBDIR="$LIBDIR" \
+    RELEASE="$RELEASE" ||
     die "without what was installed it is not known what to remove: build the same version first"
 remove_files
 remove_folders

@@ -63,6 +63,9 @@ table_write() {
         [ -z "$row" ] || [ -n "$(row_of "$(name_of <<<"$row")" <<<"$2")" ] || rows+=$'\n'$row
     done < <(documented "$1")
     rows=$(sort -t '|' -k 2,2V <<<"$rows")
-    { sed "/^$TABLE_BEGIN/q" "$1" && table_head && echo "$rows" && sed -n "/^$TABLE_END/,\$p" "$1"; } >"$1.new"
+    {
+        sed "/^$TABLE_BEGIN/q" "$1" && table_head && echo "$rows" &&
+            sed -n "/^$TABLE_END/,\$p" "$1"
+    } >"$1.new"
     mv "$1.new" "$1"
 }

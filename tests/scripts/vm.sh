@@ -26,8 +26,9 @@ KERNEL=${KERNEL:-5.10 6.1 6.12 6.12-nolsm sid}
 LIMIT=${XSK_VM_LIMIT:-900}
 TARGET=${CARGO_TARGET_DIR:-target}
 # What the tests execute beside our own programs.
-TOOLS="bash sh ip install ethtool ping cat sleep mount env stty uname mkdir modprobe timeout dnsmasq xdp-loader"
-TOOLS+=" setpriv taskset ionice kill true ls cp chmod echo id setsid script nohup tail bpftool strace"
+TOOLS="bash sh ip install ethtool ping cat sleep mount env stty uname mkdir modprobe timeout"
+TOOLS+=" dnsmasq xdp-loader setpriv taskset ionice kill true ls cp chmod echo id setsid script"
+TOOLS+=" nohup tail bpftool strace"
 MODULES="virtio_net igb igbvf veth macvlan bridge bonding 8021q"
 # Built into some kernels, whose packages do not always say so.
 MAYBE_MODULES="virtio_pci"
@@ -62,7 +63,8 @@ test_binaries() {
     quietly cargo test --locked --no-run -p xsk-tests "${options[@]}" ||
         die "the test programs could not be built"
     cargo test --locked --no-run -p xsk-tests "${options[@]}" --message-format=json 2>/dev/null |
-        jq -r 'select(.executable != null and .target.kind == ["test"]) | .target.name + " " + .executable'
+        jq -r 'select(.executable != null and .target.kind == ["test"]) |
+            .target.name + " " + .executable'
 }
 
 # The QEMU that has af-xdp, where it lies with its firmware.
@@ -74,7 +76,8 @@ find_qemu() {
 }
 
 stopping_helper() {
-    quietly cargo build --locked -p xsk-helper --features failpoints --target-dir "$TARGET/failpoints"
+    quietly cargo build --locked -p xsk-helper --features failpoints --target-dir \
+        "$TARGET/failpoints"
 }
 
 libraries() { ldd "$@" 2>/dev/null | grep -o '/[^ :]*\.so[^ :]*' | sort -u; }
@@ -104,7 +107,9 @@ make_root() {
     done
     strip -o "$root/qemu/bin/qemu-system-x86_64" "$QEMU"
     cp -a "$QEMU_DIR/share" "$root/qemu/"
-    mapfile -t files < <(libraries "$root"/t/* "$root"/t/deps/* "$root"/usr/bin/* "$root"/qemu/bin/*)
+    mapfile -t files < <(
+        libraries "$root"/t/* "$root"/t/deps/* "$root"/usr/bin/* "$root"/qemu/bin/*
+    )
     cp -L --parents -t "$root/" "${files[@]}" /usr/lib/x86_64-linux-gnu/bpf/xdp-dispatcher.o \
         /usr/lib/x86_64-linux-gnu/bpf/xsk_def_xdp_prog.o
     cp -a /etc/{passwd,group,nsswitch.conf,ld.so.cache} "$root/etc/"
@@ -139,7 +144,8 @@ make_machine() {
     programs "$1" | tr ' ' '\n' >"$own/vm/programs"
     add_modules "$line" "$own"
     cat >"$own/vm/environment" <<END
-CI=true XSK_VM=1 XSK_BIN_DIR=/t XSK_FAILPOINTS_BIN=/t/stopping-helper XSK_QEMU=/qemu/bin/qemu-system-x86_64
+CI=true XSK_VM=1 XSK_BIN_DIR=/t XSK_FAILPOINTS_BIN=/t/stopping-helper
+XSK_QEMU=/qemu/bin/qemu-system-x86_64
 ROUNDS=${ROUNDS:-12} LABS=1 SEED=${SEED:-$RANDOM} TEST=${TEST:-}
 END
     archive "$own" "$WORK/own.cpio"
@@ -155,14 +161,16 @@ boot() {
     local line=${1%-nolsm} lsm=landlock,lockdown,yama,bpf
     [ "$line" = "$1" ] || lsm=landlock,lockdown,yama
     unshare --net --pid --fork --kill-child --mount-proc \
-        "$HERE/vm-net.sh" "vm0:10.88.0:52.54.00.88.00.02:multi_queue vm1:10.89.0:52.54.00.89.00.02:" \
-        timeout -k 10 "$LIMIT" "$QEMU" -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2G -no-reboot \
-        -nodefaults -display none -serial "file:$WORK/console-$1" -serial "file:$2" \
+        "$HERE/vm-net.sh" \
+        "vm0:10.88.0:52.54.00.88.00.02:multi_queue vm1:10.89.0:52.54.00.89.00.02:" \
+        timeout -k 10 "$LIMIT" "$QEMU" -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2G \
+        -no-reboot -nodefaults -display none -serial "file:$WORK/console-$1" -serial "file:$2" \
         -kernel "$(echo "$CACHE/kernel-$line"/root/lib/modules/*/vmlinuz)" -initrd "$WORK/archive" \
         -append "console=ttyS0 loglevel=4 panic=-1 rdinit=/init lsm=$lsm" \
         -netdev tap,id=n0,ifname=vm0,queues=4,script=no,downscript=no \
         -device virtio-net-pci,netdev=n0,mq=on,vectors=10,mac=52:54:00:88:00:02 \
-        -netdev tap,id=n1,ifname=vm1,script=no,downscript=no -device igb,netdev=n1,mac=52:54:00:89:00:02 \
+        -netdev tap,id=n1,ifname=vm1,script=no,downscript=no \
+        -device igb,netdev=n1,mac=52:54:00:89:00:02 \
         </dev/null >"$WORK/qemu-$1" 2>&1
 }
 
@@ -215,7 +223,8 @@ report() {
     [ -n "$ROWS" ] || return 0
     table_head
     echo "$ROWS"
-    if [ -n "${TABLE:-}" ]; then table_write "$TABLE" "$ROWS"; else table_compare docs/kernels.md "$ROWS"; fi
+    if [ -n "${TABLE:-}" ]; then table_write "$TABLE" "$ROWS"; else table_compare docs/kernels.md \
+        "$ROWS"; fi
 }
 
 is_root || die "the tests run as root, and so do the namespaces around the machines: run it as root"
@@ -227,7 +236,10 @@ done
 make_cache
 BINARIES=${XSK_BIN_DIR:-$TARGET/release}
 [ -x "$BINARIES/xsk-helper" ] || die "nothing is built yet: make build"
-ALL_PROGRAMS=$(for machine in $KERNEL; do programs "$machine" | tr ' ' '\n'; done | cat - <(echo features) | sort -u)
+ALL_PROGRAMS=$(
+    for machine in $KERNEL; do programs "$machine" | tr ' ' '\n'; done |
+        cat - <(echo features) | sort -u
+)
 WORK=$(mktemp -d "$CACHE/run.XXXXXX")
 trap 'rm -rf "$WORK"' EXIT
 trap 'exit 130' INT TERM HUP
