@@ -94,7 +94,8 @@ impl<T> At<T> for io::Result<T> {
     }
 }
 
-/// libbpf-rs does not give the errno that it wraps, but libbpf leaves it where every C library does.
+/// libbpf-rs does not give the errno that it wraps, but libbpf leaves it where every C library
+/// does.
 pub(crate) fn at(step: Step) -> impl Fn(libbpf_rs::Error) -> Error {
     move |_| Error::new(step, &io::Error::last_os_error())
 }

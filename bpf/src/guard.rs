@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The bind guard: one LSM program for the whole machine, with a stamp on each socket and a map of the leases
-//! that live. Loaded and pinned once, and from then on opened from its pins.
+//! The bind guard: one LSM program for the whole machine, with a stamp on each socket and a map of
+//! the leases that live. Loaded and pinned once, and from then on opened from its pins.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -70,17 +70,18 @@ pub struct Guard {
 pub struct LivingLeases(OwnedFd);
 
 impl Guard {
-    /// Whether a guard is pinned in `dir`, for as little as a look at the file system.
+    /// Returns whether a guard is pinned in `dir`, for as little as a look at the file system.
     #[must_use]
     pub fn is_pinned(dir: &Path) -> bool {
         GuardPin::Link.path(dir).symlink_metadata().is_ok()
     }
 
-    /// Loads the guard, attaches it, and pins it in the folder `dir`, which exists and has nothing but residue.
+    /// Loads the guard, attaches it, and pins it in the folder `dir`, which exists and has nothing
+    /// but residue.
     ///
     /// # Errors
-    /// [`Step::GuardLoad`]: EPERM without CAP_BPF and CAP_PERFMON, and where the kernel allows nobody;
-    /// [`Step::GuardAttach`]; [`Step::Pin`], [`Step::Unpin`].
+    /// [`Step::GuardLoad`]: EPERM without CAP_BPF and CAP_PERFMON, and where the kernel allows
+    /// nobody; [`Step::GuardAttach`]; [`Step::Pin`], [`Step::Unpin`].
     pub fn load(dir: &Path) -> Result<(), Error> {
         for pin in GuardPin::REMOVAL {
             pin.remove(dir)?;
@@ -99,7 +100,8 @@ impl Guard {
     /// Opens the guard that is pinned in `dir`.
     ///
     /// # Errors
-    /// [`Step::OpenPin`]: ENOENT where none is pinned. [`Step::Info`]: EINVAL where it is another one.
+    /// [`Step::OpenPin`]: ENOENT where none is pinned. [`Step::Info`]: EINVAL where it is another
+    /// one.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let open = |pin: GuardPin| sys::open_pin(&pin.path(dir)).at(Step::OpenPin);
         // It is attached as long as its link is pinned, and the link was pinned last.
@@ -158,7 +160,8 @@ impl LivingLeases {
     }
 }
 
-/// A guard of another make has other structures; its folder has another name, so this never happens by itself.
+/// A guard of another make has other structures; its folder has another name, so this never happens
+/// by itself.
 fn check_sizes(map: BorrowedFd<'_>, sizes: (usize, usize)) -> Result<(), Error> {
     if sys::map_sizes(map).at(Step::Info)? == sizes {
         Ok(())

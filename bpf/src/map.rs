@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The XSKMAP: queue number to socket. The kernel clears a slot with the last reference to its socket.
+//! The XSKMAP: queue number to socket. The kernel clears a slot with the last reference to its
+//! socket.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -38,7 +39,8 @@ impl XskMap {
         }
     }
 
-    /// Whether this process may change the map, as it is now: before Linux 5.19 that takes a capability. Changes nothing.
+    /// Returns whether this process may change the map, as it is now: before Linux 5.19 that takes
+    /// a capability. Changes nothing.
     #[must_use]
     pub fn is_changeable(&self) -> bool {
         // A slot that no map has.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the objects of an interface, and of the bind guard, are pinned: one folder, one name each. The link comes last and goes first, so
-//! a folder without a link is residue, whoever was killed when.
+//! Where the objects of an interface, and of the bind guard, are pinned: one folder, one name each.
+//! The link is pinned last and removed first, so a folder without a link is residue, whenever a
+//! process was killed.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -75,8 +76,8 @@ impl GuardPin {
     }
 }
 
-/// The folder of one interface's pins, held open: it stays the same one, whatever has its name later. Its pins can be
-/// removed by a process that may open nothing any more.
+/// The folder of one interface's pins, held open: it stays the same one, whatever has its name
+/// later. Its pins can be removed by a process that may open nothing any more.
 #[derive(Debug)]
 pub struct PinFolder {
     dir: OwnedFd,
@@ -94,8 +95,8 @@ impl PinFolder {
         Ok(Self { dir: dir.into(), path: path.to_owned() })
     }
 
-    /// Removes the pins and the folder, the link first. Where its link is not there, somebody else has removed it, and
-    /// what has its name now is left alone.
+    /// Removes the pins and the folder, the link first. Where its link is not there, somebody else
+    /// has removed it, and what has its name now is left alone.
     ///
     /// # Errors
     /// [`Step::Unpin`], the first one; what comes after it is tried all the same.
@@ -137,7 +138,7 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Whether `path` is on a bpffs.
+/// Returns whether `path` is on a bpffs.
 ///
 /// # Errors
 /// The error of statfs(2).

@@ -83,7 +83,7 @@ impl Redirect {
         sys::open_pin(&Pin::Link.path(dir)).at(Step::OpenPin).map(XdpLink::from_fd)
     }
 
-    /// Whether the program takes frames of several buffers.
+    /// Returns whether the program takes frames of several buffers.
     ///
     /// # Errors
     /// [`Step::Info`].
@@ -91,7 +91,8 @@ impl Redirect {
         Ok(sys::prog_name(self.program.as_fd()).at(Step::Info)? == FRAGS)
     }
 
-    /// Pins everything in the folder `dir`, which exists and is empty; on an error nothing stays pinned.
+    /// Pins everything in the folder `dir`, which exists and is empty; on an error nothing stays
+    /// pinned.
     ///
     /// # Errors
     /// [`Step::Pin`].
@@ -103,7 +104,8 @@ impl Redirect {
             .and_then(|()| Pin::Link.make(dir, self.link.as_fd()));
         if pinned.is_err() {
             for pin in Pin::REMOVAL {
-                // The first error is the one to report; what cannot be removed is residue without a link.
+                // The first error is the one to report; what cannot be removed is residue without a
+                // link.
                 let _ = pin.remove(dir);
             }
         }
@@ -127,8 +129,9 @@ impl Loaded {
     /// Attaches the program to the interface.
     ///
     /// # Errors
-    /// What was loaded comes back with the error, so that another mode can be tried. [`Step::Attach`]: EBUSY or
-    /// EEXIST where another program is there, EOPNOTSUPP where the driver has no native XDP, and the driver's own.
+    /// What was loaded comes back with the error, so that another mode can be tried.
+    /// [`Step::Attach`]: EBUSY or EEXIST where another program is there, EOPNOTSUPP where the
+    /// driver has no native XDP, and the driver's own.
     pub fn attach(self, ifindex: u32, mode: AttachMode) -> Result<Redirect, (Self, Error)> {
         match XdpLink::create(self.program.as_fd(), ifindex, mode) {
             Ok(link) => Ok(Redirect {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The bpf() commands that `libbpf-rs` does not offer on plain descriptors, and nothing else.
 //!
-//! Plain descriptors, because a keeper that lost its capabilities works on what it has open, and because
-//! a `bpf_object` would stay in its memory for as long as the lease lives.
+//! Plain descriptors, because a keeper that lost its capabilities works on what it has open, and
+//! because a `bpf_object` would stay in its memory for as long as the lease lives.
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_int, c_void};
@@ -107,7 +107,8 @@ pub(crate) fn map_next_key<const K: usize>(
 ) -> io::Result<Option<[u8; K]>> {
     let mut next = [0u8; K];
     let last = last.map_or(std::ptr::null(), |key| key.as_ptr());
-    // SAFETY: both are as long as the map's keys are, and the kernel takes a null key for the beginning.
+    // SAFETY: both are as long as the map's keys are, and the kernel takes a null key for the
+    // beginning.
     match check(unsafe { raw::bpf_map_get_next_key(map.as_raw_fd(), last.cast(), next.as_mut_ptr().cast()) })
     {
         Ok(_) => Ok(Some(next)),
@@ -170,7 +171,7 @@ fn last(ret: c_int) -> io::Result<()> {
     if ret == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Whether `path` is on a bpffs.
+/// Returns whether `path` is on a bpffs.
 pub(crate) fn on_bpffs(path: &Path) -> io::Result<bool> {
     const BPF_FS_MAGIC: libc::c_long = 0xcafe_4a11;
     let path = path_of(path)?;

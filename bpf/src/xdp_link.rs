@@ -27,7 +27,8 @@ impl AttachMode {
 /// What the kernel says of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkInfo {
-    /// The interface, by its index in its own namespace; 0 when it is gone, or the program was taken off it.
+    /// The interface, by its index in its own namespace; 0 when it is gone, or the program was
+    /// taken off it.
     pub ifindex: u32,
     /// The program.
     pub prog_id: u32,
@@ -55,7 +56,7 @@ impl XdpLink {
         Ok(LinkInfo { ifindex, prog_id })
     }
 
-    /// Takes the program off the interface, whoever else has the link open.
+    /// Takes the program off the interface, even if other processes have the link open.
     ///
     /// # Errors
     /// [`Step::Detach`]; a link whose interface is gone is detached already, and that is no error.

@@ -8,7 +8,8 @@ use xsk_bpf::Error;
 use crate::error::Failure;
 use crate::sys::privilege;
 
-/// Runs the call with CAP_BPF and CAP_NET_ADMIN in effect. The outer error is that they are not permitted.
+/// Runs the call with CAP_BPF and CAP_NET_ADMIN in effect. The outer error is that they are not
+/// permitted.
 pub(crate) fn raised<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     privilege::with(&[CAP_BPF, CAP_NET_ADMIN], work)
         .map_err(|error| Failure::sys("raising CAP_BPF and CAP_NET_ADMIN", error))

@@ -18,8 +18,8 @@ pub(crate) struct Caller {
     pub(crate) uid: u32,
     /// The primary group and all others.
     pub(crate) groups: Vec<u32>,
-    /// Groups that only deny: those that the process of an exec run was started with. A connection
-    /// can come out of a user namespace in which groups were dropped.
+    /// Groups that only deny: those that an exec run's process was started with. A connection can
+    /// be made in a user namespace in which groups were dropped.
     pub(crate) denying: Vec<u32>,
     /// For people: by now it may be another process, or none.
     pub(crate) pid: u32,
@@ -61,9 +61,9 @@ impl Caller {
     }
 }
 
-/// On an end that has connected SO_PEERCRED is whoever listens, and not the one who connected: a
-/// user could be any service that says back what it hears. What accepts has the name of its
-/// listener.
+/// On the connecting end SO_PEERCRED names the listener, not the process that connected: with that
+/// a user could pass for any service that echoes what it receives. An accepted socket's peer has no
+/// name; a listener has one.
 fn check_peer(connection: &impl AsFd) -> Result<(), Failure> {
     let peer = getpeername::<UnixAddr>(connection.as_fd().as_raw_fd())
         .map_err(|error| Failure::sys("reading the name of the other end", error))?;
@@ -73,9 +73,9 @@ fn check_peer(connection: &impl AsFd) -> Result<(), Failure> {
     Err(IdentityFault::Listener.into())
 }
 
-/// Whether all that is known of the user who started the process says that they made the
-/// connection. An inherited one of root's would say 0, whoever holds it now; and root's process may
-/// be a user's by sudo or pkexec. Returns the groups that the process had of the user.
+/// Checks that everything known of the user who started the process names the user who made the
+/// connection. An inherited connection of root's says uid 0 whoever holds it now, and a process of
+/// root's may be a user's, by sudo or pkexec. Returns the groups that the process had of the user.
 fn agree(origin: &Origin, peer: u32) -> Result<Vec<u32>, IdentityFault> {
     if let Some(other) = origin.invokers.iter().find(|invoker| invoker.uid != Some(peer)) {
         return Err(disagreeing(*other, peer));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! With arguments this program executes another one, `xsk-helper-admin`, which is never setuid: what only root's
-//! commands need, a parser of arguments above all, is not in the program that users start.
+//! With arguments, this program executes `xsk-helper-admin`, which is never setuid. So what only
+//! root's commands need, above all the argument parser, is not in the program that users start.
 //!
-//! The other program gets what its caller has by themselves. The setuid bit of this one adds nothing to it; what a unit or
-//! the capabilities of the file give to the service user goes along.
+//! The other program gets the caller's own privileges. The setuid bit adds nothing to them; what a
+//! unit or file capabilities give to the service user is passed on.
 #![forbid(unsafe_code)]
 
 use std::ffi::{CString, OsString};
@@ -18,7 +18,7 @@ use crate::isolation::entry::Origin;
 use crate::isolation::service::ServiceUser;
 use crate::paths::ADMIN;
 
-/// What an editor wants to know of the terminal and the language, and how root has it chosen.
+/// What an editor needs to know of the terminal and the language, and which editor root chose.
 const KEPT: [&str; 10] = [
     "TERM",
     "COLORTERM",
@@ -32,7 +32,8 @@ const KEPT: [&str; 10] = [
     "EDITOR",
 ];
 
-/// The variables of root's that go along; nobody else's do. Asked before the environment is emptied.
+/// Returns root's variables that are passed on. No other caller's are. Called before the
+/// environment is emptied.
 pub(crate) fn environment() -> Vec<CString> {
     let variables = if getuid().is_root() { std::env::vars_os().collect() } else { Vec::new() };
     variables
@@ -48,7 +49,7 @@ fn joined((mut name, value): (OsString, OsString)) -> Option<CString> {
     CString::new(name.into_vec()).ok()
 }
 
-/// Executes the other program. Comes back only where that fails.
+/// Executes the other program. Returns only if that fails.
 pub(crate) fn execute(origin: &Origin, environment: &[CString]) -> Failure {
     let arguments = std::env::args_os().skip(1).filter_map(|text| CString::new(text.into_vec()).ok());
     let arguments: Vec<CString> = std::iter::once(c"xsk-helper".to_owned()).chain(arguments).collect();
@@ -62,7 +63,7 @@ pub(crate) fn execute(origin: &Origin, environment: &[CString]) -> Failure {
     }
 }
 
-/// Takes back what the setuid bit gave, or lets capabilities go along with an exec.
+/// Takes back what the setuid bit gave, or makes capabilities survive the exec.
 fn privileges(origin: &Origin) -> Result<(), Failure> {
     if origin.real_uid != 0 && geteuid().is_root() {
         let ServiceUser { uid, gid } = ServiceUser::find()?;

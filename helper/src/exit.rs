@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How a process that has nothing to serve says so: a line on standard error and an exit status of sysexits.h.
+//! How a process that has nothing to serve says so: a line on standard error and an exit status of
+//! sysexits.h.
 #![forbid(unsafe_code)]
 
 use std::io::Write as _;
@@ -17,8 +18,8 @@ pub(crate) const NOT_FOR_YOU: &str =
 /// How long standard error may take a sentence.
 const PATIENCE_SECONDS: u32 = 5;
 
-/// Prints the sentence and returns the status. A caller that never empties the pipe it gave as standard error does not
-/// keep the process: an alarm ends it.
+/// Prints the sentence and returns the status. A caller that never empties the pipe it gave as
+/// standard error does not keep the process: an alarm ends it.
 pub(crate) fn fail(status: u8, message: &str) -> ExitCode {
     nix::unistd::alarm::set(PATIENCE_SECONDS);
     // Unlike eprintln!, this does not panic where standard error is closed.

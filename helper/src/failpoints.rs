@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Places between two steps, at which a test can have the helper stand still to kill it there. They exist only
-//! where the feature `failpoints` is on, which no build for use has: without it the macro is nothing at all, and a
-//! test looks for [`FILE`]'s name in the release binary, in vain.
+//! Points between two steps at which a test can stop the helper and kill it. They exist only with
+//! the feature `failpoints`, which no release has: without it the macro expands to nothing, and a
+//! test checks that the release binary does not contain the name of [`FILE`].
 
-/// Stands still here, in a build for that test and if it asked for this step.
+/// Stops here, if the test asked for this step.
 macro_rules! failpoint {
     ($step:literal) => {
         #[cfg(feature = "failpoints")]
@@ -12,7 +12,7 @@ macro_rules! failpoint {
 }
 pub(crate) use failpoint;
 
-/// Where the test names the step.
+/// The file in which the test names the step.
 #[cfg(feature = "failpoints")]
 const FILE: &str = "/run/xsk-helper/failpoint";
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The bind guard from the helper's side. It is loaded once after a boot, by the first helper that can, and is
-//! there for all from then on; whether it is in force is tried on a socket each time, not believed.
+//! The bind guard from the helper's side. The first helper that can loads it once after a boot, and
+//! it stays for all later ones. Each grant tests on a socket that it is in force.
 //!
-//! A lease is noted at each of its queues, so a later lease of the same queue takes the place of one whose keeper
-//! was killed. What is left of such leases elsewhere goes when a program is put on the interface anew, and with
-//! `reap`.
+//! The guard has an entry for each queue of a lease, so a later lease of the same queue replaces
+//! the entry of one whose keeper was killed. Other entries of such leases are removed when a
+//! program is attached to the interface anew, and by `reap`.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
@@ -25,20 +25,22 @@ use crate::leases::table::{Holder, PATIENCE};
 use crate::paths;
 use crate::sys::{locks, privilege, sockets};
 
-/// The number goes up with the structures of guard.bpf.c: then both are there, each for its own sockets.
+/// The number is raised when the structures of guard.bpf.c change; then the old guard and the new
+/// one both run, each for its own sockets.
 const FOLDER: &str = "guard-1";
-/// Its first byte is locked while somebody loads; its text says why that cannot be done.
+/// Its first byte is locked while a process loads the guard; its text says why the load failed.
 const LOCK_FILE: &str = "guard";
 /// The security modules that the kernel runs.
 const MODULES: &str = "/sys/kernel/security/lsm";
-/// A lease that is never noted anywhere.
+/// A lease that never has an entry.
 const NO_LEASE: u64 = 0;
 
 fn folder() -> PathBuf {
     Path::new(paths::BPF).join(FOLDER)
 }
 
-/// Loads the guard if it is not there and can be, and gives CAP_PERFMON up, which nothing else needs.
+/// Loads the guard if it is not there and can be, and gives CAP_PERFMON up, which nothing else
+/// needs.
 pub(crate) fn prepare() -> Result<(), Failure> {
     if !xsk_bpf::Guard::is_pinned(&folder()) && worth_trying() {
         if let Err(failure) = load() {
@@ -48,14 +50,15 @@ pub(crate) fn prepare() -> Result<(), Failure> {
     service::give_up(CAP_PERFMON)
 }
 
-/// Whether a load could succeed, as far as a look can tell.
+/// Returns whether a load may succeed.
 fn worth_trying() -> bool {
     caps::has_cap(None, CapSet::Permitted, CAP_PERFMON).unwrap_or(false)
         && std::fs::read_to_string(MODULES).map_or(true, |list| list.trim().split(',').any(|m| m == "bpf"))
         && xsk_bpf::is_bpffs(Path::new(paths::BPF)).unwrap_or(false)
 }
 
-/// One helper at a time; a refusal is remembered until the next boot, so that not every request asks for it.
+/// Loads the guard, one helper at a time. A refusal is remembered until the next boot, so that not
+/// every request tries.
 fn load() -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::sys("preparing the bind guard", error);
     let lock = open_lock_file(LOCK_FILE).map_err(failed)?;
@@ -78,7 +81,7 @@ fn load() -> Result<(), Failure> {
     })
 }
 
-/// Want of memory or descriptors passes; anything else does not.
+/// Remembers a refusal, unless it is for lack of memory or descriptors, which passes.
 fn remember(mut lock: &File, error: &Error) {
     if !matches!(error.errno, libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::EAGAIN) {
         // If it cannot be written, the next request tries again.
@@ -115,14 +118,15 @@ impl Guard {
         }
     }
 
-    /// Whether it holds sockets, tried on this one: stamped for a lease that does not live it binds nowhere.
+    /// Returns whether the guard is in force, by a test on this socket: stamped for a lease that
+    /// does not exist, it must not bind.
     pub(crate) fn in_force(&self, socket: &OwnedFd) -> bool {
         let nowhere = Place { netns: 0, ifindex: 0, queue: 0 };
         let stamped = with(&[CAP_BPF], || self.0.stamp(socket.as_fd(), nowhere, NO_LEASE));
         matches!(stamped, Ok(Ok(()))) && sockets::bind_errno(socket.as_fd(), 0, 0) == libc::EPERM
     }
 
-    /// Holds a lease's sockets to one queue each, as long as the lease is noted there.
+    /// Holds each of a lease's sockets to one queue, for as long as the lease has its entries.
     pub(crate) fn hold(&self, key: Key, lease: u64, first: u32, sockets: &[OwnedFd]) -> Result<(), Failure> {
         let held = with(&[CAP_BPF], || {
             (first..).zip(sockets).try_for_each(|(queue, socket)| {
@@ -137,7 +141,7 @@ impl Guard {
         })
     }
 
-    /// Forgets the leases of an interface whose queues nobody holds.
+    /// Removes the entries of leases on an interface whose queues no process holds.
     pub(crate) fn forget_dead(&self, key: Key, holders: &[Holder]) -> Result<(), Failure> {
         let dead = |place: &Place| {
             (place.netns, place.ifindex) == (key.netns.number(), key.ifindex)
@@ -150,7 +154,7 @@ impl Guard {
         .map_err(Failure::from)
     }
 
-    /// Every interface with a lease that is noted, each once.
+    /// Returns every interface with an entry, each once.
     pub(crate) fn interfaces(&self) -> Result<Vec<Key>, Failure> {
         let places = with(&[CAP_BPF], || self.0.leases.places())?.map_err(Failure::from)?;
         let mut keys: Vec<Key> = Vec::new();
@@ -163,14 +167,14 @@ impl Guard {
         Ok(keys)
     }
 
-    /// What a keeper needs of it.
+    /// Returns what a keeper needs of it.
     pub(crate) fn into_leases(self) -> LivingLeases {
         self.0.leases
     }
 }
 
-/// Notes no lease at these queues any more: their sockets bind nowhere. From Linux 5.19 on it takes no capability;
-/// before, the note stays until the next lease of the queue takes its place.
+/// Removes the entries of these queues, so their sockets bind nowhere. Before Linux 5.19 that takes
+/// a capability, and the entry stays until the next lease of the queue replaces it.
 pub(crate) fn end(leases: &LivingLeases, key: Key, queues: impl IntoIterator<Item = u32>) {
     for queue in queues {
         let _ = leases.end(place(key, queue));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where this process asks the kernel about interfaces. It is the same for every request, so it is opened once, and by
-//! a process that waits for its client before that comes.
+//! The sockets by which this process asks the kernel about interfaces. They are opened once for all
+//! requests, and before the client connects if the process waits for one.
 
 use xsk_netlink::XdpMode;
 use xsk_proto::Mode;

@@ -19,7 +19,8 @@
 //!
 //! `tests/layers.rs` holds the code to this table. All unsafe code is in [`sys`].
 //!
-//! It is a library for `xsk-helper-admin`, and so that tests and fuzzers reach the parts that need no privilege.
+//! It is a library for `xsk-helper-admin`, and so that tests and fuzzers reach the parts that need
+//! no privilege.
 
 pub mod admin;
 mod audit;

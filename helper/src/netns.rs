@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The helper's network namespace, and whether a client is in it too: the consumer looks the interface's name
-//! up in its own namespace, and a socket belongs to the namespace in which it was made, so both have to be one.
+//! The helper's network namespace, and whether a client is in it too: the consumer looks the
+//! interface's name up in its own namespace, and a socket belongs to the namespace in which it was
+//! made, so both have to be one.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -25,8 +26,8 @@ pub(crate) fn own() -> Result<Netns, Failure> {
     }
 }
 
-/// Refuses a connection whose other end is in another namespace than our own. Without cookies the client compares for
-/// itself.
+/// Refuses a connection whose other end is in another namespace than our own. Without cookies the
+/// client compares for itself.
 pub(crate) fn check(connection: impl AsFd, own: Netns) -> Result<(), Failure> {
     match sockets::netns_cookie(connection.as_fd()).map_err(failed)? {
         Some(theirs) if own != Netns::Cookie(theirs) => Err(IdentityFault::Namespace.into()),

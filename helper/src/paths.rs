@@ -20,8 +20,9 @@ pub(crate) const SERVICE_USER: &str = "_xsk-helper";
 pub(crate) const POLICY: &str = "/etc/xsk-helper/policy.toml";
 /// Further rules, read in the order of their names.
 pub(crate) const POLICY_FOLDER: &str = "policy.d";
-/// The program that does what arguments say. It is installed with this one, below the prefix that this was built for; it
-/// is not looked for beside this one, since a user can have a hard link to this one beside a program of theirs.
+/// The program that does what arguments say. It is installed with this one, below the prefix that
+/// this was built for; it is not looked for beside this one, since a user can have a hard link to
+/// this one beside a program of theirs.
 pub(crate) const ADMIN: &str = match option_env!("XSK_ADMIN") {
     Some(path) => path,
     None => "/usr/libexec/xsk-helper-admin",

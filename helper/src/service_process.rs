@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The third and the fourth stage of isolation as one step: what every process of ours becomes before it takes a lock.
+//! The third and the fourth stage of isolation as one step: what every process of ours becomes
+//! before it takes a lock.
 #![forbid(unsafe_code)]
 
 use std::os::fd::OwnedFd;
@@ -11,8 +12,8 @@ use crate::guard;
 use crate::isolation;
 use crate::isolation::service::{self, ServiceUser};
 
-/// Makes the folders, becomes the service user with its few capabilities, opens the log that `log` returns, and loads
-/// the bind guard where that is still to be done.
+/// Makes the folders, becomes the service user with its few capabilities, opens the log that `log`
+/// returns, and loads the bind guard where that is still to be done.
 pub(crate) fn become_service(
     user: ServiceUser,
     log: impl FnOnce() -> Result<Option<OwnedFd>, Failure>,

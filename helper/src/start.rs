@@ -51,7 +51,7 @@ fn turn_away(failure: &Failure) -> ExitCode {
     fail(CONFIGURATION, &failure.to_string())
 }
 
-/// Whether standard input is a connection.
+/// Returns whether standard input is a connection.
 fn connected() -> bool {
     sockets::is_socket(std::io::stdin().as_fd(), libc::AF_UNIX, libc::SOCK_SEQPACKET)
 }
@@ -82,7 +82,8 @@ fn serve_standard_input(origin: Origin) -> ExitCode {
     }
 }
 
-/// The client's connection: behind the gate, which is of the service user as well, it comes as a descriptor.
+/// The client's connection: behind the gate, which is of the service user as well, it comes as a
+/// descriptor.
 fn client(input: OwnedFd, service: bool) -> Result<(Connection, Option<OwnedFd>), Failure> {
     let own = || getsockopt(&input, PeerCredentials).is_ok_and(|peer| peer.uid() == getuid().as_raw());
     if service && own() {
@@ -112,8 +113,8 @@ fn serve_client(
     }
 }
 
-/// The second to the fourth stage. With the service user as its real uid the process was started by a manager
-/// of services, which watches over it: there it stays the main process.
+/// The second to the fourth stage. With the service user as its real uid the process was started by
+/// a manager of services, which watches over it: there it stays the main process.
 fn isolate(origin: Origin, user: ServiceUser) -> Result<Terms, Failure> {
     let service = origin.real_uid == user.uid.as_raw();
     if service {
@@ -127,8 +128,8 @@ fn isolate(origin: Origin, user: ServiceUser) -> Result<Terms, Failure> {
     Ok(Terms { entry, policy: None, unit: service })
 }
 
-/// Where the log goes without a journal: a manager of services has given a stream for it. Behind sudo and pkexec
-/// standard error is the user's, as it is behind setuid.
+/// Where the log goes without a journal: a manager of services has given a stream for it. Behind
+/// sudo and pkexec standard error is the user's, as it is behind setuid.
 fn log_stream(service: bool) -> Result<Option<OwnedFd>, Failure> {
     if service {
         Ok(std::io::stderr().as_fd().try_clone_to_owned().ok())

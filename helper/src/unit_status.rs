@@ -6,11 +6,12 @@ use std::os::unix::net::UnixDatagram;
 
 use xsk_proto::Granted;
 
-/// Where systemd listens (sd_notify(3)). The environment would say so too, and it is not listened to.
+/// Where systemd listens (sd_notify(3)). The environment would say so too, and it is not listened
+/// to.
 const NOTIFY: &str = "/run/systemd/notify";
 
-/// Tells it; where nobody listens nothing is lost. By number, since whoever looks names up (nsswitch.conf(5)) is
-/// code of others, which a keeper does without.
+/// Sends the line; if nothing listens, nothing is lost. Users are shown by number: looking names up
+/// (nsswitch.conf(5)) would load other code into a keeper.
 pub(crate) fn show(granted: &Granted, uid: u32) {
     let message = format!("STATUS={}", line(granted, uid));
     let _ = UnixDatagram::unbound().and_then(|socket| {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The direction of calls: the table in `src/lib.rs` names the layers, and no module uses one of its own layer or above.
+//! The direction of calls: the table in `src/lib.rs` names the layers, and no module uses one of
+//! its own layer or above.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;

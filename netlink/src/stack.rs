@@ -107,7 +107,8 @@ mod tests {
         Request::get(libc::RTM_NEWROUTE, &fixed)
     }
 
-    /// Whether the kernel's answer, with these flags, means that a default route leaves by eth1.
+    /// Returns whether the kernel's answer, with these flags, means that a default route leaves by
+    /// eth1.
     fn leaves(route: Request, flags: i32) -> bool {
         let mut bytes = route.into_bytes(0);
         bytes[6..8].copy_from_slice(&(flags as u16).to_ne_bytes());

@@ -34,7 +34,8 @@ pub enum Undelivered {
 }
 
 impl Link {
-    /// Returns why its frames are not Ethernet frames of a cable, or of what stands for one; `None` where they are.
+    /// Returns why its frames are not Ethernet frames of a cable, or of what stands for one; `None`
+    /// where they are.
     pub fn not_ethernet(&self) -> Option<&'static str> {
         match self.hardware {
             libc::ARPHRD_ETHER => None,

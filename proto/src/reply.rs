@@ -98,7 +98,7 @@ pub enum EventKind {
     QueuesReduced,
     /// The program of the lease is not the one on the interface any more.
     ProgramReplaced,
-    /// An administrator, or the user himself, revoked the lease; receive has stopped.
+    /// An administrator or the user revoked the lease; receive has stopped.
     Revoked,
 }
 

@@ -6,8 +6,8 @@ use std::ops::{Deref, DerefMut};
 
 use crate::datapath::{DataPath, HeldFrame};
 
-/// Frames that were received together. Dropping the batch returns each to the kernel: to the transmit ring if it
-/// was marked with [`Frame::send_back`], else to the fill ring.
+/// Frames that were received together. Dropping the batch returns each to the kernel: to the
+/// transmit ring if it was marked with [`Frame::send_back`], else to the fill ring.
 #[derive(Debug)]
 pub struct RxBatch<'a> {
     datapath: &'a mut DataPath,
@@ -23,7 +23,7 @@ impl<'a> RxBatch<'a> {
         self.datapath.held.len()
     }
 
-    /// Whether nothing was received.
+    /// Returns whether nothing was received.
     pub fn is_empty(&self) -> bool {
         self.datapath.held.is_empty()
     }
@@ -78,8 +78,8 @@ impl Drop for RxBatch<'_> {
     }
 }
 
-/// One received frame, from its Ethernet header to its last byte, without the checksum of the wire. One that came in
-/// several buffers is put together here, and taken apart again if it is sent back.
+/// One received frame, from its Ethernet header to its last byte, without the checksum of the wire.
+/// One that came in several buffers is put together here, and taken apart again if it is sent back.
 #[derive(Debug)]
 pub struct Frame<'a> {
     chunk: &'a mut [u8],
@@ -92,8 +92,8 @@ impl Frame<'_> {
         self.chunk.len()
     }
 
-    /// Makes the frame longer or shorter. Bytes that are new hold what was there before. False, and nothing is
-    /// changed, if it does not fit.
+    /// Makes the frame longer or shorter. Bytes that are new hold what was there before. False, and
+    /// nothing is changed, if it does not fit.
     pub fn set_len(&mut self, len: usize) -> bool {
         let fits = len <= self.chunk.len();
         if fits {

@@ -79,8 +79,8 @@ impl Bound {
         self.send_with(frame.len(), |to| to.copy_from_slice(frame))
     }
 
-    /// Lets `write` make a frame of `len` bytes in the transmit ring. The bytes hold what was there before. It has to
-    /// fit into one frame of the UMEM.
+    /// Lets `write` make a frame of `len` bytes in the transmit ring. The bytes hold what was there
+    /// before. It has to fit into one frame of the UMEM.
     ///
     /// # Errors
     /// [`Refused`]; `write` was not called then.
@@ -98,8 +98,9 @@ impl Bound {
         if self.datapath.rings.tx.push(descriptor) { Ok(()) } else { Err(Refused::NoRoom) }
     }
 
-    /// Hands the transmit ring to the kernel, waking it where it asks for that, and returns how many frames it has
-    /// not taken yet. More than none means that the device is busy or down: wait a little and flush again.
+    /// Hands the transmit ring to the kernel, waking it where it asks for that, and returns how
+    /// many frames it has not taken yet. More than none means that the device is busy or down: wait
+    /// a little and flush again.
     ///
     /// # Errors
     /// [`Error::Gone`] if the interface went away; [`Error::Os`].
@@ -118,12 +119,14 @@ impl Bound {
         Ok(pending)
     }
 
-    /// In copy mode the kernel sends only inside a system call, whatever the flag says: always kick there.
+    /// In copy mode the kernel sends only inside a system call, whatever the flag says: always kick
+    /// there.
     fn wants_kick(&self) -> bool {
         !self.zero_copy || !self.need_wakeup || self.datapath.rings.tx.needs_wakeup()
     }
 
-    /// EAGAIN, EBUSY and ENOBUFS mean "not all at once"; ENETDOWN that the interface is down for the moment.
+    /// EAGAIN, EBUSY and ENOBUFS mean "not all at once"; ENETDOWN that the interface is down for
+    /// the moment.
     fn kick(&self) -> Result<(), Error> {
         match send(self.as_fd(), &[], SendFlags::DONTWAIT) {
             Ok(_) | Err(Errno::AGAIN | Errno::BUSY | Errno::NOBUFS | Errno::NETDOWN | Errno::INTR) => Ok(()),
@@ -140,7 +143,8 @@ impl Bound {
         }
     }
 
-    /// Waits until there is something to receive, or for `longest` (none: for ever). True if there is.
+    /// Waits until there is something to receive, or for `longest` (none: for ever). True if there
+    /// is.
     ///
     /// # Errors
     /// [`Error::Os`]. An interrupting signal is not an error.
@@ -154,7 +158,7 @@ impl Bound {
         }
     }
 
-    /// Whether the NIC uses the UMEM itself, as the kernel answered after the bind.
+    /// Returns whether the NIC uses the UMEM itself, as the kernel answered after the bind.
     pub fn zero_copy(&self) -> bool {
         self.zero_copy
     }
@@ -174,7 +178,7 @@ impl Bound {
         self.longest
     }
 
-    /// Whether frames may have several buffers.
+    /// Returns whether frames may have several buffers.
     pub fn several_buffers(&self) -> bool {
         self.several
     }
@@ -189,7 +193,8 @@ impl Bound {
         self.datapath.ledger.frames()
     }
 
-    /// Addresses out of the rings that the kernel cannot have had: somebody else writes to the rings.
+    /// Addresses out of the rings that the kernel cannot have had: somebody else writes to the
+    /// rings.
     pub fn foreign_addresses(&self) -> u64 {
         self.datapath.ledger.foreign()
     }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::error::Error;
 
-/// Bytes that the kernel keeps free before each received frame (`XDP_PACKET_HEADROOM` in `linux/bpf.h`). A frame
-/// of 4096 bytes therefore receives at most 3840.
+/// Bytes that the kernel keeps free before each received frame (`XDP_PACKET_HEADROOM` in
+/// `linux/bpf.h`). A frame of 4096 bytes therefore receives at most 3840.
 pub const RX_HEADROOM: u32 = 256;
 
 /// The memory of a socket: how many frames, of which size.
 ///
-/// The default is 896 frames of 4096 bytes, 3.5 MiB. When the locked-memory limit refuses that, fewer are tried:
-/// half, and half again, down to [`min_frames`](Self::min_frames).
+/// The default is 896 frames of 4096 bytes, 3.5 MiB. When the locked-memory limit refuses that,
+/// fewer are tried: half, and half again, down to [`min_frames`](Self::min_frames).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     frames: u32,
@@ -37,7 +37,8 @@ impl Config {
         self
     }
 
-    /// The least that will do when the locked-memory limit is short. Equal to `frames`: all or nothing.
+    /// The least that will do when the locked-memory limit is short. Equal to `frames`: all or
+    /// nothing.
     #[must_use]
     pub fn min_frames(mut self, frames: u32) -> Self {
         self.min_frames = frames;
@@ -51,8 +52,8 @@ impl Config {
         self
     }
 
-    /// How many frames the fill ring never gets, so that there is always one to send. Default: a quarter. It
-    /// shrinks with the frames.
+    /// How many frames the fill ring never gets, so that there is always one to send. Default: a
+    /// quarter. It shrinks with the frames.
     #[must_use]
     pub fn tx_reserve(mut self, frames: u32) -> Self {
         self.tx_reserve = Some(frames);
@@ -100,7 +101,8 @@ impl Config {
 /// Whether the NIC may read and write the UMEM itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CopyMode {
-    /// Zero-copy where the driver has it, else copy; [`Bound::zero_copy`](crate::Bound::zero_copy) says which.
+    /// Zero-copy where the driver has it, else copy; [`Bound::zero_copy`](crate::Bound::zero_copy)
+    /// says which.
     #[default]
     Auto,
     /// The kernel copies (`XDP_COPY`).
@@ -132,15 +134,17 @@ impl BindOptions {
         self
     }
 
-    /// Whether the kernel says when it wants a system call (`XDP_USE_NEED_WAKEUP`). Default: on.
+    /// Returns whether the kernel says when it wants a system call (`XDP_USE_NEED_WAKEUP`).
+    /// Default: on.
     #[must_use]
     pub fn need_wakeup(mut self, on: bool) -> Self {
         self.need_wakeup = on;
         self
     }
 
-    /// How long to wait for a queue that answers EBUSY. A queue does so for some 16 to 36 ms after its last holder
-    /// died, since the kernel tears the old socket down behind a grace period. Default: one second.
+    /// How long to wait for a queue that answers EBUSY. A queue does so for some 16 to 36 ms after
+    /// its last holder died, since the kernel tears the old socket down behind a grace period.
+    /// Default: one second.
     #[must_use]
     pub fn busy_wait(mut self, longest: Duration) -> Self {
         self.busy_wait = longest;
@@ -149,8 +153,8 @@ impl BindOptions {
 }
 
 impl BindOptions {
-    /// The longest frame, from the Ethernet header on, that is sent or received. Where it does not fit into one frame
-    /// of the UMEM it has several (`XDP_USE_SG`), which Linux 6.6 and later take
+    /// The longest frame, from the Ethernet header on, that is sent or received. Where it does not
+    /// fit into one frame of the UMEM it has several (`XDP_USE_SG`), which Linux 6.6 and later take
     /// ([`has_several_buffers`](crate::has_several_buffers)). Default: one frame of the UMEM.
     #[must_use]
     pub fn longest(mut self, bytes: usize) -> Self {
@@ -158,7 +162,8 @@ impl BindOptions {
         self
     }
 
-    /// Whether frames of the UMEM of this size have to be several for one frame, which is received with room before it.
+    /// Returns whether frames of the UMEM of this size have to be several for one frame, which is
+    /// received with room before it.
     pub(crate) fn several(&self, frame_size: usize) -> bool {
         self.longest.is_some_and(|longest| longest > frame_size.saturating_sub(RX_HEADROOM as usize))
     }

@@ -23,8 +23,8 @@ pub(crate) struct HeldFrame {
     pub(crate) joined: Option<u32>,
 }
 
-/// Descriptor, memory, rings and ledger. The fields are dropped in this order: rings before the descriptor, so that
-/// the queue is free once the descriptor is closed.
+/// Descriptor, memory, rings and ledger. The fields are dropped in this order: rings before the
+/// descriptor, so that the queue is free once the descriptor is closed.
 #[derive(Debug)]
 pub(crate) struct DataPath {
     pub(crate) rings: Rings,
@@ -90,13 +90,14 @@ impl DataPath {
         self.rings.rx.release();
     }
 
-    /// Whether the last descriptor left a frame unfinished.
+    /// Returns whether the last descriptor left a frame unfinished.
     #[inline]
     fn joins(&self) -> bool {
         self.joined.get(self.joined_held).is_some_and(|open| !open.is_empty())
     }
 
-    /// Adds a buffer to the frame that is being put together, and holds the frame if it was the last.
+    /// Adds a buffer to the frame that is being put together, and holds the frame if it was the
+    /// last.
     #[cold]
     fn join(&mut self, descriptor: Descriptor, sound: bool) {
         let number = self.joined_held;
@@ -130,7 +131,8 @@ impl DataPath {
         self.joined[number].clear();
     }
 
-    /// Gives every held frame where the user decided that it goes. What goes to the transmit ring is published.
+    /// Gives every held frame where the user decided that it goes. What goes to the transmit ring
+    /// is published.
     #[inline]
     pub(crate) fn settle(&mut self) {
         let mut sent = false;
@@ -155,7 +157,8 @@ impl DataPath {
         self.refill();
     }
 
-    /// A frame whose last buffer is yet to come stands behind those that were held; it becomes the first.
+    /// A frame whose last buffer is yet to come stands behind those that were held; it becomes the
+    /// first.
     #[inline]
     fn keep_unfinished(&mut self) {
         if self.joined_held > 0 {

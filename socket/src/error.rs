@@ -102,8 +102,8 @@ pub enum Error {
     },
 }
 
-/// The limit with which the UMEM fits: the charge is for all processes of the user together, so one that is large
-/// enough by itself has to grow.
+/// The limit with which the UMEM fits: the charge is for all processes of the user together, so one
+/// that is large enough by itself has to grow.
 fn sufficient(needed: u64, limit: Option<u64>) -> u64 {
     match limit {
         Some(limit) if limit >= needed => limit.saturating_add(needed),

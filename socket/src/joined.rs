@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames of several buffers (`XDP_USE_SG`): put together when they are received, so that whoever looks at a frame
-//! sees one slice, and taken apart again where one is sent back in its place.
+//! Frames of several buffers (`XDP_USE_SG`): joined when they are received, so that whoever looks
+//! at a frame sees one slice, and taken apart again where one is sent back in its place.
 #![forbid(unsafe_code)]
 
 use crate::sys::Umem;
 
-/// The longest frame that is put together: 64 KiB and what stands before an IP packet. A ring that announces more was
-/// not written by the kernel.
+/// The longest frame that is put together: 64 KiB and what stands before an IP packet. A ring that
+/// announces more was not written by the kernel.
 const LONGEST: usize = (64 << 10) + 256;
 
 /// A buffer of a frame.
@@ -45,8 +45,8 @@ impl Joined {
         }
     }
 
-    /// Writes the first `len` bytes back to where they came from, and calls `each` with every part: its length now,
-    /// which may be 0, and whether more follow.
+    /// Writes the first `len` bytes back to where they came from, and calls `each` with every part:
+    /// its length now, which may be 0, and whether more follow.
     pub(crate) fn take_apart(&self, umem: &mut Umem, len: usize, mut each: impl FnMut(Part, bool)) {
         let mut rest = self.bytes.get(..len).unwrap_or_default();
         for Part { addr, len } in &self.parts {

@@ -2,8 +2,8 @@
 //! What this kernel can do, where it has no other way to say so than by its version.
 #![forbid(unsafe_code)]
 
-/// Whether sockets take frames of several buffers: `XDP_USE_SG` came with Linux 6.6, and a bind with it is refused
-/// before that as any unknown flag is.
+/// Returns whether sockets take frames of several buffers: `XDP_USE_SG` came with Linux 6.6, and a
+/// bind with it is refused before that as any unknown flag is.
 pub fn has_several_buffers() -> bool {
     let release = rustix::system::uname();
     version(&release.release().to_string_lossy()).is_some_and(|version| version >= (6, 6))

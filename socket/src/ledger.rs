@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who owns which frame. Rings are shared memory, so what they say is checked against this before it is believed.
+//! Who owns which frame. Rings are shared memory, so what they say is checked against this before
+//! it is believed.
 #![forbid(unsafe_code)]
 
 /// Where a frame is.
@@ -27,7 +28,8 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// `frames` free frames of `1 << shift` bytes, of which `tx_reserve` are never given to the fill ring.
+    /// `frames` free frames of `1 << shift` bytes, of which `tx_reserve` are never given to the
+    /// fill ring.
     pub(crate) fn new(frames: u32, shift: u32, tx_reserve: u32) -> Self {
         Self {
             owner: vec![Owner::Pool; frames as usize],
@@ -80,7 +82,8 @@ impl Ledger {
         Some(u64::from(frame) << self.shift)
     }
 
-    /// Notes a frame out of the receive ring. False if the kernel cannot have had it, or if it ends past its chunk.
+    /// Notes a frame out of the receive ring. False if the kernel cannot have had it, or if it ends
+    /// past its chunk.
     #[inline]
     pub(crate) fn received(&mut self, addr: u64, len: u32) -> bool {
         let fits = (addr & (self.frame_size() as u64 - 1)) + u64::from(len) <= self.frame_size() as u64;

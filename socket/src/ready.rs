@@ -24,7 +24,8 @@ pub struct Ready {
     datapath: DataPath,
 }
 
-/// A bind that failed. The kernel leaves such a socket as it was, so it comes back to be bound elsewhere.
+/// A bind that failed. The kernel leaves such a socket as it was, so it comes back to be bound
+/// elsewhere.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct BindFailed {
@@ -45,17 +46,18 @@ impl Ready {
         Self { datapath }
     }
 
-    /// Frames in the UMEM: as many as were asked for, or fewer if the limit of locked memory was short.
+    /// Frames in the UMEM: as many as were asked for, or fewer if the limit of locked memory was
+    /// short.
     pub fn frames(&self) -> usize {
         self.datapath.ledger.frames()
     }
 
-    /// Binds to a queue of an interface in the socket's network namespace, and waits a bounded time for a queue
-    /// whose last holder has just gone.
+    /// Binds to a queue of an interface in the socket's network namespace, and waits a bounded time
+    /// for a queue whose last holder has just gone.
     ///
     /// # Errors
-    /// [`Error::Busy`], [`Error::Invalid`], [`Error::Denied`], [`Error::NoInterface`], [`Error::Down`],
-    /// [`Error::NoZeroCopy`]; the socket comes back with it.
+    /// [`Error::Busy`], [`Error::Invalid`], [`Error::Denied`], [`Error::NoInterface`],
+    /// [`Error::Down`], [`Error::NoZeroCopy`]; the socket comes back with it.
     pub fn bind(self, ifindex: u32, queue: u32, options: &BindOptions) -> Result<Bound, BindFailed> {
         let several = options.several(self.datapath.ledger.frame_size());
         let address = SocketAddrXdp::new(flags(options, several), ifindex, queue);

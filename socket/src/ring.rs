@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The index arithmetic of a ring, apart from its memory so that it can be tested without a kernel.
 //!
-//! Indices run freely over `u32` and wrap; only the difference of two of them means anything, and a slot is the
-//! index modulo the size, which is a power of two. The other side's index is never trusted to be in range.
+//! Indices run freely over `u32` and wrap; only the difference of two of them means anything, and a
+//! slot is the index modulo the size, which is a power of two. The other side's index is never
+//! trusted to be in range.
 #![forbid(unsafe_code)]
 
 /// The producing side: what was written here, and how far the other side has read.

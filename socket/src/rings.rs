@@ -48,7 +48,7 @@ impl<T: Slot> Producer<T> {
         self.memory.publish_produced(self.index.next());
     }
 
-    /// Whether the kernel wants a system call before it looks at the ring.
+    /// Returns whether the kernel wants a system call before it looks at the ring.
     #[inline]
     pub(crate) fn needs_wakeup(&self) -> bool {
         self.memory.flags() & XdpRingFlags::XDP_RING_NEED_WAKEUP.bits() != 0

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Mapped memory: the UMEM and the four rings. All of the crate's `unsafe` is here.
 //!
-//! What it offers is safe: a slice of the UMEM is bounds-checked and borrows the UMEM, a ring slot is addressed by an
-//! index that is masked to the ring, and the shared indices are atomics.
+//! What it offers is safe: a slice of the UMEM is bounds-checked and borrows the UMEM, a ring slot
+//! is addressed by an index that is masked to the ring, and the shared indices are atomics.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -21,20 +21,23 @@ struct Mapping {
     len: usize,
 }
 
-// SAFETY: a mapping belongs to the process and not to a thread; it is reached only through its one owner.
+// SAFETY: a mapping belongs to the process and not to a thread; it is reached only through its one
+// owner.
 unsafe impl Send for Mapping {}
 
 impl Mapping {
     fn anonymous(len: usize) -> Result<Self, Errno> {
         let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
-        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in use.
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in
+        // use.
         let base = unsafe { mmap_anonymous(std::ptr::null_mut(), len, read_write(), flags) }?;
         Self::new(base.cast(), len)
     }
 
     fn of_socket(fd: BorrowedFd<'_>, len: usize, offset: u64) -> Result<Self, Errno> {
         let flags = MapFlags::SHARED | MapFlags::POPULATE;
-        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in use.
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in
+        // use.
         let base = unsafe { mmap(std::ptr::null_mut(), len, read_write(), flags, fd, offset) }?;
         Self::new(base.cast(), len)
     }
@@ -43,7 +46,8 @@ impl Mapping {
         Ok(Self { base: NonNull::new(base).ok_or(Errno::FAULT)?, len })
     }
 
-    /// The pointer to a `T` at `offset`, if all of `count` of them lie in the mapping and are aligned.
+    /// The pointer to a `T` at `offset`, if all of `count` of them lie in the mapping and are
+    /// aligned.
     fn at<T>(&self, offset: u64, count: usize) -> Result<NonNull<T>, Errno> {
         let start = usize::try_from(offset).map_err(|_| Errno::OVERFLOW)?;
         let bytes = count.checked_mul(size_of::<T>()).ok_or(Errno::OVERFLOW)?;
@@ -58,8 +62,8 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours, of this length, and no reference into it outlives its owner. An error can
-        // only mean that the arguments are wrong, and leaves the memory mapped.
+        // SAFETY: the mapping is ours, of this length, and no reference into it outlives its owner.
+        // An error can only mean that the arguments are wrong, and leaves the memory mapped.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
     }
 }
@@ -70,7 +74,8 @@ fn read_write() -> ProtFlags {
 
 /// The memory of the frames.
 ///
-/// Callers borrow only frames which the ledger says are ours, so the kernel does not write to them meanwhile.
+/// Callers borrow only frames which the ledger says are ours, so the kernel does not write to them
+/// meanwhile.
 #[derive(Debug)]
 pub(crate) struct Umem(Mapping);
 
@@ -95,7 +100,8 @@ impl Umem {
         }
         // SAFETY: the range was just checked, and the mapping lives as long as the borrow.
         let first = unsafe { self.0.base.add(start) };
-        // SAFETY: as above; anonymous memory is initialised, and a shared borrow forbids writes from this side.
+        // SAFETY: as above; anonymous memory is initialised, and a shared borrow forbids writes
+        // from this side.
         unsafe { std::slice::from_raw_parts(first.as_ptr(), len) }
     }
 
@@ -127,7 +133,7 @@ impl Descriptor {
         Self { addr, len, options: if more { XdpDescOptions::XDP_PKT_CONTD.bits() } else { 0 } }
     }
 
-    /// Whether the frame goes on in the next descriptor.
+    /// Returns whether the frame goes on in the next descriptor.
     #[inline]
     pub(crate) fn continues(self) -> bool {
         self.options & XdpDescOptions::XDP_PKT_CONTD.bits() != 0
@@ -151,7 +157,8 @@ pub(crate) struct RingMemory<T> {
     _slots: PhantomData<T>,
 }
 
-// SAFETY: the pointers lead into the mapping that travels with them, and the owner is one thread at a time.
+// SAFETY: the pointers lead into the mapping that travels with them, and the owner is one thread at
+// a time.
 unsafe impl<T: Slot> Send for RingMemory<T> {}
 
 impl<T: Slot> RingMemory<T> {
@@ -205,15 +212,18 @@ impl<T: Slot> RingMemory<T> {
 
     #[inline]
     pub(crate) fn read(&self, index: u32) -> T {
-        // SAFETY: the masked index is below the size, and all the slots were checked to lie in the mapping.
+        // SAFETY: the masked index is below the size, and all the slots were checked to lie in the
+        // mapping.
         let slot = unsafe { self.slots.add((index & self.mask) as usize) };
-        // SAFETY: as above. Volatile: the slot is read once, whatever another holder of the ring writes there.
+        // SAFETY: as above. Volatile: the slot is read once, whatever another holder of the ring
+        // writes there.
         unsafe { slot.as_ptr().read_volatile() }
     }
 
     #[inline]
     pub(crate) fn write(&self, index: u32, value: T) {
-        // SAFETY: the masked index is below the size, and all the slots were checked to lie in the mapping.
+        // SAFETY: the masked index is below the size, and all the slots were checked to lie in the
+        // mapping.
         let slot = unsafe { self.slots.add((index & self.mask) as usize) };
         // SAFETY: as above; the slot is this side's until the producer's index is published.
         unsafe { slot.as_ptr().write_volatile(value) }

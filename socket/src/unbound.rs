@@ -23,7 +23,8 @@ pub struct Unbound {
 }
 
 impl Unbound {
-    /// Takes over a descriptor, after checking that it is AF_XDP and has neither a UMEM nor a binding.
+    /// Takes over a descriptor, after checking that it is AF_XDP and has neither a UMEM nor a
+    /// binding.
     ///
     /// # Errors
     /// [`Error::NotXdp`], [`Error::InUse`]. The descriptor is closed then.
@@ -53,7 +54,8 @@ impl Unbound {
     /// Registers the UMEM, sets up the rings, and fills the fill ring.
     ///
     /// # Errors
-    /// [`Error::Config`]; [`Error::Memlock`] when not even the configuration's least fits; [`Error::InUse`].
+    /// [`Error::Config`]; [`Error::Memlock`] when not even the configuration's least fits;
+    /// [`Error::InUse`].
     pub fn prepare(self, config: &Config) -> Result<Ready, Error> {
         config.check()?;
         let (umem, config) = register(self.fd.as_fd(), config)?;
@@ -73,8 +75,8 @@ impl AsFd for Unbound {
     }
 }
 
-/// A UMEM registration that no kernel accepts tells a fresh socket (EINVAL) from one in use (EBUSY) and changes
-/// neither: `xsk_setsockopt` in `net/xdp/xsk.c` looks at the state first.
+/// A UMEM registration that no kernel accepts tells a fresh socket (EINVAL) from one in use (EBUSY)
+/// and changes neither: `xsk_setsockopt` in `net/xdp/xsk.c` looks at the state first.
 fn check_fresh(fd: BorrowedFd<'_>) -> Result<(), Error> {
     match sockopt::set_xdp_umem_reg(fd, registration(0, 0, 0)) {
         Err(Errno::INVAL) => Ok(()),

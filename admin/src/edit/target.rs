@@ -102,7 +102,7 @@ pub(super) fn read(path: &Path) -> Result<Option<(String, Metadata)>, Refused> {
     Ok(Some((text, found)))
 }
 
-/// Whether a file or folder is root's alone.
+/// Returns whether a file or folder is root's alone.
 pub(super) fn trusted(path: &Path, found: &Metadata) -> Result<(), Refused> {
     if found.uid() == 0 && found.mode() & 0o022 == 0 {
         return Ok(());

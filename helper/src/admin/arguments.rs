@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a command is given. How that is written on a command line is the affair of `xsk-helper-admin`: a parser of
-//! arguments is nothing that a program links which users start.
+//! The arguments of a command. `xsk-helper-admin` parses them from the command line: a program that
+//! users start links no argument parser.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;

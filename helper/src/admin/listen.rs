@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `listen`: for hosts without systemd, and containers. A process a connection, as with systemd; the listener
-//! itself holds nobody's state, and killing it ends no lease.
+//! `listen`: for hosts without systemd, and containers. Each connection gets a process of its own,
+//! as with systemd. The listener itself holds no client's state, and killing it ends no lease.
 //!
-//! The next process waits in accept(2) before its client comes, since the fork and what it makes of memory take
-//! as long as a grant. Another one is forked when that has answered its client, since it would have to share the
-//! processors with it, but never later than [`TURN`] after the client came, and at once where others wait.
+//! The next process is forked before its client connects and waits in accept(2), because a fork
+//! takes as long as a grant. The one after it is forked when that process has answered its client,
+//! so that both do not compete for the processors; but at most [`TURN`] after the client connected,
+//! and at once if other clients wait.
 
 use std::fs::File;
 use std::io;
@@ -33,14 +34,15 @@ use crate::service_process::as_service;
 use crate::sys::process::{self, Fork};
 use crate::sys::sockets;
 
-/// How long to wait where the machine is short of something.
+/// How long to wait if the machine is short of processes or descriptors.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a client behind whom nobody waits has the listener's processors for himself. A grant takes less where the
-/// interface has its program.
+/// How long a client has the listener's processors to itself if no other client waits. A grant
+/// takes less if the program is on the interface already.
 const TURN: TimeSpec = TimeSpec::new(0, 5_000_000);
-/// How many connections may wait. Each takes a fork, one after the other, so it is also how long a user waits for others
-/// who connect without end; beyond it connect(2) waits, in turn, or says EAGAIN.
+/// How many connections may wait. Each takes a fork, one after the other, so this also bounds how
+/// long a user waits behind others who connect without end. Beyond it connect(2) waits, or returns
+/// EAGAIN.
 const BACKLOG: i32 = 32;
 /// How long another listener is given to end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -68,7 +70,7 @@ pub(crate) fn listen(arguments: &Listen) -> Result<(), Failure> {
     }
 }
 
-/// What the listener was started with as standard input is no keeper's affair.
+/// Replaces the standard input, so that no keeper inherits it.
 fn leave_input() -> Result<(), Failure> {
     let null = File::open("/dev/null").and_then(|null| Ok(nix::unistd::dup2_stdin(null)?));
     null.map_err(|error| Failure::sys("opening /dev/null", error))
@@ -79,7 +81,8 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::sys_of("reading the path", path.display().to_string(), error))
 }
 
-/// Forks a process for the next client, and comes back when that has one, or has ended without.
+/// Forks a process for the next client, and returns when that process has a client or has ended
+/// without one.
 fn wait_for_client(listener: &OwnedFd, terms: &Terms) -> io::Result<()> {
     let listening = nix::unistd::getpid();
     let (over, busy) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
@@ -93,8 +96,9 @@ fn wait_for_client(listener: &OwnedFd, terms: &Terms) -> io::Result<()> {
     Ok(poll(&mut set, PollTimeout::NONE).map(drop)?)
 }
 
-/// Waits for a client and serves it. While it waits it ends with its listener; afterwards it holds nothing of it,
-/// the address least of all. The listener learns of the client by the timer, or by the pipe's end when that is closed.
+/// Waits for a client and serves it. While it waits it is killed with its listener; once it has a
+/// client it holds nothing of the listener's, above all not its address. The timer, or the closed
+/// end of the pipe, tells the listener that there is a client.
 fn serve_next(
     listener: &OwnedFd,
     (busy, turn): (OwnedFd, TimerFd),
@@ -118,7 +122,7 @@ fn serve_next(
     drop(turn);
     process::end_with_parent(false)?;
     nix::unistd::close(listener.as_raw_fd())?;
-    // For ps(1): one with this name has a client.
+    // Shows in ps(1) that the process has a client.
     let _ = process::set_name(c"xsk-helper");
     serve::serve(Connection::new(connection), ready.until_answered(busy));
     Ok(())
@@ -129,8 +133,8 @@ fn somebody_waits(listener: &OwnedFd) -> bool {
     poll(&mut set, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
-/// Waits as long as it takes: a client who was gone already, or a machine without a descriptor to spare, is no
-/// reason to end.
+/// Waits as long as it takes. A client that is gone already, or a machine that is out of
+/// descriptors, does not end the listener.
 fn accept(listener: &OwnedFd) -> OwnedFd {
     loop {
         match sockets::accept(listener.as_fd()) {
@@ -141,7 +145,7 @@ fn accept(listener: &OwnedFd) -> OwnedFd {
     }
 }
 
-/// Binds the address, in the place of a socket that nobody listens on any more.
+/// Binds the address. Replaces a socket that no process listens on any more.
 fn open(path: &Path, arguments: &Listen) -> Result<OwnedFd, Failure> {
     let failed = |error: io::Error| Failure::sys_of("listening", path.display().to_string(), error);
     let group = group(&arguments.socket_group)?;
@@ -151,7 +155,7 @@ fn open(path: &Path, arguments: &Listen) -> Result<OwnedFd, Failure> {
     };
     let address = UnixAddr::new(path).map_err(|error| failed(error.into()))?;
     if path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
-        // Whoever has another kind of socket there answers as well, with another error.
+        // A listener on another type of socket refuses too, but with another error.
         let refused = Err(nix::errno::Errno::ECONNREFUSED);
         if is_taken(|| Ok(connect(new(flags | SockFlag::SOCK_NONBLOCK)?.as_raw_fd(), &address) != refused))? {
             return Err(CommandFault::Listening { path: path.display().to_string() }.into());
@@ -160,7 +164,7 @@ fn open(path: &Path, arguments: &Listen) -> Result<OwnedFd, Failure> {
     }
     let listener = new(flags)?;
     bind(listener.as_raw_fd(), &address).map_err(|error| failed(error.into()))?;
-    // Made under a mask of 077, so until here nobody else could connect.
+    // The socket was made under a umask of 077, so no other user could connect until now.
     if nix::unistd::geteuid().is_root() {
         chown(path, None, Some(group)).map_err(failed)?;
     }
@@ -170,7 +174,7 @@ fn open(path: &Path, arguments: &Listen) -> Result<OwnedFd, Failure> {
     Ok(listener)
 }
 
-/// A listener that was killed just now has the address for as long as its last process takes to end.
+/// A listener that was just killed keeps the address until its last process has ended.
 fn is_taken(answered: impl Fn() -> Result<bool, Failure>) -> Result<bool, Failure> {
     for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
         if !answered()? {

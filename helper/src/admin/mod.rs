@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `xsk-helper-admin` does for root. Each command becomes the service user too, as far as its work allows.
+//! What `xsk-helper-admin` does for root. Each command becomes the service user, as far as its work
+//! allows.
 
 mod arguments;
 mod check_policy;
@@ -22,7 +23,8 @@ use xsk_proto::{Refused, exit};
 /// The first stage of a program that takes arguments.
 ///
 /// # Errors
-/// The exit code for a caller whom arguments are not for, or for a process that cannot be prepared.
+/// The exit code for a caller that may not give arguments, or for a process that cannot be
+/// prepared.
 pub fn enter() -> Result<(), ExitCode> {
     match entry::enter() {
         Ok(origin) if origin.may_command() => Ok(()),
@@ -42,7 +44,8 @@ pub fn run(command: &Command) -> ExitCode {
     finish(result)
 }
 
-/// Reads the policy and says what is wrong with it, or what it grants a user: `print` writes the report.
+/// Reads the policy and says what is wrong with it, or what it grants a user: `print` writes the
+/// report.
 pub fn check_policy(arguments: &CheckPolicy, print: impl FnOnce(&Report)) -> ExitCode {
     finish(check_policy::check(arguments).and_then(|report| {
         print(&report);

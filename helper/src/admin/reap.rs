@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Removes what killed keepers left: programs on interfaces where nobody holds a queue and every
-//! slot is empty, and pins without a program. Under the interface's lock, so beside running leases
-//! it is safe. A slot that is filled without a lease has a socket that works: it is named, and not
-//! emptied.
+//! Removes what killed keepers left: programs on interfaces where no process holds a queue and
+//! every slot is empty, and pins without a program. It holds the interface's lock meanwhile, so
+//! running leases are safe. A slot that is filled without a lease has a socket that works: it is
+//! printed and not emptied.
 //!
-//! A process that was killed just now still has its locks and sockets for a moment. So what is in use is looked at
-//! again, all of it within the time that a request waits for a queue.
+//! A process that was killed just now still has its locks and sockets for a moment. So interfaces
+//! that are in use are looked at again, within the time that a request waits for a queue.
 
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ pub(crate) fn reap() -> Result<(), Failure> {
     used.into_iter().try_for_each(report)
 }
 
-/// Names the slots that no lease accounts for. Their sockets work, and a program may be at work
-/// with them, so they are left to a person.
+/// Prints the slots that no lease accounts for. Their sockets work and a program may be using them,
+/// so a person has to decide.
 fn report(key: Key) -> Result<(), Failure> {
     let failed = |error| Failure::sys("reading the lease table", error);
     let holders = table::holders(key).map_err(failed)?;
@@ -97,7 +97,7 @@ fn reap_one(key: Key) -> Result<bool, Failure> {
     let failed = |error| Failure::sys("opening a lock file", error);
     let table = Table::open(key).map_err(failed)?;
     if table.lock_interface().map_err(failed)? != LockAttempt::Locked {
-        // Somebody is at work there; what he leaves is the next one's.
+        // Another process is working there. What it leaves, the next run removes.
         return Ok(false);
     }
     let unused = table.holders().map_err(failed)?.is_empty()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Removes lock files in which nobody has a lock, and texts of leases that are over. None of them means anything, but
-//! interfaces and users come and go, and `status` looks at every file.
+//! Removes lock files without a lock, and texts of leases that are over. They mean nothing, but
+//! interfaces and users come and go, and `status` reads every file.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::leases::record::{self, TEXTS};
 use crate::leases::table::{self, Table};
 use crate::paths;
 
-/// Returns how many it removed. What cannot be removed now is the next one's.
+/// Returns how many it removed. What cannot be removed now is left to the next run.
 pub(super) fn remove() -> usize {
     let pinned = pins::all();
     let names = names(Path::new(paths::LEASES));
@@ -31,7 +31,7 @@ fn names(folder: &Path) -> Vec<OsString> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
 }
 
-/// Nobody who is at work with the interface is waited for.
+/// Does not wait for a process that is working with the interface.
 fn remove_interface(key: Key) -> io::Result<bool> {
     let table = Table::open(key)?;
     Ok(table.try_lock_interface()? && table.remove()?)
@@ -41,7 +41,7 @@ fn remove_all(folder: &Path, remove: impl Fn(&Path) -> io::Result<bool>) -> usiz
     names(folder).iter().filter(|name| remove(&folder.join(name)).unwrap_or(false)).count()
 }
 
-/// The folder of a user who has none goes as well.
+/// Removes the folder of a user without texts as well.
 fn remove_texts() -> usize {
     let texts = folder(TEXTS);
     let of_user = |uid: OsString| {

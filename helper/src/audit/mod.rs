@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One structured line for every grant, refusal, end and revoke: to journald as fields where it is there; otherwise to
-//! the stream of whoever manages the service, or to syslog where nobody does ([`sink`]). Values are quoted and escaped,
-//! so nothing that a client sends can forge a line, and short, so nothing that it sends fills the log.
+//! One structured line for every grant, refusal, end and revoke: to journald as fields if it is
+//! there; otherwise to the service manager's stream, or to syslog without one ([`sink`]). Values
+//! are quoted and escaped, so nothing that a client sends can forge a line, and short, so nothing
+//! that it sends fills the log.
 
 mod queue;
 mod sink;
@@ -17,7 +18,7 @@ const SHOWN: usize = 64;
 /// How much of any value goes into a line: a path of a policy file fits, and no flood.
 const VALUE: usize = 512;
 
-/// A client's text, fit to be shown: its beginning, and nothing that a terminal would obey.
+/// Returns the beginning of a client's text, without anything that a terminal would obey.
 pub(crate) fn shown(text: &str) -> String {
     let printable = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     let mut shown: String = text.chars().take(SHOWN).map(printable).collect();
@@ -75,7 +76,7 @@ impl Line {
         Self { what, text: what.word().to_owned(), fields: Vec::new() }
     }
 
-    /// Adds a field. Its name is ours; its value may be anybody's.
+    /// Adds a field. The name is fixed; the value may come from a client.
     pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
         let value: String = value.to_string().chars().take(VALUE).collect();
         let plain =
@@ -100,7 +101,8 @@ impl Line {
         format!("<{}>xsk-helper: {}", FACILITY * 8 + self.what.priority(), self.text).into_bytes()
     }
 
-    /// `NAME=value`, and for a value with a line break its length in front, so that it stays one field.
+    /// `NAME=value`, and for a value with a line break its length in front, so that it stays one
+    /// field.
     fn journal(&self) -> Vec<u8> {
         let mut packet = Vec::with_capacity(512);
         let mut field = |name: &str, value: &str| {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The lines that the log has not taken yet. Any user can fill the queue of journald's socket, so a line that is
-//! refused waits here; how many, and how long, is bounded, and what does not fit is counted.
+//! The lines that the log has not taken yet. Any user can fill the queue of journald's socket, so a
+//! line that is refused waits here; how many, and how long, is bounded, and what does not fit is
+//! counted.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -59,7 +60,7 @@ impl Queue {
         }
     }
 
-    /// Whether nothing is left that the log may still take.
+    /// Returns whether nothing is left that the log may still take.
     pub(super) fn is_done(&self) -> bool {
         self.waiting.is_empty() && (self.lost == 0 || self.gone)
     }

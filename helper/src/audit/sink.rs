@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the lines go: journald, the stream of a manager of services, or syslog. No line holds a grant up. What the log
-//! does not take at once is offered again: by a keeper as long as its lease lasts, and by any process for a while at its
-//! end.
+//! Where the lines go: journald, the stream of a manager of services, or syslog. No line holds a
+//! grant up. What the log does not take at once is offered again: by a keeper as long as its lease
+//! lasts, and by any process for a while at its end.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -19,12 +19,13 @@ use super::{Line, What};
 
 /// journald's native protocol (systemd, `docs/JOURNAL_NATIVE_PROTOCOL.md`).
 const JOURNAL: &str = "/run/systemd/journal/socket";
-/// Where syslogd listens (syslog(3); the lines are those of RFC 3164 without the time, which the receiver adds).
+/// Where syslogd listens (syslog(3); the lines are those of RFC 3164 without the time, which the
+/// receiver adds).
 const SYSLOG: &str = "/dev/log";
 
 /// How long a process that ends waits for the log.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often a process that waits for nothing else looks whether there is room.
+/// How often a process that waits for nothing else checks whether there is room.
 const STEP: Duration = Duration::from_millis(1);
 const LOOK: u16 = 20;
 /// The same for a keeper; it takes an eighth of the time that has passed.
@@ -33,10 +34,10 @@ const LONGEST: Duration = Duration::from_millis(500);
 
 enum Target {
     Journal(UnixDatagram),
-    /// A copy of the standard error of whoever started the service.
+    /// A copy of the standard error that the service manager gave.
     Stream(File),
     Syslog(UnixDatagram),
-    /// Where nobody gave anything, and nobody listens.
+    /// If there is no stream and nothing listens.
     Standard,
 }
 
@@ -52,8 +53,8 @@ thread_local! {
         const { RefCell::new(Sink { target: Target::Standard, queue: Queue::new(), since: None }) };
 }
 
-/// Finds where the lines go. Done once, early: a keeper has no way to connect any more. Where nobody gave a `stream`
-/// and nobody listens, they go to standard error.
+/// Finds where the lines go. Done once, early: a keeper has no way to connect any more. Without a
+/// `stream` and without a listener they go to standard error.
 pub(crate) fn open(stream: Option<File>) {
     finish();
     let journal = || connect(JOURNAL).map(Target::Journal);
@@ -81,12 +82,12 @@ pub(crate) fn resend() {
     SINK.with_borrow_mut(Sink::send);
 }
 
-/// When that is worth a try; never, where nothing waits.
+/// Returns when that is worth a try; never if no line waits.
 pub(crate) fn pause() -> Option<Duration> {
     SINK.with_borrow(|sink| sink.since.map(|since| (since.elapsed() / 8).clamp(SHORTEST, LONGEST)))
 }
 
-/// The descriptor that is written to where the log is no socket.
+/// Returns the descriptor that lines are written to if the log is no socket.
 pub(crate) fn stream() -> RawFd {
     SINK.with_borrow(|sink| match &sink.target {
         Target::Stream(stream) => stream.as_raw_fd(),
@@ -94,7 +95,8 @@ pub(crate) fn stream() -> RawFd {
     })
 }
 
-/// Waits until the log has taken everything, but not for ever: called by each process before it ends.
+/// Waits until the log has taken everything, but not for ever: called by each process before it
+/// ends.
 pub(crate) fn finish() {
     let deadline = Instant::now() + PATIENCE;
     SINK.with_borrow_mut(|sink| {
@@ -153,7 +155,7 @@ impl Target {
     }
 }
 
-/// A log that is gone for good keeps nobody.
+/// A log that is gone for good holds no process up.
 fn outcome(result: &io::Result<()>) -> Sent {
     match result {
         Ok(()) => Sent::Taken,

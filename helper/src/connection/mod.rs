@@ -25,7 +25,7 @@ const MOST: u32 = 4096;
 #[derive(Debug)]
 pub(crate) struct Connection {
     socket: OwnedFd,
-    /// What goes off before anything else does, and before a wait.
+    /// A reply that is held back: it is sent before anything else is, and before a wait.
     held: RefCell<Option<Vec<u8>>>,
 }
 
@@ -63,8 +63,8 @@ impl Connection {
         }
     }
 
-    /// Sends a reply together with the next one, or when there is nothing to receive: a client that has said all it has
-    /// to say is woken once.
+    /// Holds a reply back and sends it with the next one, or before waiting. So a client that has
+    /// sent everything is woken once.
     pub(crate) fn hold(&self, reply: &Reply, patience: Patience<'_>) -> io::Result<()> {
         self.send_held(patience)?;
         let packet = codec::encode_reply(reply).map_err(io::Error::other)?;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How long to wait for a client, and what ends the wait before that.
 //!
-//! Where a user starts the helper, the user keeps a copy of the helper's end of the connection, and
-//! may change what belongs to the file and not to the descriptor: O_NONBLOCK, time-outs, buffer
-//! sizes, the receiver of signals. So a call on a connection never waits by itself. All waiting is
-//! done here, by a clock of our own.
+//! If a user starts the helper, the user keeps a copy of the helper's end of the connection and may
+//! change what belongs to the file, not the descriptor: O_NONBLOCK, time-outs, buffer sizes, the
+//! receiver of signals. So no call on a connection blocks. All waiting is done here, by our own
+//! clock.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -59,11 +59,11 @@ impl<'a> Patience<'a> {
     }
 
     fn poll(self, fd: BorrowedFd<'_>, events: PollFlags, left: Duration) -> io::Result<bool> {
-        // Without anything that ends the wait, the place of that is taken by the descriptor itself.
+        // If nothing ends the wait early, the descriptor itself takes that place.
         let stop = PollFd::new(self.stop.unwrap_or(fd), PollFlags::POLLIN);
         let mut set = [PollFd::new(fd, events), stop];
         let count = if self.stop.is_some() { 2 } else { 1 };
-        // Rounded up, so that the last wait is not one of nothing.
+        // Rounded up, so that the last wait is not zero.
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         match poll(&mut set[..count], timeout) {
             Ok(_) | Err(Errno::EINTR) => {}

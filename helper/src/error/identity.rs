@@ -15,7 +15,8 @@ pub(crate) enum IdentityFault {
     Listener,
     /// The helper was started by `real`, over a connection that `peer` made.
     StartedBy { real: u32, peer: u32 },
-    /// By the word of `variable` the helper was started for `uid`, over a connection that `peer` made.
+    /// By the word of `variable` the helper was started for `uid`, over a connection that `peer`
+    /// made.
     StartedFor { variable: &'static str, uid: u32, peer: u32 },
     /// The variable, which sudo or pkexec sets, has no uid in it.
     NoUid { variable: &'static str },

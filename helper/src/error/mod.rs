@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can go wrong, as values. A decision is made by what happened; the stable code, the sentence and the hint that
-//! the client, the log and a shell see are made of it in this folder, and nowhere else.
+//! What can go wrong, as values. A decision is made by what happened; the stable code, the sentence
+//! and the hint that the client, the log and a shell see are made of it in this folder, and nowhere
+//! else.
 #![forbid(unsafe_code)]
 
 mod cause;
@@ -101,7 +102,8 @@ impl Failure {
         Self::Sys(Sys { step, object: object.into(), cause: cause.into() })
     }
 
-    /// Returns whether the process had no descriptor left. Nothing is broken then, and the next request may find room.
+    /// Returns whether the process had no descriptor left. Nothing is broken then, and the next
+    /// request may find room.
     fn is_want_of_descriptors(&self) -> bool {
         let errno = match self {
             Failure::Sys(sys) => sys.cause.errno(),
@@ -116,8 +118,8 @@ impl Failure {
         matches!(self, Failure::Bpf(error) if kernel::is_refused_load(error))
     }
 
-    /// Returns whether what is in the way of a claim may just be going: a process that was killed loses its locks before
-    /// its sockets and its program are gone.
+    /// Returns whether what is in the way of a claim may just be going: a process that was killed
+    /// loses its locks before its sockets and its program are gone.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Failure::Taken(taken) => taken.may_pass(),

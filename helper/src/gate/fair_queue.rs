@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who waits at the gate, and who is next: users by turns, whoever came first, and only a few of each at a time.
+//! Which connections wait at the gate and which is next: users take turns in the order of their
+//! arrival, with a few processes of each at a time.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -8,7 +9,7 @@ use std::collections::VecDeque;
 const AT_A_TIME: usize = 4;
 /// How many connections of one user wait; it is the default of the policy's own limit.
 pub(super) const OF_A_USER: usize = 128;
-/// How many connections wait in all, which the unit's LimitNOFILE= has room for.
+/// How many connections wait in all. The unit's LimitNOFILE= has room for them.
 pub(super) const OF_ALL: usize = 3072;
 
 /// Which of the two is full.
@@ -37,7 +38,8 @@ impl<T> FairQueue<T> {
         Self { users: VecDeque::new() }
     }
 
-    /// Takes it in, unless that would be too many; `gone` says of one that waits that nobody wants it any more.
+    /// Adds one, unless there are too many. `gone` tells whether the client of a waiting one has
+    /// hung up.
     pub(super) fn add(&mut self, uid: u32, one: T, gone: impl Fn(&T) -> bool) -> Result<(), (T, Full)> {
         let all: usize = self.users.iter().map(|user| user.waiting.len()).sum();
         let user = self.user(uid);
@@ -62,7 +64,7 @@ impl<T> FairQueue<T> {
         &mut self.users[index]
     }
 
-    /// The next, which counts as being started from now on. Its user stands last then.
+    /// Returns the next one, which counts as being started from now on, and puts its user last.
     pub(super) fn next(&mut self) -> Option<(u32, T)> {
         let index =
             self.users.iter().position(|user| user.started < AT_A_TIME && !user.waiting.is_empty())?;
@@ -74,7 +76,7 @@ impl<T> FairQueue<T> {
         one.map(|one| (uid, one))
     }
 
-    /// One of that user's is started, or is not to be started after all.
+    /// Counts one of that user's as started, or as not to be started after all.
     pub(super) fn done(&mut self, uid: u32) {
         let user = self.user(uid);
         user.started = user.started.saturating_sub(1);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The gate to the units. A service manager has to work for each connection that it accepts: it makes a unit, a
-//! sandbox, a process, and takes them down again, some hundredths of a second each, one after the other. Whoever
-//! connected faster than that would keep everybody else out. So what listens on the system's socket is this process,
-//! without a privilege: it passes connections on to the manager's socket, a few of each user at a time, and users
-//! by turns. It looks at nothing that a client says.
+//! The gate to the units. A service manager has to work for each connection that it accepts: it
+//! makes a unit, a sandbox and a process, and takes them down again, some hundredths of a second
+//! each, one after the other. A user who connects faster than that would keep all others out. So
+//! this process, which has no privilege, listens on the system's socket and passes connections on
+//! to the manager's socket, a few of each user at a time, users taking turns. It reads nothing that
+//! a client sends.
 //!
-//! Passing on: it connects to the manager's socket and sends the client's connection as a descriptor. It knows
-//! that the process for it is up when that closes its end.
+//! To pass a connection on, it connects to the manager's socket and sends the client's connection
+//! as a descriptor. The process for it closes its end when it is up.
 #![forbid(unsafe_code)]
 
 mod fair_queue;
@@ -32,7 +33,7 @@ use crate::sys::sockets;
 use crate::{isolation, paths};
 use fair_queue::{FairQueue, Full, OF_A_USER, OF_ALL};
 
-/// How long to wait where the machine is short of something, in milliseconds.
+/// How long to wait if the machine is short of something, in milliseconds.
 const PAUSE: u8 = 20;
 /// How long the gate may take to send what it connected for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,7 +46,8 @@ struct Starting {
 
 /// Passes connections on until it is killed.
 pub(crate) fn stand(listener: &OwnedFd, user: ServiceUser) -> Result<(), Failure> {
-    // It is, but where the file is setuid and a manager of services allows for that; the unit's list of calls does not.
+    // It is already, unless the file is setuid and the service manager lets that work. The unit's
+    // filter of system calls does not allow setresuid(2).
     if geteuid() != user.uid {
         setresuid(user.uid, user.uid, user.uid)
             .map_err(|error| Failure::sys("becoming the service user", error))?;
@@ -65,8 +67,9 @@ pub(crate) fn stand(listener: &OwnedFd, user: ServiceUser) -> Result<(), Failure
     }
 }
 
-/// Whether somebody has connected, and which of those that were being started are up. With the machine short of
-/// something it looks again after a pause, and takes nobody in meanwhile.
+/// Returns whether a client has connected, and which of the processes that were being started are
+/// up. If the machine is short of something, it returns after a pause and accepts no client
+/// meanwhile.
 fn wait(listener: &OwnedFd, starting: &[Starting], short: bool) -> (bool, Vec<usize>) {
     let timeout = if short { PollTimeout::from(PAUSE) } else { PollTimeout::NONE };
     let links = starting.iter().map(|one| PollFd::new(one.link.as_fd(), PollFlags::POLLIN));
@@ -82,7 +85,7 @@ fn wait(listener: &OwnedFd, starting: &[Starting], short: bool) -> (bool, Vec<us
     (!short && set.last().is_some_and(ready), up)
 }
 
-/// Takes one in. Who has too many waiting is told so.
+/// Accepts a connection. A user with too many waiting connections is refused.
 fn admit(listener: &OwnedFd, waiting: &mut FairQueue<Connection>) {
     let Ok(socket) = sockets::accept(listener.as_fd()) else {
         // Too many descriptors: some are given back as processes come up.
@@ -99,13 +102,14 @@ fn admit(listener: &OwnedFd, waiting: &mut FairQueue<Connection>) {
     }
 }
 
-/// Whether the client has hung up.
+/// Returns whether the client has hung up.
 fn is_gone(connection: &Connection) -> bool {
     let mut set = [PollFd::new(connection.as_fd(), PollFlags::empty())];
     poll(&mut set, PollTimeout::ZERO).is_ok_and(|_| set[0].any().unwrap_or(false))
 }
 
-/// Has processes started for those whose turn it is. Returns false if the manager accepts nothing for now.
+/// Starts processes for the connections whose turn it is. Returns false if the manager accepts
+/// nothing for now.
 fn pass_on(waiting: &mut FairQueue<Connection>, starting: &mut Vec<Starting>) -> bool {
     while let Some((uid, client)) = waiting.next() {
         if is_gone(&client) {
@@ -137,8 +141,8 @@ fn send_to_manager(client: &Connection) -> io::Result<UnixDatagram> {
     Ok(link)
 }
 
-/// What a process that was started for the gate has as its standard input: the link, on which its client's
-/// connection comes. The link is to be dropped when the process is up.
+/// Receives the client's connection on the link to the gate, which the process has as its standard
+/// input. The caller drops the link when the process is up.
 pub(crate) fn receive(link: OwnedFd) -> Result<(Connection, OwnedFd), Failure> {
     let failed = |error: io::Error| Failure::sys("receiving the connection from the gate", error);
     if !Patience::of(PATIENCE).wait(link.as_fd(), PollFlags::POLLIN).map_err(failed)? {

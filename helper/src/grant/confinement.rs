@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel holds sockets to, and whether that is enough. A grant and a check get a [`Confinement`] from here
-//! alone, so neither can pass over the decision.
+//! What the kernel holds sockets to, and whether that is enough. A grant and a check get a
+//! [`Confinement`] from here alone, so neither can pass over the decision.
 #![forbid(unsafe_code)]
 
 use std::os::fd::OwnedFd;
@@ -12,8 +12,8 @@ use crate::error::{Failure, KernelFault};
 use crate::guard::Guard;
 use crate::policy::rule::Confine;
 
-/// Tries on the first of these sockets what the kernel holds them to, and returns that if it is enough for this caller.
-/// The guard's stamp on the socket is made anew afterwards.
+/// Tries on the first of these sockets what the kernel holds them to, and returns that if it is
+/// enough for this caller. The guard's stamp on the socket is made anew afterwards.
 pub(super) fn establish(
     sockets: &[OwnedFd],
     guard: Option<&Guard>,
@@ -27,8 +27,8 @@ pub(super) fn establish(
     Ok(enough(Confinement { device, queue }, demanded, uid, ifname)?)
 }
 
-/// A client other than root gets nothing that the kernel does not hold to its interface, and what a rule demands beyond
-/// that has to hold too.
+/// A client other than root gets nothing that the kernel does not hold to its interface, and what a
+/// rule demands beyond that has to hold too.
 fn enough(held: Confinement, demanded: Confine, uid: u32, ifname: &str) -> Result<Confinement, KernelFault> {
     let name = || ifname.to_owned();
     if !held.device && uid != 0 {

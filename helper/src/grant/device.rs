@@ -23,7 +23,8 @@ fn failed(name: &str) -> impl Fn(io::Error) -> Failure + '_ {
 }
 
 impl<'k> Device<'k> {
-    /// Looks the name up; it has to be the primary one, since the policy's patterns are about those.
+    /// Looks the name up. It has to be the primary name, because the policy's patterns match
+    /// primary names.
     pub(crate) fn find(kernel: &'k Kernel, name: &IfName) -> Result<Self, Failure> {
         let found = kernel.netlink.link_by_name(name.as_str()).map_err(failed(name.as_str()))?;
         let link = found.ok_or_else(|| InterfaceFault::Missing(name.to_string()))?;
@@ -33,17 +34,17 @@ impl<'k> Device<'k> {
         Ok(Self { link, kernel })
     }
 
-    /// Where its driver is asked what it can do.
+    /// Returns where the kernel is asked what the driver can do.
     pub(crate) fn netdev(&self) -> Option<&'k Netdev> {
         self.kernel.netdev.as_ref()
     }
 
-    /// Where the kernel is asked about it.
+    /// Returns where the kernel is asked about it.
     pub(crate) fn kernel(&self) -> &'k Kernel {
         self.kernel
     }
 
-    /// Whether there is a cable, or what stands for one, that carries Ethernet frames.
+    /// Refuses an interface that does not carry Ethernet frames.
     pub(crate) fn check_kind(&self) -> Result<(), Failure> {
         let Link { name, kind, .. } = &self.link;
         let Some(why) = self.link.not_ethernet() else { return Ok(()) };
@@ -51,7 +52,8 @@ impl<'k> Device<'k> {
         Err(InterfaceFault::NotEthernet { name, why, tun }.into())
     }
 
-    /// Reads it again, by its index. Under the interface's lock it has to be what the policy was asked about.
+    /// Reads it again by its index, under the interface's lock. Fails if it is not the interface
+    /// that the policy was asked about any more.
     pub(crate) fn refresh(&mut self) -> Result<(), Failure> {
         let name = self.link.name.clone();
         match self.kernel.netlink.link_by_index(self.link.ifindex).map_err(failed(&name))? {
@@ -64,8 +66,8 @@ impl<'k> Device<'k> {
         }
     }
 
-    /// A failure by what is behind it, where that is the end of the interface: the kernel then says of an attach or of a
-    /// socket that an argument is invalid.
+    /// Returns the failure, or the removal of the interface if that is its cause: the kernel then
+    /// answers EINVAL to an attach or to a socket option.
     pub(crate) fn explain(&self, failure: Failure) -> Failure {
         match self.kernel.netlink.link_by_index(self.link.ifindex) {
             Ok(None) => InterfaceFault::Removed(self.link.name.clone()).into(),
@@ -73,23 +75,24 @@ impl<'k> Device<'k> {
         }
     }
 
-    /// The queues that are in use: the kernel refuses to bind to others (net/xdp/xsk.c, `xsk_reg_pool_at_qid`).
+    /// Returns how many queues are in use. The kernel refuses to bind to others (net/xdp/xsk.c,
+    /// `xsk_reg_pool_at_qid`).
     pub(crate) fn real_queues(&self, name: &IfName) -> u32 {
         let shown = sysfs::queues(name.as_str(), self.link.ifindex);
         let known = shown.max(self.channels()).filter(|count| *count > 0);
         known.unwrap_or_else(|| self.link.queues_allocated())
     }
 
-    /// A driver that does not say is no reason to refuse; the kernel has the last word at bind.
+    /// A driver that does not tell is no reason to refuse: bind(2) decides.
     fn channels(&self) -> Option<u32> {
         let channels = self.kernel.ethtool.as_ref()?.channels(self.link.ifindex).ok()??;
         Some(channels.in_use())
     }
 
-    /// Whether the queues exist.
+    /// Refuses queues that do not exist.
     pub(crate) fn check_queues(&self, name: &IfName, first: u32, count: u32) -> Result<(), Failure> {
         let last = first.saturating_add(count - 1);
-        // They are numbered from 0 without a gap, and asking for one is the shortest way.
+        // Queues are numbered from 0 without a gap, so asking for the last one is enough.
         if self.netdev().and_then(|netdev| netdev.has_queue(self.link.ifindex, last)) == Some(true) {
             return Ok(());
         }
@@ -100,7 +103,8 @@ impl<'k> Device<'k> {
         Err(InterfaceFault::QueueRange { name: name.to_string(), real, first, last }.into())
     }
 
-    /// Whether each frame fits into one buffer of a consumer that takes no more.
+    /// Refuses an MTU with which a frame might not fit into one buffer, unless the consumer takes
+    /// several.
     pub(crate) fn check_mtu(&self, frags: bool) -> Result<(), Failure> {
         let Link { name, mtu, .. } = &self.link;
         if frags || self.link.fits_single_buffer() {
@@ -109,7 +113,8 @@ impl<'k> Device<'k> {
         Err(InterfaceFault::Mtu { name: name.clone(), mtu: *mtu }.into())
     }
 
-    /// Returns what the host itself has to do with the interface. A question that fails is no warning.
+    /// Returns what the host itself has to do with the interface. A question that fails is no
+    /// warning.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         let Link { name, ifindex, .. } = &self.link;
         let netlink = &self.kernel.netlink;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an interface lets in for the sake of a lease, beside its own address: everything, all
-//! groups, or a guest's address. The packet socket that asks the kernel for it ends with the
-//! keeper, and the wish with it. It is never handed out: a bind on it would need no capability and
-//! would hear the whole interface.
+//! What an interface receives for a lease besides its own address: every frame, all groups, or a
+//! guest's address. A packet socket asks the kernel for it, and the kernel takes it back when the
+//! keeper ends and closes that socket. It is never handed out: a bind on it needs no capability and
+//! would receive the whole interface.
 
 use std::os::fd::OwnedFd;
 
@@ -16,8 +16,8 @@ use crate::error::{Failure, InterfaceFault, Taken};
 use crate::sys::sockets::Membership;
 use crate::sys::{privilege, sockets};
 
-/// Opens the filter as far as the options ask for it; `None` where they do not. Under the
-/// interface's lock, so that two leases cannot ask for one address.
+/// Opens the filter that the options ask for; `None` if they ask for none. The interface's lock is
+/// held, so that two leases cannot get the same address.
 pub(super) fn open(device: &Device<'_>, options: &Options) -> Result<Option<OwnedFd>, Failure> {
     if !options.macs.is_empty() {
         check_kind(device)?;
@@ -36,8 +36,8 @@ pub(super) fn open(device: &Device<'_>, options: &Options) -> Result<Option<Owne
         .map(Some)
 }
 
-/// A macvlan tells frames apart by its own address, whatever its filter has
-/// (`macvlan_handle_frame`, drivers/net/macvlan.c).
+/// A macvlan receives by its own address alone, whatever its filter has (`macvlan_handle_frame`,
+/// drivers/net/macvlan.c).
 fn check_kind(device: &Device<'_>) -> Result<(), Failure> {
     let (name, kind) = (&device.link.name, device.link.kind.as_str());
     if !device.link.takes_own_address_alone() {
@@ -47,7 +47,7 @@ fn check_kind(device: &Device<'_>) -> Result<(), Failure> {
     Err(InterfaceFault::FixedAddress { name: name.clone(), kind: kind.to_owned(), own }.into())
 }
 
-/// Whether the address is nobody else's, here or on the cable's other lease.
+/// Refuses an address that an interface of this host or another lease has.
 fn check(device: &Device<'_>, mac: Mac) -> Result<(), Failure> {
     let (name, netlink) = (&device.link.name, &device.kernel().netlink);
     let failed = |error| Failure::sys_of("asking the kernel whose address it is", name, error);

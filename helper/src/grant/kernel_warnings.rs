@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an older kernel cannot do: a sentence each, which goes to the client with the grant. What makes a grant
-//! impossible is refused elsewhere, and confinement has warnings of its own.
+//! Sentences about what an older kernel cannot do. They go to the client with the grant. What makes
+//! a grant impossible is refused elsewhere, and confinement has warnings of its own.
 
 use std::os::fd::AsFd;
 
@@ -41,7 +41,8 @@ impl Lacks {
     }
 }
 
-/// Returns what this kernel lacks for this lease. `told` is whether it said that the queues are free.
+/// Returns what this kernel lacks for this lease. `told` is whether it said that the queues are
+/// free.
 pub(super) fn warnings(connection: impl AsFd, lease: &Lease, told: bool, memlock: Memlock) -> Vec<Warning> {
     let by_number = || matches!(pidfd::of_peer(connection.as_fd()), Ok(None));
     let lacks = Lacks {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A user's place for one more lease. A lease that has ended keeps its place for as long as its program lingers, so a
-//! request waits for that.
+//! A user's place for one more lease. A lease that has ended keeps its place for as long as its
+//! program lingers, so a request waits for that.
 #![forbid(unsafe_code)]
 
 use std::thread::sleep;

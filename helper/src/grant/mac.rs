@@ -12,7 +12,7 @@ pub(crate) const MOST: usize = 4;
 pub(crate) struct Mac(pub(crate) [u8; 6]);
 
 impl Mac {
-    /// Reads six pairs of hexadecimal digits. No group has one, nor has nobody.
+    /// Reads six pairs of hexadecimal digits. Refuses the address of a group, and zero.
     fn parse(text: &str) -> Option<Self> {
         let mut mac = [0; 6];
         let mut parts = text.split(':');
@@ -24,7 +24,8 @@ impl Mac {
         valid.then_some(Self(mac))
     }
 
-    /// Reads a list with commas; `None` where it is empty, too long, or has what is no address of one station.
+    /// Reads a list with commas; `None` if it is empty, too long, or has anything but addresses of
+    /// single stations.
     pub(crate) fn parse_list(text: &str) -> Option<Vec<Self>> {
         let list = text.split(',').take(MOST + 1).map(Self::parse).collect::<Option<Vec<_>>>()?;
         (list.len() <= MOST).then_some(list)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Raises the requester's RLIMIT_MEMLOCK to what all leases of his come to, as far as the policy goes. A
-//! consumer whose UMEM does not fit under the limit fails, and QEMU crashes.
+//! Raises the client's RLIMIT_MEMLOCK to the sum of all its user's leases, as far as the policy
+//! allows. A consumer whose UMEM does not fit under the limit fails, and QEMU crashes.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -13,8 +13,8 @@ use crate::error::Failure;
 use crate::leases::memlock::Declaration;
 use crate::sys::{pidfd, privilege};
 
-/// Declares what the lease will lock and raises the limit, where the policy has a `most` for it. The file goes
-/// with the lease: closing it would take the declaration back.
+/// Declares what the lease will lock, and raises the limit if the policy has a `most` for it. The
+/// declaration is kept with the lease: dropping it takes it back.
 pub(super) fn declare(
     connection: impl AsFd,
     caller: &Caller,
@@ -31,7 +31,8 @@ pub(super) fn declare(
     Ok((Memlock { limit, leased }, Some(declaration)))
 }
 
-/// A limit that stays as it was is not a reason to refuse: the client checks it before it starts anything.
+/// A limit that could not be raised is no reason to refuse: the client checks the limit before it
+/// starts anything.
 fn unraised(failure: Failure) -> u64 {
     Line::new(What::Error).with("memlock", failure.refused().message).log();
     0
@@ -47,12 +48,12 @@ fn raise(connection: impl AsFd, caller: &Caller, bytes: u64) -> Result<u64, Fail
     let limit = privilege::with(&[CAP_SYS_RESOURCE], || pidfd::raise_memlock(caller.pid, bytes))
         .map_err(|error| Failure::sys("raising CAP_SYS_RESOURCE", error))?
         .map_err(failed)?;
-    // Alive before and after: so the number meant this process in between.
+    // It was alive before and after, so the number meant this process in between.
     if pidfd::alive(&process) { Ok(limit) } else { Err(gone()) }
 }
 
-/// The process that connected. Before Linux 6.5 its number is all there is, and then the process of that
-/// number has to be the same user's at least.
+/// Returns the process that connected. Before Linux 6.5 only its number is known; then the process
+/// of that number has to be the same user's at least.
 fn process(connection: impl AsFd, caller: &Caller) -> Result<OwnedFd, Failure> {
     let failed = |error| Failure::sys("finding the process that asked", error);
     if let Some(process) = pidfd::of_peer(connection.as_fd()).map_err(failed)? {

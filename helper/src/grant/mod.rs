@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From a request to sockets in the map: first everything that can be refused without touching anything, then the claim
-//! under the interface's lock, and nothing half-made if that fails.
+//! From a request to sockets in the map: first everything that can be refused without touching
+//! anything, then the claim under the interface's lock, and nothing half-made if that fails.
 
 mod claim;
 mod confinement;
@@ -124,8 +124,8 @@ fn make(
     Ok(Grant { lease, granted, sockets, link: device.link, record, handed_over: false, extras })
 }
 
-/// Without the interface's lock: the queues are free by the kernel's own word, and the consumer's memory is declared.
-/// The first value tells whether the kernel said that the queues are free.
+/// Without the interface's lock: the queues are free by the kernel's own word, and the consumer's
+/// memory is declared. The first value tells whether the kernel said that the queues are free.
 fn settle(
     request: &Request,
     allowed: &Allowed<'_>,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The typed options of a request; one that this helper does not know is refused by its name, never
-//! ignored.
+//! The typed options of a request. An unknown option is refused by its name, never ignored.
 #![forbid(unsafe_code)]
 
 use xsk_proto::{Param, Value, param};

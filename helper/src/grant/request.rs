@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A request whose every word is valid, and that the policy allows. No system call but those of the user database.
+//! A request whose every word is valid, and that the policy allows. No system call but those of the
+//! user database.
 #![forbid(unsafe_code)]
 
 use xsk_proto::{Acquire, IfName, MAX_QUEUES};
@@ -19,8 +20,8 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Returns the request with the rule that allows it. A caller that the policy allows nothing is not told about
-    /// options either.
+    /// Returns the request with the rule that allows it. A caller that the policy allows nothing is
+    /// not told about options either.
     pub(super) fn judge<'p>(
         acquire: Acquire,
         policy: &'p Policy,

@@ -48,8 +48,9 @@ fn explain(error: io::Error) -> Failure {
     }
 }
 
-/// Whether bind(2) honours the pin to the interface: a kernel that does says EINVAL of another interface,
-/// one that does not goes on to look for it and says ENODEV. The bind fails either way and changes nothing.
+/// Returns whether bind(2) honours SO_BINDTOIFINDEX. A kernel that does returns EINVAL for another
+/// interface; one that does not looks that interface up and returns ENODEV. The bind fails either
+/// way and changes nothing.
 pub(crate) fn confined_to_device(socket: &OwnedFd) -> bool {
     sockets::bind_errno(socket.as_fd(), NO_INTERFACE, 0) == libc::EINVAL
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the host itself has to do with an interface, and so would lose or share with the holder of a queue.
+//! What the host itself has to do with an interface, and so would lose or share with the holder of
+//! a queue.
 #![forbid(unsafe_code)]
 
 use xsk_proto::{Warning, WarningKind};

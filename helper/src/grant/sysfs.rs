@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What /sys shows of an interface. It shows the network namespace in which it was mounted, so that
+//! What /sys shows of an interface. /sys shows the network namespace in which it was mounted, so
 //! the index is compared first.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Returns the folder of the interface, where that is the very one.
+/// Returns the folder of the interface, if it is the same interface.
 fn folder(name: &str, ifindex: u32) -> Option<PathBuf> {
     let folder = Path::new("/sys/class/net").join(name);
     let index = fs::read_to_string(folder.join("ifindex")).ok()?;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! VLAN tags that are taken off before XDP sees a frame. The holder of a queue then gets the frames of every VLAN as
-//! untagged ones: those of others on a trunk, too.
+//! VLAN tags that are removed before XDP sees a frame. The holder of a queue then receives the
+//! frames of every VLAN untagged, including those of others on a trunk.
 
 use xsk_netlink::Link;
 use xsk_proto::{Warning, WarningKind};
 
 use crate::kernel::Kernel;
 
-/// A card takes the tag off as it receives; a veth's other end leaves it beside the frame as it sends.
+/// A card removes the tag on receive; a veth's other end keeps it beside the frame on send.
 const RECEIVING: &str = "rx-vlan-hw-parse";
 const SENDING: &str = "tx-vlan-hw-insert";
 
-/// The warning, where it is to be seen that tags are taken off.
+/// Returns the warning if tags are known to be removed.
 pub(super) fn warning(kernel: &Kernel, link: &Link) -> Option<Warning> {
     let ethtool = kernel.ethtool.as_ref()?;
     let has = |index, feature| ethtool.features(index).is_ok_and(|features| features.contains(feature));

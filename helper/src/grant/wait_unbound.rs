@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A queue whose last socket was just closed answers EBUSY to bind(2) for some 20 ms more, and QEMU does not
-//! try twice. So the sockets are handed over when the queue is free by the kernel's own word: from netdev
-//! netlink where it tells (Linux 6.15), by a bind that cannot succeed where the driver has no zero-copy mode,
-//! and elsewhere after a pause that is long enough.
+//! A queue whose last socket was just closed answers EBUSY to bind(2) for some 20 ms more, and QEMU
+//! does not try twice. So the sockets are handed over only when the kernel says that the queue is
+//! free: by netdev netlink (Linux 6.15), or by a bind that cannot succeed if the driver has no
+//! zero-copy mode, and otherwise after a pause that is long enough.
 
 use std::io;
 use std::thread::sleep;
@@ -15,11 +15,11 @@ use crate::error::{Failure, InterfaceFault, Taken};
 use crate::netlink::Netdev;
 use crate::sys::{privilege, sockets};
 
-/// The kernel takes 16 to 36 ms, and under load, since it needs the lock of all network devices for it, up to a second;
-/// more means that somebody is bound to stay. No lock of ours is held meanwhile.
+/// The kernel takes 16 to 36 ms, and under load, since it needs the lock of all network devices for
+/// it, up to a second; if it takes longer, a socket is bound to stay. No lock is held meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(2);
-/// Where nothing tells.
+/// The pause if nothing tells.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Whether a socket is bound to a queue.
@@ -48,7 +48,8 @@ enum Waited {
     InVain { queue: u32 },
 }
 
-/// Waits until no socket is bound to any of the queues. Returns false if nothing told, and a pause had to do.
+/// Waits until no socket is bound to any of the queues. Returns false if nothing told, and a pause
+/// had to do.
 pub(crate) fn wait(
     netdev: Option<&Netdev>,
     link: &Link,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Part of the first stage: out of the caller's control group. Its processor quota, its freezer and its `cgroup.kill`
-//! would be the caller's to use, whatever uids the process has.
+//! Part of the second stage: out of the caller's control group. The caller controls that group's
+//! processor quota, its freezer and its `cgroup.kill`, whatever uids the process has.
 //!
-//! Only a process that is root can leave, and only where a hierarchy of version 2 is mounted at its usual place.
+//! Only a process that is root can leave, and only where a hierarchy of version 2 is mounted at its
+//! usual place.
 #![forbid(unsafe_code)]
 
 use std::fs::{self, DirBuilder};
@@ -17,7 +18,8 @@ const ROOTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 /// The group of helpers that users have started. It has no limit.
 const OWN: &str = "xsk-helper";
 
-/// Moves the process into [`OWN`]. A failure is no error: the group stays the caller's, and the helper works in it.
+/// Moves the process into [`OWN`]. A failure is no error: the group stays the caller's, and the
+/// helper works in it.
 pub(crate) fn leave() {
     let own_line = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     if is_below_root(&own_line) {
@@ -25,8 +27,8 @@ pub(crate) fn leave() {
     }
 }
 
-/// Whether `/proc/self/cgroup` has the process in a group below the root of version 2: a move costs milliseconds, and
-/// the root has no limit.
+/// Returns whether `/proc/self/cgroup` has the process in a group below the root of version 2: a
+/// move costs milliseconds, and the root has no limit.
 fn is_below_root(lines: &str) -> bool {
     lines.lines().filter_map(|line| line.strip_prefix("0::")).any(|path| path != "/")
 }

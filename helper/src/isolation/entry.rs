@@ -18,12 +18,12 @@ pub(crate) struct Origin {
     pub(crate) real_uid: u32,
     /// The groups at the start: the real one, the effective one, and all others.
     pub(crate) groups: Vec<u32>,
-    /// For whom, where a program says so that lets users be root.
+    /// For whom the process was started, as sudo or pkexec say.
     pub(crate) invokers: Vec<Invoker>,
 }
 
 impl Origin {
-    /// Whether arguments are for this caller; asked before one is looked at.
+    /// Returns whether arguments are for this caller; asked before one is looked at.
     pub(crate) fn may_command(&self) -> bool {
         let service = || ServiceUser::find().is_ok_and(|user| user.uid.as_raw() == self.real_uid);
         self.may_command_if(service)
@@ -35,8 +35,8 @@ impl Origin {
     }
 }
 
-/// The first stage. A process that is setuid root becomes root in all its uids and gids here, since until then the
-/// caller may stop it or kill it.
+/// The first stage. A process that is setuid root becomes root in all its uids and gids here, since
+/// until then the caller may stop it or kill it.
 pub(crate) fn enter() -> Result<Origin, Failure> {
     let uids = getresuid().map_err(|error| Failure::sys("reading the uids", error))?;
     let groups = groups().map_err(|error| Failure::sys("reading the groups", error))?;
@@ -61,8 +61,8 @@ pub(crate) fn enter() -> Result<Origin, Failure> {
     }
 }
 
-/// The uids first, which end the caller's power over this process. What it makes as root is of root's
-/// group too, and not of the caller's.
+/// Changes the uids first, because they end the caller's power over this process. The gids follow,
+/// so that files made as root have root's group.
 fn become_root() -> nix::Result<()> {
     let (root, group) = (Uid::from_raw(0), Gid::from_raw(0));
     setresuid(root, root, root)?;
@@ -75,10 +75,11 @@ fn groups() -> nix::Result<Vec<u32>> {
     Ok(all.map(Gid::as_raw).collect())
 }
 
-/// The second stage: scheduled as any other process, the one that was started ends, and its child goes on in a session
-/// of its own (and so in a scheduling group of its own, where the kernel makes one of each session).
+/// The second stage: resets scheduling, forks, and ends the parent. The child goes on in a session
+/// of its own (and so in a scheduling group of its own, if the kernel has autogroups).
 pub(crate) fn detach() -> Result<(), Failure> {
-    // The move takes locks that every fork on the machine waits for: it must not stand still with them.
+    // The move takes locks that every fork on the machine waits for, so the process must not be
+    // descheduled with them.
     schedule::hurry();
     cgroup::leave();
     schedule::reset();
@@ -91,7 +92,7 @@ pub(crate) fn detach() -> Result<(), Failure> {
     }
 }
 
-/// Leaves the caller's directory, which would keep his file system busy.
+/// Leaves the caller's directory, which would keep that file system busy.
 pub(crate) fn leave_directory() -> Result<(), Failure> {
     nix::unistd::chdir("/").map_err(|error| Failure::sys("changing to /", error))
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The third stage, as root only: the folders under `/run/xsk-helper`, and the bpffs among them.
 //!
-//! A package makes them by tmpfiles.d and a mount unit; where neither is, the helper does while it still can.
-//! Each step is done only where it is needed, so a caller who kills the process between two leaves nothing wrong.
+//! A package makes them by tmpfiles.d and a mount unit; without those, the helper does while it is
+//! still root. Each step is done only if it is needed, so a process that is killed between two
+//! steps leaves nothing broken.
 
 use std::fs::{DirBuilder, Permissions, set_permissions};
 use std::io;
@@ -35,8 +36,8 @@ pub(crate) fn prepare(user: ServiceUser) -> Result<(), Failure> {
     own(bpf, 0o700, user).map_err(at(paths::BPF))
 }
 
-/// Mounts the bpffs, unless somebody else has just done it: a second one would lie upon the first, and hide what is
-/// pinned there.
+/// Mounts the bpffs, unless another process has just done it: a second mount would cover the first
+/// one and hide its pins.
 fn mount_once(bpf: &Path) -> Result<(), Failure> {
     let at = |error: io::Error| Failure::sys_of("mounting a bpffs", paths::BPF, error);
     let lock = leases::open_lock_file(MOUNT).map_err(at)?;
@@ -50,13 +51,13 @@ fn mount_once(bpf: &Path) -> Result<(), Failure> {
     mount(Some("xsk-helper"), bpf, Some("bpf"), flags, Some("mode=0700")).map_err(|error| at(error.into()))
 }
 
-/// In the place of the third stage, for a helper that is not root: somebody who is has to have done that.
+/// Replaces the third stage for a helper that is not root: checks that root has made the folders.
 pub(crate) fn expect() -> Result<(), Failure> {
     let missing = [paths::RUN, paths::LEASES, paths::BPF].into_iter().find(|path| !Path::new(path).is_dir());
     missing.map_or(Ok(()), |path| Err(SetupFault::NoFolder(path).into()))
 }
 
-/// Makes the folder where it is missing; a link or anything else in its place is an error.
+/// Makes the folder if it is missing. A link or anything else in its place is an error.
 fn folder(path: &Path, mode: u32, owner: Option<ServiceUser>) -> io::Result<()> {
     match DirBuilder::new().mode(mode).create(path) {
         Ok(()) => {
@@ -89,8 +90,9 @@ enum Folder {
     HandOver { to: u32 },
 }
 
-/// Judges what was found in the place of a folder that is to be the service user's, or root's. Another owner could put
-/// anything into it. The mount point, whose owner comes later, may have been made by a mount unit.
+/// Judges what was found in the place of a folder that is to be the service user's, or root's.
+/// Another owner could put anything into it. The mount point, whose owner comes later, may have
+/// been made by a mount unit.
 fn judge(folder: bool, uid: u32, service: Option<u32>, mount_point: bool) -> io::Result<Folder> {
     match service {
         _ if !folder => Err(io::Error::other("it is not a folder")),

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! For whom sudo(8) and pkexec(1) started this process, as their variables say. The environment is
-//! believed in this alone, since it can only take something away: another user's connection.
+//! The user for whom sudo(8) or pkexec(1) started this process, by their variables. This is all
+//! that the environment is trusted for, because it can only take rights away: to another user's
+//! connection.
 
 use std::ffi::OsStr;
 
-/// What each of them sets, whatever its user had set before.
+/// The variables that they set, whatever the user had set before.
 const VARIABLES: [&str; 2] = ["SUDO_UID", PKEXEC];
 const PKEXEC: &str = "PKEXEC_UID";
 
@@ -12,12 +13,12 @@ const PKEXEC: &str = "PKEXEC_UID";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Invoker {
     pub(crate) variable: &'static str,
-    /// Nobody's, where the variable has no uid in it.
+    /// `None` if the variable has no uid in it.
     pub(crate) uid: Option<u32>,
 }
 
 impl Invoker {
-    /// All that the environment says. A variable that is there twice says two things.
+    /// Returns every such variable. One that is there twice counts twice.
     pub(crate) fn from_environment() -> Vec<Self> {
         std::env::vars_os().filter_map(|(name, value)| Self::read(&name, &value)).collect()
     }
@@ -27,7 +28,8 @@ impl Invoker {
         Some(Self { variable, uid: value.to_str().and_then(|uid| uid.parse().ok()) })
     }
 
-    /// Whether it is pkexec's. That lets a user be root for this program, whatever the arguments.
+    /// Returns whether it is pkexec's. That lets a user be root for this program, whatever the
+    /// arguments.
     pub(crate) fn is_pkexec(&self) -> bool {
         self.variable == PKEXEC
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a keeper may do with files by name: remove the pins of its own interface and the texts of its own user. The
-//! seccomp list has unlinkat(2) for that, and cannot see a name.
+//! What a keeper may do with files by name: remove the pins of its own interface and the texts of
+//! its own user. The seccomp list has unlinkat(2) for that, and cannot see a name.
 //!
-//! Where there is no Landlock a keeper goes on without it, and the log says so once a boot.
+//! Without Landlock a keeper goes on without it, and the log says so once a boot.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -14,10 +14,11 @@ use crate::leases::open_lock_file;
 use crate::paths;
 use crate::sys::landlock::{REMOVE_DIR, REMOVE_FILE, restrict};
 
-/// The file that is locked once and then says that the log has it.
+/// The file that remembers that the log says so.
 const SAID: &str = "landlock";
 
-/// Takes every other right to files from this process. `folders` are those whose files it may remove.
+/// Takes every other right to files from this process. `folders` are those whose files it may
+/// remove.
 pub(crate) fn confine(folders: &[BorrowedFd<'_>]) {
     if let Err(error) = try_confine(folders) {
         say_once(&error);
@@ -26,14 +27,14 @@ pub(crate) fn confine(folders: &[BorrowedFd<'_>]) {
 
 fn try_confine(folders: &[BorrowedFd<'_>]) -> io::Result<()> {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
-    // The folder of the pins goes with them; none that has pins can be removed.
+    // The folder of the pins is removed with them; one that still has pins cannot be.
     let bpf = OpenOptions::new().read(true).custom_flags(flags).open(paths::BPF)?;
     let mut kept: Vec<_> = folders.iter().map(|folder| (*folder, REMOVE_FILE)).collect();
     kept.push((bpf.as_fd(), REMOVE_DIR));
     restrict(&kept)
 }
 
-/// A file system that is full is no reason to be silent, so what cannot be remembered is said again.
+/// If that cannot be remembered, for example because the file system is full, it is logged again.
 fn say_once(error: &io::Error) {
     let known = open_lock_file(SAID).and_then(|said| {
         let known = said.metadata()?.len() > 0;

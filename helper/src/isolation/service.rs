@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The fourth stage: the service user, with the few capabilities that a grant needs and none in effect.
+//! The fourth stage: the service user, with the few capabilities that a grant needs and none in
+//! effect.
 
 use std::collections::HashSet;
 
@@ -21,8 +22,8 @@ const GROUP: &str = "xsk";
 pub(crate) const KEPT: [Capability; 3] =
     [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
 
-/// What single features need, kept where it is there and the feature can be used: CAP_PERFMON to load the bind
-/// guard, CAP_SYS_RESOURCE to raise a user's memlock.
+/// What single features need, kept if it is permitted and the feature can be used: CAP_PERFMON to
+/// load the bind guard, CAP_SYS_RESOURCE to raise a user's memlock.
 const OPTIONAL: [Capability; 2] = [Capability::CAP_PERFMON, Capability::CAP_SYS_RESOURCE];
 
 /// The service user as the system's user database has it.
@@ -42,11 +43,11 @@ impl ServiceUser {
     }
 }
 
-/// Before Linux 5.11 maps and programs count as locked memory of the user who loads them, over all leases: some
-/// 30 KiB an interface, and a MiB for the bind guard.
+/// Before Linux 5.11 maps and programs count as locked memory of the user who loads them, over all
+/// leases: some 30 KiB an interface, and a MiB for the bind guard.
 const MEMLOCK: u64 = 1 << 30;
 
-/// Raises the limit where that is allowed; where it is not and matters, the load says so.
+/// Raises the limit if that is allowed. If it is not, a load that needs more says so.
 fn raise_memlock() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK) {
         let most = MEMLOCK.max(hard);
@@ -77,8 +78,8 @@ pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
     read_back(user, &kept)
 }
 
-/// What a command becomes that only reads: the service user, without its capabilities. A process that is that user
-/// already stays as it is.
+/// What a command becomes that only reads: the service user, without its capabilities. A process
+/// that is that user already stays as it is.
 pub(crate) fn enter_to_read(user: ServiceUser) -> Result<(), Failure> {
     if geteuid() == user.uid {
         return Ok(());
@@ -92,7 +93,7 @@ pub(crate) fn enter_to_read(user: ServiceUser) -> Result<(), Failure> {
     read_back(user, &HashSet::new())
 }
 
-/// The permitted set, if it has what every grant needs.
+/// Returns the permitted set, if it has what every grant needs.
 pub(crate) fn privileged() -> Result<HashSet<Capability>, Failure> {
     let permitted = caps::read(None, CapSet::Permitted)
         .map_err(|error| Failure::sys("reading the capabilities", error))?;
@@ -108,7 +109,7 @@ pub(crate) fn give_up(cap: Capability) -> Result<(), Failure> {
     caps::drop(None, CapSet::Permitted, cap).map_err(|error| Failure::sys("giving up a capability", error))
 }
 
-/// Needs CAP_SETPCAP; without it the set is left, and no_new_privs makes it moot.
+/// Needs CAP_SETPCAP. Without it the set stays, and no_new_privs makes it irrelevant.
 fn empty_bounding_set() -> Result<(), String> {
     let emptied = caps::raise(None, CapSet::Effective, Capability::CAP_SETPCAP)
         .and_then(|()| caps::clear(None, CapSet::Bounding))
@@ -123,7 +124,7 @@ fn empty_bounding_set() -> Result<(), String> {
 fn become_user(user: ServiceUser) -> Result<(), Failure> {
     let fail = |error: nix::errno::Errno| SetupFault::BecomeUser(error.into());
     for cap in [Capability::CAP_SETUID, Capability::CAP_SETGID] {
-        // Where it is not permitted, the call that needs it says so.
+        // If it is not permitted, the call that needs it says so.
         let _ = caps::raise(None, CapSet::Effective, cap);
     }
     prctl::keep_across_setuid().map_err(|error| Failure::sys("setting PR_SET_KEEPCAPS", error))?;
@@ -132,7 +133,7 @@ fn become_user(user: ServiceUser) -> Result<(), Failure> {
     Ok(setresuid(user.uid, user.uid, user.uid).map_err(fail)?)
 }
 
-/// What was asked for is not taken on trust.
+/// Reads back everything that was set.
 fn read_back(user: ServiceUser, kept: &HashSet<Capability>) -> Result<(), Failure> {
     let wrong =
         |what: &str| Err(Failure::sys("becoming the service user", format!("{what} is not as it was set")));
@@ -162,8 +163,9 @@ fn read_back(user: ServiceUser, kept: &HashSet<Capability>) -> Result<(), Failur
     if !prctl::no_new_privs() || prctl::dumpable() { wrong("no_new_privs or dumpable") } else { Ok(()) }
 }
 
-/// Its own group, or the one that a unit gives it, so that a file which only that group may execute is executed by
-/// systemd too; all that it opens is the socket.
+/// Returns whether it is the service user's own group, or the socket's group. A unit has that one
+/// so that systemd can execute a file that only the group may execute; all that it opens is the
+/// socket.
 fn is_own(group: Gid, user: ServiceUser) -> bool {
     group == user.gid || Group::from_name(GROUP).ok().flatten().is_some_and(|found| found.gid == group)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The system calls of a keeper, each with its reason. Anything else kills it, and the kernel then gives its
-//! locks back as at any end.
+//! The system calls of a keeper, each with its reason. Anything else kills it, and the kernel then
+//! gives its locks back as at any end.
 
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
@@ -46,14 +46,14 @@ const OLDER: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[i64] = &[];
 
-/// What standing still takes, in the build for the test that wants it.
+/// What stopping at a failpoint takes.
 #[cfg(feature = "failpoints")]
 const FAILPOINT_CALLS: &[i64] = &[libc::SYS_kill, libc::SYS_getpid];
 #[cfg(not(feature = "failpoints"))]
 const FAILPOINT_CALLS: &[i64] = &[];
 
-/// The bpf() commands of the end of a lease (include/uapi/linux/bpf.h, `enum bpf_cmd`). None opens an object: whatever
-/// the end needs is open.
+/// The bpf() commands of the end of a lease (include/uapi/linux/bpf.h, `enum bpf_cmd`). None opens
+/// an object: whatever the end needs is open.
 const BPF: &[u64] = &[
     3,  // BPF_MAP_DELETE_ELEM: the queues leave the map
     10, // BPF_PROG_TEST_RUN: reads the slots
@@ -61,10 +61,11 @@ const BPF: &[u64] = &[
     34, // BPF_LINK_DETACH: the program leaves the interface
 ];
 
-/// The same of a lease with sockets that are not in the map yet: BPF_MAP_UPDATE_ELEM.
+/// The command for sockets that are not in the map yet: BPF_MAP_UPDATE_ELEM.
 const BPF_DEFERRED_INSERT: u64 = 2;
 
-/// The fcntl() commands: record locks, and what closing in debug builds of the standard library asks.
+/// The fcntl() commands: record locks, and what closing in debug builds of the standard library
+/// asks.
 const FCNTL: &[u64] = &[
     libc::F_SETLK as u64, // gives a queue back, takes the interface's lock
     libc::F_GETLK as u64, // who holds a queue
@@ -81,7 +82,7 @@ const IOCTL: &[u64] = &[
 pub(crate) struct Needs {
     /// Sockets wait for their consumer.
     pub(crate) deferred_insert: bool,
-    /// Where the log goes that is no socket.
+    /// The log's descriptor, if the log is no socket.
     pub(crate) log: RawFd,
 }
 
@@ -101,9 +102,10 @@ fn program(needs: Needs) -> Result<BpfProgram, seccompiler::Error> {
     rules.insert(libc::SYS_bpf, one_of(&commands, 0)?);
     rules.insert(libc::SYS_fcntl, one_of(FCNTL, 1)?);
     rules.insert(libc::SYS_ioctl, one_of(IOCTL, 1)?);
-    // The log where it is no socket: nothing is written to a lock file.
+    // The log if it is no socket. Nothing is written to a lock file.
     rules.insert(libc::SYS_write, one_of(&[needs.log as u64], 0)?);
-    // Events to the client, the log, questions to rtnetlink: whom the descriptor is connected to, and nobody else.
+    // Events to the client, the log, questions to rtnetlink: only to what the descriptor is
+    // connected to.
     rules.insert(libc::SYS_sendto, vec![rule(ADDRESS, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?]);
     // Memory, and none of it code. mremap(2) changes no protection.
     let no_code = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
@@ -129,8 +131,8 @@ fn rule(
 
 #[cfg(test)]
 mod tests {
-    //! Both ways: what is listed may be called, anything else kills. Every number is tried, so that neither this
-    //! list nor the other can be forgotten.
+    //! Both ways: what is listed may be called, anything else kills. Every number is tried, so that
+    //! neither this list nor the other can be forgotten.
 
     use nix::sys::signal::Signal;
     use nix::sys::wait::WaitStatus;
@@ -138,11 +140,11 @@ mod tests {
     use super::*;
     use crate::sys::trial;
 
-    /// More than any architecture has by now. rt_sigreturn is left out: with no signal to return from it goes on somewhere,
-    /// and whatever is there decides.
+    /// More than any architecture has by now. rt_sigreturn is left out: with no signal to return
+    /// from it goes on somewhere, and whatever is there decides.
     const NUMBERS: std::ops::Range<i64> = 0..600;
-    /// uretprobe and uprobe on x86: the kernel lets them pass by any list, since they come from code that it has put
-    /// there itself, and do nothing elsewhere (kernel/seccomp.c).
+    /// uretprobe and uprobe on x86: the kernel lets them pass by any list, since they come from
+    /// code that it has put there itself, and do nothing elsewhere (kernel/seccomp.c).
     const PROBES: &[i64] = if cfg!(target_arch = "x86_64") { &[335, 336] } else { &[] };
     const NEEDS: Needs = Needs { deferred_insert: false, log: 2 };
     /// No file descriptor, no address, no command.
@@ -204,7 +206,7 @@ mod tests {
             ("io_uring_setup", libc::SYS_io_uring_setup),
         ];
         for (name, number) in wanted {
-            // The build that can stand still has kill(2) for that.
+            // The build with failpoints has kill(2) for them.
             assert!(FAILPOINT_CALLS.contains(&number) || is_killed(number, [NONSENSE; 6]), "{name}");
         }
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The connection of a lease. Nothing on it ever waits, but for one thing: a client that has not
-//! received its sockets yet holds the process up. Descriptors under way count against their sender,
-//! and that is the service user for everybody (net/unix/scm.c, `too_many_unix_fds`); so the user
-//! whose they are keeps a place in the limits as long as they are.
+//! The connection of a lease. No call on it blocks, but a client that has not received its sockets
+//! yet keeps the process. Descriptors in flight count against their sender, which is the service
+//! user for all clients (net/unix/scm.c, `too_many_unix_fds`); so the client's user keeps a place
+//! in the limits for as long.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -33,27 +33,27 @@ impl LeaseConnection {
         self.connection.receive(Patience::NONE)
     }
 
-    /// A client that does not read misses it.
+    /// Sends a reply. A client that does not read misses it.
     pub(super) fn say(&mut self, reply: &Reply) {
-        // What is said now would hide whether the sockets were received before.
+        // A reply in the queue would hide whether the sockets were received before.
         self.is_taken();
         let _ = self.connection.send(reply, Patience::NONE);
     }
 
-    /// Whether the sockets are received, or thrown away with a connection that is gone. One that is
-    /// shut down may have them yet, and says nothing any more.
+    /// Returns whether the client has received the sockets, or they were discarded with a closed
+    /// connection. A connection that is only shut down may still hold them.
     fn is_taken(&mut self) -> bool {
         self.taken |= sockets::is_all_received(self.connection.as_fd());
         self.taken
     }
 
-    /// Itself, where the sockets are not received yet.
+    /// Returns itself if the sockets are not received yet.
     pub(super) fn untaken(mut self) -> Option<Self> {
         (!self.is_taken()).then_some(self)
     }
 
-    /// Takes off what the client says: its own end of the connection perhaps, which has to be
-    /// closed to be gone.
+    /// Discards what the client sends. That may be its own end of the connection, which is closed
+    /// by this.
     pub(super) fn discard(&self) {
         for _ in 0..AT_A_TIME {
             if !matches!(self.receive(), Ok(Incoming::Message(_))) {

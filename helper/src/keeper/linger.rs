@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a keeper does when its lease is over: it has the program stay for the linger of the rule,
-//! and waits until its sockets are received. It holds no queue any more, but its user's place in
-//! the limits. So a user who begins and ends leases all the time attaches and detaches no more
-//! programs in that time than the user has places, and nothing stays for ever.
+//! What a keeper does when its lease is over: it keeps the program on the interface for the rule's
+//! linger, and waits until its sockets are received. It holds no queue any more, but still its
+//! user's place in the limits. So a user who begins and ends leases all the time causes no more
+//! attaches in that time than the user has places, and no keeper stays for ever.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::lease_connection::LeaseConnection;
 use super::revoke_signal::RevokeSignal;
 use crate::grant::Lease;
 
-/// How often is looked whether the sockets were received.
+/// How often the keeper checks whether the sockets were received.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Stays until both are done, or SIGTERM comes; takes the program off at the end.
@@ -36,8 +36,8 @@ pub(super) fn stay(connection: LeaseConnection, mut lease: Lease, linger: Durati
     lease.take_off();
 }
 
-/// How long to sleep; none where there is nothing more to wait for. The connection is not waited
-/// for: one that is shut down would be ready at once, for ever.
+/// Returns how long to sleep; none if there is nothing more to wait for. The connection is not
+/// polled, because one that is shut down would always be ready.
 fn pause(left: Duration, waiting: bool) -> Option<Duration> {
     match (left.is_zero(), waiting) {
         (true, false) => None,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is left of a helper once the sockets are handed over: a process without a capability that waits for
-//! the end of the lease, tells the client what happens to the interface, and cleans up.
+//! What is left of a helper once the sockets are handed over: a process without a capability that
+//! waits for the end of the lease, tells the client what happens to the interface, and cleans up.
 
 mod filter;
 mod lease_connection;
@@ -29,12 +29,13 @@ use lease_connection::LeaseConnection;
 pub(crate) use revoke_signal::RevokeSignal;
 use watch::{News, Watch};
 
-/// A client has nothing to say on a lease's connection; one that says more than this ends the lease.
+/// A client has nothing to say on a lease's connection; one that says more than this ends the
+/// lease.
 const MESSAGES: u32 = 8;
 
 /// What a client is told of a revoke.
 const REVOKED: &str = "the lease was revoked; the queues receive nothing more";
-/// The same where this process may not empty a slot.
+/// The same if this process may not empty a slot.
 const REVOKED_IN_PART: &str = "the lease was revoked; before Linux 5.19 the queues receive until their sockets are closed, as long as the interface has other leases";
 
 /// Why a lease ended, as the log has it.
@@ -44,7 +45,7 @@ enum EndReason {
     Revoked,
     Interface,
     Talkative,
-    /// The client took nothing, so there was no lease.
+    /// The client did not take the sockets, so there was no lease.
     Unreceived,
 }
 
@@ -82,7 +83,8 @@ pub(crate) struct Kept {
     pub(crate) grant: Grant,
     pub(crate) kernel: Kernel,
     pub(crate) caller: Caller,
-    /// The file under the user's slots, one of which is the lease's: closing it would give them back.
+    /// The file under the user's slots, one of which is the lease's: closing it would give them
+    /// back.
     pub(crate) quota: Quota,
     pub(crate) revokes: RevokeSignal,
 }
@@ -132,7 +134,7 @@ fn set_up(kernel: Kernel, lease: &Lease, link: &Link, granted: &Granted) -> Resu
 }
 
 impl Keeper {
-    /// Until the lease is over; gives back what is needed for its end.
+    /// Waits until the lease is over. Returns what is needed for its end.
     fn wait(mut self) -> (EndReason, Lease, LeaseConnection, RevokeSignal) {
         let end = self.until_over();
         (end, self.lease, self.connection, self.revokes)
@@ -166,7 +168,7 @@ impl Keeper {
         }
     }
 
-    /// Which of connection, signals and netlink has something.
+    /// Returns which of connection, signals and netlink are readable.
     fn poll(&self) -> (bool, bool, bool) {
         let mut set = [
             PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
@@ -183,8 +185,8 @@ impl Keeper {
         (ready[0], ready[1], ready[2])
     }
 
-    /// Always reads what is there: a client that sent its own end of the connection through it would otherwise
-    /// keep its lease for ever.
+    /// Reads everything that is there. Otherwise a client that sends its own end of the connection
+    /// through it would keep its lease for ever.
     fn drain(&mut self) -> Option<EndReason> {
         loop {
             match self.connection.receive() {

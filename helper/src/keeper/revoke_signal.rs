@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! SIGTERM, by which `revoke` and a manager of services end a lease. It is held back from before the first lock of a
-//! request on, since whoever finds the holder of a queue may send it at once: a process that it ended half-way would
-//! tell its client nothing and leave everything to the next request.
+//! SIGTERM, by which `revoke` and a service manager end a lease. It is blocked before a request
+//! takes its first lock, because it may be sent as soon as the lock names the holder. A process
+//! that it ended half-way would tell its client nothing and leave everything to the next request.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::error::Failure;
 
-/// Where it arrives while it is held back.
+/// The descriptor on which it arrives while it is blocked.
 #[derive(Debug)]
 pub(crate) struct RevokeSignal(SignalFd);
 
@@ -36,14 +36,14 @@ impl RevokeSignal {
         let _ = self.0.read_signal();
     }
 
-    /// Whether one arrives within this time.
+    /// Returns whether one arrives within this time.
     pub(super) fn within(&self, time: Duration) -> bool {
         let mut set = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         let time = PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         poll(&mut set, time).is_ok_and(|ready| ready > 0)
     }
 
-    /// There is no lease: it ends the process again, at once if it came meanwhile.
+    /// Unblocks it, since there is no lease. If it came meanwhile it ends the process now.
     pub(crate) fn release(self) {
         // With nothing but a number in it the call cannot fail.
         let _ = mask().thread_unblock();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! News of one interface. The kernel filters, so that a hundred keepers do not wake for the event of one; a
-//! lost message (ENOBUFS) means that the interface is asked for afresh.
+//! Events of one interface. The kernel filters them, so that a hundred keepers do not wake for the
+//! event of one. After a lost message (ENOBUFS) the interface is read again.
 
 use std::io;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::leases::pins;
 use crate::netlink::monitor::Monitor;
 use crate::netlink::{Netdev, Netlink};
 
-/// What is known of the interface, and where news of it come from.
+/// What is known of the interface, and where its events come from.
 pub(crate) struct Watch {
     monitor: Monitor,
     netlink: Netlink,
@@ -31,7 +31,7 @@ pub(crate) struct Watch {
     meanwhile: Vec<News>,
 }
 
-/// A thing that a client wants to know, in its kind and its words.
+/// An event for the client: its kind and its sentence.
 pub(crate) type News = (EventKind, String);
 
 impl Watch {
@@ -55,8 +55,8 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Reads one message, and says what is new; the next message is there at the next poll. `is_attached` tells whether
-    /// the program is on an interface, wherever that is by now.
+    /// Reads one message, and says what is new; the next message is there at the next poll.
+    /// `is_attached` tells whether the program is on an interface, wherever that is by now.
     pub(crate) fn read(&mut self, is_attached: impl Fn() -> bool) -> Vec<News> {
         match self.monitor.read() {
             Ok(None) => Vec::new(),
@@ -71,14 +71,14 @@ impl Watch {
         std::mem::take(&mut self.meanwhile)
     }
 
-    /// Asks the kernel where nothing, or not everything, was said. Messages that were not lost are older than what it
-    /// says now.
+    /// Reads the interface again, at the beginning or after lost messages. The messages that were
+    /// not lost are older than this.
     fn afresh(&mut self, is_attached: impl Fn() -> bool) -> Vec<News> {
         self.monitor.discard();
         let Ok(found) = self.netlink.link_by_index(self.key.ifindex) else { return Vec::new() };
         match found {
             Some(link) if self.is_on(&link) => self.compare(&link),
-            // On an interface, but on none of this namespace.
+            // The program is on an interface, but of another namespace.
             _ if is_attached() => vec![self.gone(true)],
             Some(link) => self.compare(&link),
             None => vec![self.gone(false)],
@@ -95,12 +95,12 @@ impl Watch {
         }
     }
 
-    /// Whether the program of the lease is on this interface.
+    /// Returns whether the program of the lease is on this interface.
     fn is_on(&self, link: &Link) -> bool {
         link.xdp.iter().any(|program| program.prog_id == self.prog_id)
     }
 
-    /// What is not as it was when the client was told last.
+    /// Returns what has changed since the client was last told.
     fn compare(&mut self, link: &Link) -> Vec<News> {
         let mut news = Vec::new();
         if link.name != self.name {
@@ -124,7 +124,8 @@ impl Watch {
         news
     }
 
-    /// The kernel has no event for the number of queues, but drivers take the carrier away while they change it.
+    /// The kernel has no event for the number of queues, but drivers take the carrier away while
+    /// they change it.
     fn count_queues(&mut self) -> Option<News> {
         let told = |queue| self.netdev.as_ref().and_then(|netdev| netdev.has_queue(self.key.ifindex, queue));
         let missing = self.queues.clone().find(|queue| told(*queue) == Some(false));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The files of the locks. Each user and each queue has one of its own, so a keeper, which keeps the descriptors of those
-//! that it has locked, has no descriptor by which it could lock another user's place or queue.
+//! The lock files. Each user and each queue has its own, so a keeper, which keeps the descriptors
+//! of the files that it has locked, has none by which it could lock another user's place or queue.
 //!
-//! A file without a lock means nothing, and `reap` removes it: under a lock on all of it, and so never one in which
-//! somebody has something. A process that has opened the file before has locked nothing that others see, and begins anew.
+//! A file without a lock means nothing, and `reap` removes it. It locks the whole file first, so it
+//! never removes one with a lock. A process that had opened the file before then holds a lock that
+//! no other process sees, notices that, and starts over.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -28,17 +29,18 @@ pub(crate) fn folder(kind: &str) -> PathBuf {
 
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    // Through no link: root opens one too.
+    // Follows no link, because root opens such files too.
     options.read(true).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
     options
 }
 
-/// Opens the lock file of this name. A process opens each of them once: closing one descriptor drops all its locks.
+/// Opens the lock file of this name. A process opens each of them once: closing one descriptor
+/// drops all its locks.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     options().create(true).truncate(false).open(path)
 }
 
-/// Opens one in its folder, which is made where it is missing, and may be removed in between.
+/// Opens one in its folder. Makes the folder if it is missing; it may be removed in between.
 pub(crate) fn open_in(kind: &str, name: &str) -> io::Result<File> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -58,12 +60,12 @@ pub(crate) fn make_folder(kind: &str) -> io::Result<()> {
     }
 }
 
-/// Whether it is the file that others find under its name.
+/// Returns whether it is the file that others find under its name.
 pub(crate) fn is_linked(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.nlink() > 0)
 }
 
-/// Takes a lock in the file that others find, and returns both; nothing where `lock` finds no room.
+/// Takes a lock in the file that others find, and returns both; none if `lock` finds no room.
 pub(crate) fn take<T>(
     (kind, name): (&str, &str),
     lock: impl Fn(&File) -> io::Result<Option<T>>,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much memory the consumers of a user's leases have declared that they will lock: the length of a lock,
-//! in MiB, so that the sum is right whatever died. The kernel charges locked memory to the user, over all of the user's
-//! processes, while the limit is each process's own.
+//! How much memory the consumers of a user's leases have declared that they will lock: the length
+//! of a lock, in MiB, so that the sum is right whichever process was killed. The kernel charges
+//! locked memory to the user, over all of the user's processes, while the limit is each process's
+//! own.
 //!
-//! One file a user; byte `slot << 16`. Which slot is of no meaning.
+//! One file a user; byte `slot << 16`. Which slot it is means nothing.
 
 use std::fs::File;
 use std::io;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The lease table, which is the kernel's: a lease is a lock that a living process holds. The files have no
-//! bytes, and lie in a folder that only the service user can enter ([`lock_file`]); the texts beside them
-//! ([`record`]) are for people and decide nothing.
+//! The lease table, which is the kernel's: a lease is a lock that a living process holds. The files
+//! have no bytes, and lie in a folder that only the service user can enter ([`lock_file`]); the
+//! texts beside them ([`record`]) are for people and decide nothing.
 
 pub(crate) mod key;
 pub(crate) mod lock_file;

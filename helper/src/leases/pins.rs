@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The pins of an interface's program: the part of the lease table that outlives every process. A program is ours if a
-//! pin here accounts for it.
+//! The pins of an interface's program: the part of the lease table that outlives every process. A
+//! program is ours if a pin here accounts for it.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -25,8 +25,8 @@ pub(crate) fn all() -> Vec<Key> {
     entries.flatten().filter_map(|entry| Key::parse(entry.file_name().to_str()?)).collect()
 }
 
-/// Opens everything that is pinned for an interface. `None` if one of the pins is missing: then there is no program that
-/// could receive.
+/// Opens everything that is pinned for an interface. `None` if one of the pins is missing: then
+/// there is no program that could receive.
 pub(crate) fn open(key: Key) -> Result<Option<Redirect>, Failure> {
     privileged(|| match Redirect::open(&folder(key)) {
         Err(Error { step: Step::OpenPin, errno: libc::ENOENT }) => Ok(None),
@@ -45,7 +45,8 @@ pub(crate) fn link_info(key: Key) -> Result<LinkInfo, Error> {
     Redirect::open_link(&folder(key))?.info()
 }
 
-/// Returns whether the program pinned under this key is on an interface, in whichever namespace that is by now.
+/// Returns whether the program pinned under this key is on an interface, in whichever namespace
+/// that is by now.
 pub(crate) fn is_attached(key: Key) -> Result<bool, Error> {
     link_info(key).map(|info| info.ifindex != 0)
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How many connections and leases a user has: locks too, so that the count is right whatever died.
+//! How many connections and leases a user has: counted by locks, so that the count is right
+//! whichever process was killed.
 //!
-//! One file a user; byte `kind << 32 | slot`. Which slot is of no meaning.
+//! One file a user; byte `kind << 32 | slot`. Which slot it is means nothing.
 
 use std::fs::File;
 use std::io;
@@ -22,7 +23,8 @@ pub(crate) enum Kind {
 /// The most slots that one user can have of a kind.
 pub(crate) const MOST: u32 = 1 << 16;
 
-/// The lock file of one user's limits, with a slot of a connection taken. That goes with the process.
+/// The lock file of one user's limits, with a slot of a connection taken. That goes with the
+/// process.
 #[derive(Debug)]
 pub(crate) struct Quota {
     file: File,
@@ -61,7 +63,8 @@ fn take(file: &File, kind: Kind, most: u32) -> io::Result<Option<QuotaSlot>> {
     Ok(Some(slot))
 }
 
-/// The search starts at a slot of the process's own, so that it does not walk over all the slots taken before.
+/// The search starts at a slot of the process's own, so that it does not walk over all the slots
+/// taken before.
 fn take_below(file: &File, kind: Kind, most: u32) -> io::Result<Option<QuotaSlot>> {
     let start = if most == 0 { 0 } else { std::process::id() % most };
     for slot in (start..most).chain(0..start) {
@@ -73,8 +76,8 @@ fn take_below(file: &File, kind: Kind, most: u32) -> io::Result<Option<QuotaSlot
     Ok(None)
 }
 
-/// Whether there is no room with this process's slot: others may have been taken under a higher limit, of another
-/// rule or of before, and then all are counted.
+/// Returns whether there is no room with this process's slot: others may have been taken under a
+/// higher limit, of another rule or of before, and then all are counted.
 fn is_beyond(file: &File, kind: Kind, most: u32) -> io::Result<bool> {
     let first = offset(kind);
     let above = first + u64::from(most);

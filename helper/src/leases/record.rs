@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The text beside a lease's locks: what a person wants to know and the kernel cannot tell. It decides
-//! nothing, and it is shown only while the process that wrote it holds the queues it names.
+//! The text beside a lease's locks: what a person wants to know and the kernel cannot tell. It
+//! decides nothing, and it is shown only while the process that wrote it holds the queues it names.
 #![forbid(unsafe_code)]
 
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -34,7 +34,8 @@ pub(crate) struct Record {
     pub(crate) memlock: u64,
 }
 
-/// The folder of the texts. Each user has one in it, from which the keepers of that user remove theirs.
+/// The folder of the texts. Each user has one in it, from which the keepers of that user remove
+/// theirs.
 pub(crate) const TEXTS: &str = "texts";
 
 fn folder(uid: u32) -> PathBuf {

@@ -2,12 +2,12 @@
 //! The locks of one interface, in a folder of its own.
 //!
 //! * `lock`: byte 0 is the interface itself, and byte `program + 1` says that a lease uses that
-//!   program, or has it linger;
-//!   any number of leases do. All keepers of the interface have this file open. It decides who may change the program, the
-//!   pins and the slots, and when the program goes; never who has a queue.
-//! * `q<queue>`: byte `uid` is the queue, held by that uid, and byte `1 << 32 | uid` says that the uid shares the interface
-//!   with nobody. So the kernel answers who holds a queue, by uid from the byte and by process from F_GETLK, and there is
-//!   no text to trust.
+//!   program, or has it linger; any number of leases do. All keepers of the interface have this
+//!   file open. It decides who may change the program, the pins and the slots, and when the program
+//!   goes; never who has a queue.
+//! * `q<queue>`: byte `uid` is the queue, held by that uid, and byte `1 << 32 | uid` says that the
+//!   uid does not share the interface. So the kernel answers who holds a queue, by uid from the
+//!   byte and by process from F_GETLK, and there is no text to trust.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use super::key::Key;
 use super::lock_file;
 use crate::sys::locks;
 
-/// How long anybody waits for the interface's lock.
+/// How long a process waits for the interface's lock.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 const LOCK: &str = "lock";
@@ -73,8 +73,8 @@ impl Table {
         Ok(Self { key, lock, held: BTreeMap::new(), program: None })
     }
 
-    /// Takes the lock under which an interface's program, pins and slots change. Waits for [`PATIENCE`] at the
-    /// most, then says who has it.
+    /// Takes the lock under which an interface's program, pins and slots change. Waits for
+    /// [`PATIENCE`] at the most, then says who has it.
     pub(crate) fn lock_interface(&self) -> io::Result<LockAttempt> {
         loop {
             if !locks::lock_within(&self.lock.borrow(), INTERFACE, 1, PATIENCE)? {
@@ -87,13 +87,13 @@ impl Table {
         }
     }
 
-    /// Takes it if nobody has it.
+    /// Takes it if no other process has it.
     pub(crate) fn try_lock_interface(&self) -> io::Result<bool> {
         Ok(locks::try_lock(&self.lock.borrow(), INTERFACE, 1)? && self.is_current()?)
     }
 
-    /// Whether the lock is in the file that others find; if not, that one is opened. While this process has something
-    /// there, nobody removes it, and a keeper could not ask.
+    /// Returns whether the lock is in the file that others find; if not, that one is opened. While
+    /// this process has a lock there, no process removes the file, and a keeper could not ask.
     fn is_current(&self) -> io::Result<bool> {
         if !self.held.is_empty() || self.program.is_some() || lock_file::is_linked(&self.lock.borrow())? {
             return Ok(true);
@@ -117,12 +117,12 @@ impl Table {
         Ok(())
     }
 
-    /// Whether another process uses the program.
+    /// Returns whether another process uses the program.
     pub(crate) fn is_used(&self, id: u32) -> io::Result<bool> {
         Ok(locks::holder(&self.lock.borrow(), program(id), 1)?.is_some())
     }
 
-    /// Whether another process uses any program of the interface.
+    /// Returns whether another process uses any program of the interface.
     pub(crate) fn is_any_used(&self) -> io::Result<bool> {
         Ok(locks::holder(&self.lock.borrow(), PROGRAM, u64::from(u32::MAX))?.is_some())
     }
@@ -134,7 +134,8 @@ impl Table {
         }
     }
 
-    /// Takes a queue for `uid`. The interface's lock is held, so between the question and the lock nobody comes.
+    /// Takes a queue for `uid`. The interface's lock is held, so no other process takes it between
+    /// the question and the lock.
     pub(crate) fn take(&mut self, queue: u32, uid: u32) -> io::Result<QueueAttempt> {
         let file = lock_file::open_in(&self.key.to_string(), &queue_name(queue))?;
         if let Some(holder) = holder(queue, &file)? {
@@ -152,7 +153,7 @@ impl Table {
         self.held.clear();
     }
 
-    /// Another uid than this one that shares the interface with nobody.
+    /// Returns another uid that does not share the interface.
     pub(crate) fn alone(&self, uid: u32) -> io::Result<Option<u32>> {
         for (_, file) in self.others()? {
             let mark = locks::holder(&file, ALONE, END - ALONE)?;
@@ -163,7 +164,7 @@ impl Table {
         Ok(None)
     }
 
-    /// Says at the queues of this process that the uid shares the interface with nobody.
+    /// Marks the queues of this process: the uid does not share the interface.
     pub(crate) fn stay_alone(&self, uid: u32) -> io::Result<()> {
         let mark = |file| locks::try_lock(file, ALONE | u64::from(uid), 1).map(drop);
         self.held.values().try_for_each(mark)
@@ -179,7 +180,8 @@ impl Table {
         open_files(self.key, |queue| !self.held.contains_key(&queue))
     }
 
-    /// Removes the files of an interface whose lock this process has, unless somebody has something there.
+    /// Removes the files of an interface whose lock this process has, unless another process has a
+    /// lock there.
     pub(crate) fn remove(self) -> io::Result<bool> {
         let folder = lock_file::folder(&self.key.to_string());
         if !self.holders()?.is_empty() || !locks::try_lock(&self.lock.borrow(), INTERFACE, 0)? {
@@ -189,7 +191,7 @@ impl Table {
             lock_file::remove_unused(&path)?;
         }
         let removed = lock_file::remove_unlocked(&folder.join(LOCK), &self.lock.borrow())?;
-        // Somebody may have come by now, with files of its own.
+        // Another process may have made new files by now.
         let _ = fs::remove_dir(folder);
         Ok(removed)
     }

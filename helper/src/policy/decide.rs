@@ -84,7 +84,7 @@ pub enum Denied {
         /// What failed.
         error: Unanswered,
     },
-    /// The user may use the interface, and not so: what a rule would have to say.
+    /// The user may use the interface, but not in this way: what a rule would have to say.
     Detail(String),
 }
 
@@ -133,8 +133,8 @@ impl Policy {
         self.allow.iter().filter(move |rule| is_allowed(rule, question, names) == Ok(true))
     }
 
-    /// Whether the database failed over an allow rule, be it about this interface or not: an answer
-    /// that differs would say which.
+    /// Returns the failure of the database over an allow rule, whichever interface the rule is
+    /// about: an answer that depended on the interface would tell which.
     fn unanswered(&self, question: &Question<'_>, names: &dyn Names) -> Option<Denied> {
         let failed = |rule: &Rule| {
             let error = is_allowed(rule, question, names).err()?;
@@ -159,7 +159,7 @@ fn is_allowed_by_group(rule: &Rule, question: &Question<'_>, names: &dyn Names) 
     Ok(member && names.is_user(question.uid)?)
 }
 
-/// A name that nobody has is about nobody.
+/// Returns whether the rule names the caller. A name that does not resolve matches no one.
 fn is_named(user: &Principal, question: &Question<'_>, names: &dyn Names) -> Answer<bool> {
     let uid = match user {
         Principal::Number(uid) => Some(*uid),
@@ -176,7 +176,7 @@ fn is_member(group: &Principal, question: &Question<'_>, names: &dyn Names) -> A
     Ok(gid.is_some_and(|gid| question.groups.contains(&gid)))
 }
 
-/// Whether it holds for one of them; an error counts where it holds for no other.
+/// Returns whether it holds for one of them; an error counts where it holds for no other.
 fn any<T>(list: &[T], holds: impl Fn(&T) -> Answer<bool>) -> Answer<bool> {
     let mut none = Ok(false);
     for one in list {
@@ -189,7 +189,7 @@ fn any<T>(list: &[T], holds: impl Fn(&T) -> Answer<bool>) -> Answer<bool> {
     none
 }
 
-/// Whether the rule goes as far as the question.
+/// Returns whether the rule goes as far as the question.
 fn within(rule: &Rule, question: &Question<'_>) -> Result<Vec<Mode>, String> {
     let (ifname, label) = (question.ifname, &rule.label);
     let last = question.first_queue.saturating_add(question.queues).saturating_sub(1);

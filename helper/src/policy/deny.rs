@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whom deny rules are about. A user can drop a group in a user namespace of their own (subgid(5)),
-//! by newgrp(1), and by a setgid program, and then the kernel does not tell of it any more; and the
+//! Whom deny rules name. A user can drop a group in a user namespace of their own (subgid(5)), by
+//! newgrp(1), and by a setgid program, and then the kernel does not tell of it any more; and the
 //! user database does not know every uid. So a group denies where either of them says that the user
 //! has it.
 #![forbid(unsafe_code)]
@@ -31,8 +31,8 @@ impl Policy {
         self.deny.iter().filter(move |rule| asker.is_meant(rule) == Ok(true))
     }
 
-    /// Every name of every deny rule has to resolve: one that does not would silently let somebody
-    /// in. All rules are looked at whatever the interface, so that an error says nothing about a
+    /// Every name of every deny rule has to resolve: one that does not would silently let a user
+    /// in. All rules are checked whatever the interface, so that an error tells nothing about a
     /// rule.
     pub(super) fn check_denied(&self, question: &Question<'_>, names: &dyn Names) -> Result<(), Denied> {
         let asker = Asker { question, names, groups: OnceCell::new() };
@@ -47,7 +47,7 @@ impl Policy {
     }
 }
 
-/// The one who asks, and whom to ask about them.
+/// The caller, and the user database to ask about the caller.
 struct Asker<'a> {
     question: &'a Question<'a>,
     names: &'a dyn Names,

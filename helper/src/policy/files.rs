@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reads the policy's files, and only what nobody but root can have written. What is checked is the open
-//! descriptor, and files are opened in the folder that was checked, so nothing can be put in their place afterwards.
+//! Reads the policy's files, and only what root alone can have written. What is checked is the open
+//! descriptor, and files are opened in the folder that was checked, so nothing can be put in their
+//! place afterwards.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -26,8 +27,8 @@ const LARGEST: u64 = 1 << 20;
 /// The most files in policy.d.
 const MOST_FILES: usize = 256;
 
-/// How old a file has to be, so that whoever writes it is done: an editor that writes in place, or a script that appends
-/// a deny rule after an allow rule, takes less.
+/// How old a change has to be before a file is taken as complete. An editor that writes in place,
+/// or a script that appends a deny rule after an allow rule, takes less time.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// The text of each file, with its name, as they were read.
@@ -40,8 +41,9 @@ impl Texts {
         Self::read_with_time(path).map(|(texts, _)| texts)
     }
 
-    /// The same; where one of them was changed within the last second, it waits until that is over and reads them again,
-    /// once. `edit-policy`, or a rename of what was written elsewhere, is whole at any time.
+    /// The same. If a file was changed within the last second, it waits until that second is over
+    /// and reads all of them again, once. `edit-policy`, or a rename of what was written elsewhere,
+    /// is whole at any time.
     pub(crate) fn read_settled(path: &Path) -> Result<Self, PolicyError> {
         let (texts, changed) = Self::read_with_time(path)?;
         match unsettled(changed, SystemTime::now()) {
@@ -86,7 +88,8 @@ impl Policy {
     }
 }
 
-/// How long until a change is a second old. One in the future, by a clock that was set back, is as good as old.
+/// How long until a change is a second old. One in the future, by a clock that was set back, is as
+/// good as old.
 fn unsettled(changed: SystemTime, now: SystemTime) -> Option<Duration> {
     let age = now.duration_since(changed).ok()?;
     SETTLED.checked_sub(age).filter(|rest| !rest.is_zero())
@@ -138,13 +141,14 @@ fn check_size(path: &Path, bytes: u64) -> Result<(), PolicyError> {
     Err(refused(path, format!("it has {bytes} bytes; a policy has at most {LARGEST}")))
 }
 
-/// Returns whether policy.d has this file read: as the shell's *.toml has it, so without what editors leave.
+/// Returns whether policy.d has this file read: as the shell's *.toml has it, so without what
+/// editors leave.
 fn is_policy(name: &OsStr) -> bool {
     let hidden = name.as_bytes().starts_with(b".");
     !hidden && Path::new(name).extension().is_some_and(|extension| extension == "toml")
 }
 
-/// A folder in which nobody but root can put a file in the place of another.
+/// A folder in which only root can replace a file.
 struct Folder {
     file: File,
     path: PathBuf,
@@ -203,7 +207,7 @@ impl Folder {
             return Err(refused(&path, "it is not a regular file"));
         }
         check_size(&path, found.len())?;
-        // With room for what is there, and for nothing behind it: so it takes two reads.
+        // Room for the whole file and for the read that finds its end, so it takes two reads.
         let mut text = String::with_capacity(found.len() as usize + 64);
         let read = file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| failed(&path, error))?;
         // It may have grown meanwhile, and a part of a policy can say the opposite of the whole.

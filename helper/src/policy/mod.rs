@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who may have what. Default deny; a deny rule wins whatever the order; whatever cannot be read, trusted or
-//! understood means that nobody is served.
+//! Who may have what. Default deny; a deny rule wins whatever the order; whatever cannot be read,
+//! trusted or understood means that nobody is served.
 //!
-//! [`parse`] makes rules of text, [`Pattern`] of names, [`decide`] answers a question by them, [`deny`] first: none of them
-//! makes a system call. [`files`] reads what can be trusted, [`system`] asks the user database.
+//! [`parse`] makes rules of text, [`Pattern`] of names, [`decide`] answers a question by them,
+//! [`deny`] first: none of them makes a system call. [`files`] reads what can be trusted,
+//! [`system`] asks the user database.
 
 mod accounts;
 pub mod decide;

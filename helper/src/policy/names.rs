@@ -35,8 +35,8 @@ pub trait Names {
     /// # Errors
     /// The database fails, here and in the others.
     fn user(&self, name: &str) -> Answer<Option<u32>>;
-    /// Whether the uid is a user's. Those that a user may have beside their own (subuid(5)) are
-    /// not.
+    /// Returns whether the uid is a user's. Those that a user may have beside their own (subuid(5))
+    /// are not.
     ///
     /// # Errors
     /// As above.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Patterns of interface names: `*`, `?`, `[a-f0]` and `[!a-f0]`, as in a shell. A crate for globs is made for paths, and
-//! this runs as root for a caller: so what is needed is here, and what a shell has beyond it is an error, since a
-//! rule must not mean another name than it seems to.
+//! Patterns of interface names: `*`, `?`, `[a-f0]` and `[!a-f0]`, as in a shell. A crate for globs
+//! is made for paths, and this runs as root for a caller: so what is needed is here, and what a
+//! shell has beyond it is an error, since a rule must not mean another name than it seems to.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -42,8 +42,9 @@ impl Pattern {
         Ok(Self { parts, text: text.to_owned() })
     }
 
-    /// Whether the whole of a name matches. Takes at most the product of both lengths in steps: only the last star is
-    /// ever tried again, since what an earlier one could take, that one can take as well.
+    /// Returns whether the whole of a name matches. Takes at most the product of both lengths in
+    /// steps: only the last star is ever tried again, since what an earlier one could take, that
+    /// one can take as well.
     pub fn matches(&self, name: &str) -> bool {
         let name: Vec<char> = name.chars().collect();
         let (mut part, mut at) = (0, 0);

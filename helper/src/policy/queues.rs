@@ -25,7 +25,7 @@ impl QueueSet {
         text.split(',').map(|part| range(part.trim())).collect::<Result<_, _>>().map(Self::Ranges)
     }
 
-    /// Whether every queue from `first` on, `count` of them, is in the set.
+    /// Returns whether every queue from `first` on, `count` of them, is in the set.
     pub fn contains(&self, first: u32, count: u32) -> bool {
         match self {
             QueueSet::All => true,

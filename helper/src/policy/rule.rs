@@ -21,7 +21,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether any rule has a user's RLIMIT_MEMLOCK raised.
+    /// Returns whether any rule has a user's RLIMIT_MEMLOCK raised.
     pub fn raises_memlock(&self) -> bool {
         self.allow.iter().any(|rule| rule.memlock > 0)
     }
@@ -92,7 +92,7 @@ impl Rule {
     /// The most queues of a lease where the rule does not say.
     pub const MAX_QUEUES: u32 = MAX_QUEUES;
 
-    /// Whether one of the patterns matches.
+    /// Returns whether one of the patterns matches.
     pub fn covers(&self, ifname: &str) -> bool {
         self.interfaces.iter().any(|pattern| pattern.matches(ifname))
     }

@@ -61,7 +61,7 @@ fn answer<T>(what: impl Display, found: io::Result<T>) -> Answer<T> {
     found.map_err(|error| Unanswered(format!("{what}: {error}")))
 }
 
-/// A member whose name cannot be asked for is not nobody.
+/// A member whose name is not UTF-8 is an error: skipping it could let a denied user in.
 fn entry(what: impl Display, found: io::Result<Option<Group>>) -> Answer<Option<GroupEntry>> {
     let Some(group) = answer(&what, found)? else { return Ok(None) };
     let members = group.members.into_iter().map(CString::into_string).collect::<Result<_, _>>();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why the service user may not read a file of the policy. The kernel answers "Permission denied" for the file and for
-//! its folder alike; the modes tell which of them it is, and what mends it.
+//! Why the service user may not read a file of the policy. The kernel answers "Permission denied"
+//! for the file and for its folder alike; the modes tell which of them it is, and what mends it.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;

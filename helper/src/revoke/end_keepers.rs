@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ends keepers, and proves it: a lease has ended when the locks of its keeper are gone and its slots are empty. A
-//! keeper is told by SIGTERM, and one that does not go by it is killed, both by a descriptor of the process, which after
-//! it was opened is proven to hold the lock. What a killed one leaves is cleared here.
+//! Ends keepers, and proves it: a lease has ended when the locks of its keeper are gone and its
+//! slots are empty. A keeper gets SIGTERM, and SIGKILL if it stays, both through a descriptor of a
+//! process that is proven to hold the lock after the descriptor was opened. What a killed keeper
+//! leaves is cleared here.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -57,7 +58,8 @@ struct Keeper<P> {
     end: End,
 }
 
-/// Ends the leases that these belong to, all at the same time. Those that are gone meanwhile are left out.
+/// Ends the leases that these belong to, all at the same time. Those that are gone meanwhile are
+/// left out.
 pub(crate) fn end(chosen: &[(Key, Holder)]) -> Result<Vec<Ended>, Failure> {
     let stopped = stop(&System, chosen, PATIENCE);
     let stopped = stopped.map_err(|error| Failure::sys("signalling a keeper", error))?;
@@ -98,8 +100,9 @@ fn first_queues(chosen: &[(Key, Holder)]) -> Vec<(Key, Holder)> {
     first
 }
 
-/// Returns the queues that this process holds, if the one that it was chosen for is among them. The process id was read
-/// before the descriptor was opened, so this is the proof that the descriptor is the keeper's.
+/// Returns the queues that this process holds, if the one that it was chosen for is among them. The
+/// process id was read before the descriptor was opened, so this is the proof that the descriptor
+/// is the keeper's.
 fn proven(mut now: Vec<Holder>, chosen: Holder) -> Option<Vec<Holder>> {
     now.retain(|other| other.pid == chosen.pid);
     now.contains(&chosen).then_some(now)
@@ -120,7 +123,8 @@ impl<P> Keeper<P> {
         Ok(self.held.iter().any(|held| now.contains(held)))
     }
 
-    /// Kills it if it holds a queue still. By then it is the same process, or the signal finds none.
+    /// Kills it if it holds a queue still. By then it is the same process, or the signal finds
+    /// none.
     fn kill_if_it_holds<S: Processes<Process = P>>(&mut self, system: &S) -> io::Result<()> {
         if self.holds(system)? {
             self.end = End::Killed;
@@ -172,7 +176,8 @@ mod tests {
         Holder { queue, uid: 1000, pid }
     }
 
-    /// A lease table and its processes. A process lets go of its queues at the signal that it heeds.
+    /// A lease table and its processes. A process lets go of its queues at the signal that it
+    /// heeds.
     struct Fake {
         held: RefCell<Vec<Holder>>,
         heeds: Option<Signal>,
@@ -226,7 +231,8 @@ mod tests {
 
     #[test]
     fn only_a_process_that_is_proven_to_hold_the_lock_is_signalled() {
-        // The number is another process's by now, or its queue is another's, or it has another queue.
+        // The number is another process's by now, or its queue is another's, or it has another
+        // queue.
         for now in [vec![], vec![holder(0, 8)], vec![holder(1, 7)]] {
             let fake = Fake::new(&now, Some(Signal::SIGTERM));
             assert_eq!(fake.stop(&[holder(0, 7)]), []);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ends leases before their holders do. What is said to be revoked is: its keeper holds nothing any more, and its slots
-//! are empty.
+//! Ends leases before their holders do. What is said to be revoked is: its keeper holds nothing any
+//! more, and its slots are empty.
 
 mod end_keepers;
 pub(crate) mod orphan_slots;
@@ -52,8 +52,9 @@ impl Revoked {
     }
 }
 
-/// For a client: its own leases, or anybody's if it is root. Whether there is such an interface, or whether another user
-/// has a lease on it, is none of an ordinary user's business: the answer is the same.
+/// For a client: its own leases, or anybody's if it is root. Whether there is such an interface, or
+/// whether another user has a lease on it, is none of an ordinary user's business: the answer is
+/// the same.
 pub(crate) fn by_client(request: &Revoke, caller: &Caller) -> Result<u32, Failure> {
     let given = |number: u32| (number != Revoke::ANY).then_some(number);
     let root = caller.uid == 0;
@@ -95,7 +96,8 @@ fn chosen(choice: Choice) -> Result<Vec<(Key, Holder)>, Failure> {
     Ok(found)
 }
 
-/// Ends what was chosen, and clears the slots that no lease accounts for if an interface was chosen and no user.
+/// Ends what was chosen, and clears the slots that no lease accounts for if an interface was chosen
+/// and no user.
 pub(crate) fn end(choice: Choice) -> Result<Revoked, Failure> {
     let leases = end_keepers::end(&chosen(choice)?)?;
     leases.iter().for_each(log);

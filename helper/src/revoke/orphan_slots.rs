@@ -93,13 +93,14 @@ impl Findings {
         Self { holders, orphaned, kept, killed: left.is_some_and(|left| left.killed) }
     }
 
-    /// Returns whether there is nothing more to do. A keeper that ended by itself has told the guard, and takes the
-    /// program off as well.
+    /// Returns whether there is nothing more to do. A keeper that ended by itself has told the
+    /// guard, and takes the program off as well.
     fn is_tidy(&self) -> bool {
         self.orphaned.is_empty() && !self.killed
     }
 
-    /// Returns whether the program goes: nobody has a queue, no slot is filled, and no other process uses a program.
+    /// Returns whether the program goes: nobody has a queue, no slot is filled, and no other
+    /// process uses a program.
     fn program_goes(&self, used: bool) -> bool {
         !used && self.holders.is_empty() && self.kept.is_empty()
     }

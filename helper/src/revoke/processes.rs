@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The processes behind the lease table; a trait so that the order of questions and signals can be tested.
+//! The processes behind the lease table; a trait so that the order of questions and signals can be
+//! tested.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What may be said when: the protocol's states, without a socket, so that any sequence can be tried.
+//! What may be said when: the protocol's states, without a socket, so that any sequence can be
+//! tried.
 #![forbid(unsafe_code)]
 
 use xsk_proto::codec::DecodeError;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a process has before it has a client, so that the client does not wait for it.
+//! What a process prepares before it has a client, so that the client does not wait for it.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -45,13 +45,13 @@ impl<'t> Ready<'t> {
         Self { terms, policy, kernel, _busy: None }
     }
 
-    /// Whoever has the other end of the pipe is told when the client has his answer.
+    /// Keeps the pipe open until the client is answered: the listener has its other end.
     pub(crate) fn until_answered(self, busy: Option<OwnedFd>) -> Self {
         Self { _busy: busy, ..self }
     }
 
-    /// The policy as its files have it at this moment. They are read in any case, and parsed only where they differ
-    /// from what was parsed before.
+    /// The policy as its files have it at this moment. They are read in any case, and parsed only
+    /// where they differ from what was parsed before.
     pub(super) fn policy(&mut self) -> Result<Policy, PolicyError> {
         let texts = Texts::read_settled(self.terms.path())?;
         match self.policy.take() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Drives a conversation: receives, has it decided, does it, answers. With a grant the session ends and the
-//! keeper begins.
+//! Drives a conversation: receives, has it decided, does it, answers. With a grant the session ends
+//! and the keeper begins.
 
 use std::cell::Cell;
 use std::os::fd::AsFd;
@@ -138,7 +138,7 @@ impl Session<'_> {
         Patience::until(self.end.min(Instant::now() + self.policy.limits.idle))
     }
 
-    /// Whether the reply went off.
+    /// Returns whether the reply went off.
     fn say(&self, reply: &Reply) -> bool {
         self.connection.send(reply, self.patience()).is_ok()
     }
@@ -154,7 +154,8 @@ impl Session<'_> {
         status::parts(&self.caller, &self.kernel).into_iter().all(|part| self.say(&Reply::Status(part)))
     }
 
-    /// A refusal that leaves the conversation open: the client may ask for something else, or again.
+    /// A refusal that leaves the conversation open: the client may ask for something else, or
+    /// again.
     fn refused(&self, failure: &Failure) -> bool {
         let refused = failure.refused();
         self.log_refusal(&refused);
@@ -232,7 +233,7 @@ impl Session<'_> {
     }
 }
 
-/// `caller` is not known where the refusal is that he cannot be.
+/// `caller` is `None` if the refusal is that the caller cannot be identified.
 fn log_refusal(caller: Option<&Caller>, refused: &Refused) {
     let mut line = Line::new(What::Refuse);
     if let Some(caller) = caller {
@@ -241,7 +242,8 @@ fn log_refusal(caller: Option<&Caller>, refused: &Refused) {
     line.with("code", refused.code).with("object", &refused.object).with("reason", &refused.message).log();
 }
 
-/// Only now, since nobody needs the text for the sockets; and a folder that is full is no reason to take them back.
+/// Only now, since nobody needs the text for the sockets; and a folder that is full is no reason to
+/// take them back.
 fn note(grant: &Grant) {
     if let Err(error) = grant.record.write(grant.lease.key) {
         Line::new(What::Error).with("interface", &grant.granted.ifname).with("record", error).log();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is leased, read from the kernel at this moment: locks say who holds what, slots what is occupied,
-//! links what program is where. The texts of [`crate::leases::record`] only add to a lease that its locks prove.
+//! What is leased, read from the kernel at this moment: locks say who holds what, slots what is
+//! occupied, links what program is where. The texts of [`crate::leases::record`] only add to a
+//! lease that its locks prove.
 
 use std::collections::{BTreeMap, HashSet};
 use std::thread::sleep;
@@ -28,7 +29,7 @@ const AT_ONCE: usize = 64;
 const PATIENCE: Duration = Duration::from_millis(50);
 const STEP: Duration = Duration::from_millis(1);
 
-/// The answer for a user, in packets: his own leases, and everybody's for root.
+/// Returns the answer for a user in packets: the user's own leases, and all leases for root.
 pub(crate) fn parts(caller: &Caller, kernel: &Kernel) -> Vec<StatusPart> {
     let uid = caller.uid;
     let (mut interfaces, mut all) = (Vec::new(), Vec::new());
@@ -36,8 +37,9 @@ pub(crate) fn parts(caller: &Caller, kernel: &Kernel) -> Vec<StatusPart> {
     let pinned: HashSet<Key> = pins::all().into_iter().collect();
     let present = indexes();
     for key in leases::interfaces() {
-        // Lock files stay for a while when an interface goes; they are many where interfaces come and go. A lease
-        // without pins is one whose pins somebody has removed: it is looked for on this namespace's interfaces.
+        // Lock files stay for a while when an interface goes; they are many where interfaces come
+        // and go. A lease without pins is one whose pins somebody has removed: it is looked for on
+        // this namespace's interfaces.
         let here = key.netns == caller.netns && present.contains(&key.ifindex);
         if !here && !pinned.contains(&key) {
             continue;
@@ -102,7 +104,7 @@ fn interface(key: Key, link: Option<&Link>, holders: &[Holder]) -> Option<(Inter
     Some((status, occupied))
 }
 
-/// What the holder of a lease has written, which he does when the sockets are off.
+/// Returns what the keeper of a lease has written. It writes once the sockets are sent.
 fn text(place: (Key, u32), (keeper, uid): (u32, u32), deadline: Instant) -> Option<Record> {
     loop {
         let record = Record::read(uid, place.0, place.1).filter(|r| r.keeper == keeper && r.uid == uid);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! landlock(7): the rights to the file system that a process takes from itself. The first version of it, from Linux 5.13
-//! on, has all that is needed here.
+//! landlock(7): the rights to the file system that a process takes from itself. The first version
+//! of it, from Linux 5.13 on, has all that is needed here.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -28,8 +28,8 @@ struct PathBeneathAttr {
     parent_fd: i32,
 }
 
-/// Takes every right to files from this process but these, each to what is beneath an open folder. What is open stays
-/// as it is. Wants no_new_privs.
+/// Takes every right to files from this process but these, each to what is beneath an open folder.
+/// What is open stays as it is. Wants no_new_privs.
 pub(crate) fn restrict(kept: &[(BorrowedFd<'_>, u64)]) -> io::Result<()> {
     let ruleset = create()?;
     for (folder, rights) in kept {

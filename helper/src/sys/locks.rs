@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Record locks over ranges of a file that has no bytes (fcntl(2), "Advisory record locking").
 //!
-//! These and not flock(2) or the open-file-description kind, because F_GETLK then answers two questions that
-//! the others leave open: which byte stands in the way, and the process that holds it. They go with the process
-//! that took them, whatever way it ends. They also go when that process closes any descriptor of the file, so a
-//! process opens each lock file once.
+//! Not flock(2) and not open-file-description locks, because only for these F_GETLK tells which
+//! byte is locked and which process holds it. They are released when the process ends, however it
+//! ends. They also go when that process closes any descriptor of the file, so a process opens each
+//! lock file once.
 
 use std::fs::File;
 use std::io;
@@ -13,14 +13,16 @@ use std::time::{Duration, Instant};
 
 use super::check;
 
-/// More locks than this in one range are nobody's that keeps to the rules, and are not counted to their end.
+/// No process that keeps to the rules takes more locks than this in one range, so they are not
+/// counted to their end.
 const MOST: usize = 1 << 17;
 
 /// A range of a lock file, and who holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HeldRange {
     pub(crate) start: u64,
-    /// At least 1: a lock of length 0, which goes on to the end of every file, ends with the range that was asked about.
+    /// At least 1: a lock of length 0, which goes on to the end of every file, ends with the range
+    /// that was asked about.
     pub(crate) len: u64,
     /// As our process-id namespace numbers it; 0 for a process outside of it.
     pub(crate) pid: u32,
@@ -36,7 +38,7 @@ fn record(kind: libc::c_int, start: u64, len: u64) -> libc::flock {
     }
 }
 
-/// Takes the range, or says that somebody has a part of it.
+/// Takes the range. Returns false if another process has a part of it.
 pub(crate) fn try_lock(file: &File, start: u64, len: u64) -> io::Result<bool> {
     try_lock_as(libc::F_WRLCK, file, start, len)
 }
@@ -56,8 +58,8 @@ fn try_lock_as(kind: libc::c_int, file: &File, start: u64, len: u64) -> io::Resu
     }
 }
 
-/// Takes the range, or says after `patience` that somebody still has a part of it. Looks often at first, since most
-/// locks are held for a moment.
+/// Takes the range. Returns false if after `patience` another process still has a part of it. Tries
+/// often at first, because most locks are held for a moment.
 pub(crate) fn lock_within(file: &File, start: u64, len: u64, patience: Duration) -> io::Result<bool> {
     let deadline = Instant::now() + patience;
     let mut pause = Duration::from_micros(100);
@@ -92,11 +94,11 @@ pub(crate) fn holder(file: &File, start: u64, len: u64) -> io::Result<Option<Hel
     Ok(Some(HeldRange { start: held, len: len.max(1), pid }))
 }
 
-/// Every lock of another process between two bytes. F_GETLK answers with any lock in a range, so the ranges
-/// before and after it are asked in turn.
+/// Every lock of another process between two bytes. F_GETLK answers with any lock in a range, so
+/// the ranges before and after it are asked in turn.
 ///
 /// # Errors
-/// Also where there are more locks than anybody who keeps to the rules takes.
+/// Also if there are more locks than any process that keeps to the rules takes.
 pub(crate) fn holders(file: &File, from: u64, to: u64) -> io::Result<Vec<HeldRange>> {
     let mut found = Vec::new();
     let mut ranges = vec![(from, to)];
@@ -127,13 +129,15 @@ mod tests {
     use super::super::process::exit_now;
     use super::*;
 
-    /// What another process is seen to hold in the first hundred bytes, with these locks of its own.
+    /// What another process is seen to hold in the first hundred bytes, with these locks of its
+    /// own.
     fn seen(locks: &[(u64, u64)]) -> Vec<(u64, u64)> {
         let path = std::env::temp_dir().join(format!("xsk-locks-{}-{}", std::process::id(), locks.len()));
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         let (ready, done) = pipe().unwrap();
-        // SAFETY: the child makes system calls only, and ends without running anything of the parent's.
+        // SAFETY: the child makes system calls only, and ends without running anything of the
+        // parent's.
         let child = check(unsafe { libc::fork() }).unwrap();
         if child == 0 {
             let taken = locks.iter().all(|(start, len)| try_lock(&file, *start, *len).unwrap_or(false));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every system call that neither `std` nor `nix` offers safely, and every unsafe block of this crate.
+//! Every system call that neither `std` nor `nix` offers safely, and every unsafe block of this
+//! crate.
 //!
 //! What is here says what the kernel does and decides nothing.
 #![allow(unsafe_code)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Processes by descriptor, which stays the same process whatever becomes of its number.
+//! Processes by descriptor, which names the same process even after its number is reused.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -43,15 +43,15 @@ pub(crate) fn of_peer(connection: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>>
     }
 }
 
-/// Whether the process runs: then its number is still its own.
+/// Returns whether the process runs: then its number is still its own.
 pub(crate) fn alive(process: &OwnedFd) -> bool {
     let mut set = libc::pollfd { fd: process.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one entry, which outlives the call.
     unsafe { libc::poll(&mut set, 1, 0) == 0 }
 }
 
-/// Raises the memlock limits of a process to `bytes`, never lowering one; returns the soft limit that it has
-/// then. Wants CAP_SYS_RESOURCE.
+/// Raises the memlock limits of a process to `bytes`, never lowering one; returns the soft limit
+/// that it has then. Wants CAP_SYS_RESOURCE.
 pub(crate) fn raise_memlock(pid: u32, bytes: u64) -> io::Result<u64> {
     let mut now = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
     let pid = pid as libc::pid_t;

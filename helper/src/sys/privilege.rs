@@ -22,7 +22,7 @@ pub(crate) fn set_no_new_privs() -> io::Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop)
 }
 
-/// Whether no exec gives a privilege.
+/// Returns whether no exec gives a privilege.
 pub(crate) fn no_new_privs() -> bool {
     prctl(libc::PR_GET_NO_NEW_PRIVS, 0).is_ok_and(|set| set == 1)
 }
@@ -32,7 +32,7 @@ pub(crate) fn set_not_dumpable() -> io::Result<()> {
     prctl(libc::PR_SET_DUMPABLE, 0).map(drop)
 }
 
-/// Whether a core can be written.
+/// Returns whether a core can be written.
 pub(crate) fn dumpable() -> bool {
     prctl(libc::PR_GET_DUMPABLE, 0).map_or(true, |set| set != 0)
 }
@@ -49,8 +49,9 @@ pub(crate) fn with<T>(wanted: &[Capability], work: impl FnOnce() -> T) -> Result
     Ok(result)
 }
 
-/// Nothing is in effect any more. capset(2) can fail for want of memory; what was done stays done then, and has to
-/// be known to the caller, so it is tried again, and a process that cannot lower itself ends.
+/// Lowers all capabilities. capset(2) can fail for lack of memory after the work is done, and the
+/// caller has to learn its result; so this tries again, and ends the process if it cannot lower
+/// them.
 fn lower() {
     let lowered = (0..3).any(|_| caps::clear(None, CapSet::Effective).is_ok());
     if !lowered {

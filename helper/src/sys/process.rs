@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a process can change about itself: descriptors, environment, signals, limits, and how it ends.
+//! What a process can change about itself: descriptors, environment, signals, limits, and how it
+//! ends.
 
 use std::ffi::CStr;
 use std::io;
@@ -15,14 +16,15 @@ pub(crate) fn close_all_but_standard() -> io::Result<()> {
 
 /// Takes descriptor 0, the connection that the process was started with, into ownership.
 pub(crate) fn take_standard_input() -> OwnedFd {
-    // SAFETY: called once, at the start, where nothing else owns descriptor 0; the standard library's own
-    // handle does not close it.
+    // SAFETY: called once, at the start, where nothing else owns descriptor 0; the standard
+    // library's own handle does not close it.
     unsafe { OwnedFd::from_raw_fd(0) }
 }
 
 /// Empties the environment.
 pub(crate) fn clear_environment() {
-    // SAFETY: called while the process has a single thread, so nobody reads the environment meanwhile.
+    // SAFETY: called while the process has a single thread, so nobody reads the environment
+    // meanwhile.
     unsafe { libc::clearenv() };
 }
 
@@ -31,8 +33,8 @@ pub(crate) fn cancel_timers() {
     let never = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let off = libc::itimerval { it_interval: never, it_value: never };
     for timer in [libc::ITIMER_REAL, libc::ITIMER_VIRTUAL, libc::ITIMER_PROF] {
-        // SAFETY: `off` outlives the call, and no old value is asked for. (The C library declares the first
-        // argument unsigned, the constants signed.)
+        // SAFETY: `off` outlives the call, and no old value is asked for. (The C library declares
+        // the first argument unsigned, the constants signed.)
         unsafe { libc::setitimer(timer as _, &off, std::ptr::null_mut()) };
     }
 }
@@ -65,8 +67,8 @@ pub(crate) fn trim_memory() {
     unsafe { libc::malloc_trim(0) };
 }
 
-/// Raises the soft limits that the caller may have made tiny, as far as the hard ones allow; a core is never
-/// written. Returns the names of the limits that are too small to work with.
+/// Raises the soft limits that the caller may have made tiny, as far as the hard ones allow; a core
+/// is never written. Returns the names of the limits that are too small to work with.
 pub(crate) fn reset_limits() -> Vec<&'static str> {
     let needed: [(_, _, u64); 6] = [
         (libc::RLIMIT_NOFILE, "RLIMIT_NOFILE", 320),
@@ -111,15 +113,15 @@ fn raise_limit(limit: libc::__rlimit_resource_t, least: u64) -> bool {
     unsafe { libc::setrlimit(limit, &wanted) == 0 }
 }
 
-/// `SIG_IGN`, or `SIG_DFL`, in the kernel's own `struct sigaction`, whose first word is the handler and which is no
-/// longer than this. The rest is zero: no flag, no restorer, an empty mask.
+/// `SIG_IGN`, or `SIG_DFL`, in the kernel's own `struct sigaction`, whose first word is the handler
+/// and which is no longer than this. The rest is zero: no flag, no restorer, an empty mask.
 type Action = [usize; 8];
 
-/// Gives every signal its default action and unblocks all of them, whatever the caller had set; SIGPIPE and
-/// SIGXFSZ stay ignored, so that a write answers EPIPE or EFBIG.
+/// Gives every signal its default action and unblocks all of them, whatever the caller had set;
+/// SIGPIPE and SIGXFSZ stay ignored, so that a write answers EPIPE or EFBIG.
 ///
-/// Ignored first, each of them: that is how the kernel forgets one that is pending, which would end or stop the
-/// process once it is unblocked.
+/// Ignored first, each of them: that is how the kernel forgets one that is pending, which would end
+/// or stop the process once it is unblocked.
 pub(crate) fn reset_signals() {
     for signal in 1..=KERNEL_SIGNALS {
         act(signal, libc::SIG_IGN);
@@ -137,17 +139,18 @@ pub(crate) fn reset_signals() {
 /// The number of signals that the kernel has, those included that the C library keeps for itself.
 const KERNEL_SIGNALS: libc::c_int = 64;
 
-/// By the system call: the C library refuses to touch its own two signals, and a caller can leave those pending too.
-/// The kernel refuses SIGKILL and SIGSTOP.
+/// By the system call: the C library refuses to touch its own two signals, and a caller can leave
+/// those pending too. The kernel refuses SIGKILL and SIGSTOP.
 fn act(signal: libc::c_int, handler: libc::sighandler_t) {
     let mut action: Action = [0; 8];
     action[0] = handler;
     let none: *mut Action = std::ptr::null_mut();
-    // SAFETY: the action outlives the call, is at least as long as the kernel's structure, and is not a function.
+    // SAFETY: the action outlives the call, is at least as long as the kernel's structure, and is
+    // not a function.
     unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &action, none, size_of::<u64>()) };
 }
 
-/// Whether the process is killed when its parent ends.
+/// Returns whether the process is killed when its parent ends.
 pub(crate) fn end_with_parent(whether: bool) -> io::Result<()> {
     let signal = if whether { libc::SIGKILL } else { 0 };
     // SAFETY: takes a signal's number, no pointer.

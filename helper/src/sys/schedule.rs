@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How the kernel treats a process beside others. A user sets all of this for their own processes, and a program
-//! that is setuid inherits it: a starved helper would keep others waiting behind the kernel's locks.
+//! How the kernel schedules the process. Users set all of this for their own processes, and a
+//! setuid program inherits it: a starved helper would keep others waiting behind the kernel's
+//! locks.
 //!
-//! No call here returns an error. What a process may not change, its limits and its manager have set.
+//! No call here returns an error. What a process may not change, its limits and its manager have
+//! set.
 
 use std::fs;
 
@@ -17,7 +19,8 @@ const UTIL_MOST: u32 = 1024;
 /// Room for the processors of any machine: the kernel takes those that exist.
 const PROCESSORS: usize = 8192;
 
-/// `struct sched_attr` of sched_setattr(2). All zero is SCHED_OTHER at nice 0, with no slice of its own.
+/// `struct sched_attr` of sched_setattr(2). All zero is SCHED_OTHER at nice 0, with no slice of its
+/// own.
 #[repr(C)]
 #[derive(Default)]
 struct Attributes {
@@ -33,7 +36,7 @@ struct Attributes {
     util_max: u32,
 }
 
-/// The process is treated as one that nobody has set anything for.
+/// Resets everything to what a fresh process has.
 pub(crate) fn reset() {
     // Before Linux 5.3, and where the kernel is built without clamps, the flag is an error.
     if !set_attributes(UTIL_CLAMP) {
@@ -47,8 +50,8 @@ pub(crate) fn reset() {
     let _ = fs::write("/proc/self/oom_score_adj", "0");
 }
 
-/// Until [`reset`] the process is scheduled before every ordinary one, and no quota of its control group counts for it.
-/// For what takes locks that the whole machine waits for, and no longer.
+/// Until [`reset`] the process is scheduled before every ordinary one, and no quota of its control
+/// group counts for it. For what takes locks that the whole machine waits for, and no longer.
 pub(crate) fn hurry() {
     let first = libc::sched_param { sched_priority: 1 };
     // SAFETY: the structure outlives the call.

@@ -52,7 +52,7 @@ pub(crate) fn set_strict_netlink(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_int_at(socket, libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, 1)
 }
 
-/// Pins the socket to an interface by its index: nobody without CAP_NET_RAW can change that.
+/// Pins the socket to an interface by its index: changing that takes CAP_NET_RAW.
 pub(crate) fn bind_to_ifindex(socket: BorrowedFd<'_>, ifindex: u32) -> io::Result<()> {
     set_int(socket, SO_BINDTOIFINDEX, ifindex as libc::c_int)
 }
@@ -87,8 +87,8 @@ fn bind_with(socket: BorrowedFd<'_>, ifindex: u32, queue: u32, flags: u16) -> i3
     if ret == 0 { 0 } else { io::Error::last_os_error().raw_os_error().unwrap_or(0) }
 }
 
-/// The cookie of the network namespace that the socket belongs to; for an accepted one, the client's.
-/// `None` where the kernel has no such thing.
+/// The cookie of the network namespace that the socket belongs to; for an accepted one, the
+/// client's. `None` where the kernel has no such thing.
 pub(crate) fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     let mut cookie = 0u64;
     let mut len = size_of::<u64>() as libc::socklen_t;
@@ -109,7 +109,8 @@ pub(crate) fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
         let mut len = (groups.len() * size_of::<u32>()) as libc::socklen_t;
         let (fd, level) = (socket.as_raw_fd(), libc::SOL_SOCKET);
         let buffer = groups.as_mut_ptr().cast();
-        // SAFETY: `groups` and `len` outlive the call, and `len` is the size of the buffer in bytes.
+        // SAFETY: `groups` and `len` outlive the call, and `len` is the size of the buffer in
+        // bytes.
         match check(unsafe { libc::getsockopt(fd, level, libc::SO_PEERGROUPS, buffer, &mut len) }) {
             Ok(_) => {
                 groups.truncate(len as usize / size_of::<u32>());
@@ -156,7 +157,8 @@ impl Membership {
     }
 }
 
-/// Makes a packet socket that asks the interface for more frames, and receives none; wants CAP_NET_RAW.
+/// Makes a packet socket that asks the interface for more frames, and receives none; wants
+/// CAP_NET_RAW.
 pub(crate) fn members(ifindex: u32, wanted: &[Membership]) -> io::Result<OwnedFd> {
     // SAFETY: a plain system call. Protocol 0: the socket receives nothing.
     let fd = check(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
@@ -175,7 +177,7 @@ pub(crate) fn members(ifindex: u32, wanted: &[Membership]) -> io::Result<OwnedFd
     Ok(socket)
 }
 
-/// Whether the descriptor is a socket of this domain and type.
+/// Returns whether the descriptor is a socket of this domain and type.
 pub(crate) fn is_socket(fd: BorrowedFd<'_>, domain: libc::c_int, kind: libc::c_int) -> bool {
     let get = |option| {
         let mut value = MaybeUninit::<libc::c_int>::zeroed();
@@ -190,8 +192,9 @@ pub(crate) fn is_socket(fd: BorrowedFd<'_>, domain: libc::c_int, kind: libc::c_i
     get(libc::SO_DOMAIN) == Some(domain) && get(libc::SO_TYPE) == Some(kind)
 }
 
-/// Has the kernel drop every link event but those of one interface (a classic BPF program over the message:
-/// `ifi_index` stands 20 bytes in, in the byte order of the machine, and loads are in that of the network).
+/// Has the kernel drop every link event but those of one interface (a classic BPF program over the
+/// message: `ifi_index` stands 20 bytes in, in the byte order of the machine, and loads are in that
+/// of the network).
 pub(crate) fn filter_link_events(socket: BorrowedFd<'_>, ifindex: u32) -> io::Result<()> {
     let op = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
     let mut program = [
@@ -204,7 +207,8 @@ pub(crate) fn filter_link_events(socket: BorrowedFd<'_>, ifindex: u32) -> io::Re
     let pointer: *const libc::sock_fprog = &filter;
     let len = size_of::<libc::sock_fprog>() as libc::socklen_t;
     let option = libc::SO_ATTACH_FILTER;
-    // SAFETY: `filter` and the program that it points to outlive the call, and the lengths are theirs.
+    // SAFETY: `filter` and the program that it points to outlive the call, and the lengths are
+    // theirs.
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, pointer.cast(), len) })
         .map(drop)
 }
@@ -218,7 +222,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Whether the other end has received all that was sent on a connection, or is gone.
+/// Returns whether the other end has received all that was sent on a connection, or is gone.
 pub(crate) fn is_all_received(connection: BorrowedFd<'_>) -> bool {
     let mut left: libc::c_int = 0;
     // SAFETY: the command (SIOCOUTQ) writes one number, and `left` outlives the call.
@@ -242,8 +246,9 @@ pub(crate) fn receive_descriptor(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> 
     all.into_iter().next().ok_or_else(|| io::Error::other("none came"))
 }
 
-/// The errno of a bind(2) in zero-copy mode, on a driver that has none: EBUSY while another socket is bound to
-/// the queue, and EOPNOTSUPP, with nothing kept, when it is free (net/xdp/xsk_buff_pool.c, `xp_assign_dev`).
+/// The errno of a bind(2) in zero-copy mode, on a driver that has none: EBUSY while another socket
+/// is bound to the queue, and EOPNOTSUPP, with nothing kept, when it is free
+/// (net/xdp/xsk_buff_pool.c, `xp_assign_dev`).
 pub(crate) fn zero_copy_bind_errno(ifindex: u32, queue: u32) -> io::Result<i32> {
     let socket = xdp_socket()?;
     // The kernel takes a UMEM of one page that is writable and stays where it is.
@@ -257,10 +262,11 @@ pub(crate) fn zero_copy_bind_errno(ifindex: u32, queue: u32) -> io::Result<i32> 
         tx_metadata_len: 0,
     };
     let pointer: *const libc::xdp_umem_reg = &umem;
-    // Kernels before 6.8 know the structure without its last member, and all of them that shorter size.
+    // Kernels before 6.8 know the structure without its last member, and all of them that shorter
+    // size.
     let len = std::mem::offset_of!(libc::xdp_umem_reg, tx_metadata_len) as libc::socklen_t;
-    // SAFETY: `umem` outlives the call, `len` is at most its size, and the page that it names stays mapped
-    // until after the socket is closed.
+    // SAFETY: `umem` outlives the call, `len` is at most its size, and the page that it names stays
+    // mapped until after the socket is closed.
     check(unsafe {
         libc::setsockopt(socket.as_raw_fd(), libc::SOL_XDP, libc::XDP_UMEM_REG, pointer.cast(), len)
     })?;

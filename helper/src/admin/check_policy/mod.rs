@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `check-policy`: whether the policy can be used, and what it grants somebody.
+//! `check-policy`: whether the policy can be used, and what it grants a user.
 
 mod reach;
 mod report;
@@ -40,7 +40,8 @@ pub(super) fn check(arguments: &CheckPolicy) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// Whether the service can use this text in a file of the policy, whatever the other files say.
+/// Returns whether the service can use this text in a file of the policy, whatever the other files
+/// say.
 ///
 /// # Errors
 /// What is wrong with it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether a user can reach the helper at all: by the socket, and where there is none by a setuid helper. A rule is of
-//! no use to a user whom the socket's mode keeps out.
+//! Whether a user can reach the helper at all: by the socket, and where there is none by a setuid
+//! helper. A rule is of no use to a user whom the socket's mode keeps out.
 #![forbid(unsafe_code)]
 
 use std::fs::{Metadata, metadata};
@@ -54,7 +54,8 @@ fn through(who: &Who<'_>, path: &str, found: &Metadata, needed: u32, deed: &str)
     Reach { can, path: path.to_owned(), text }
 }
 
-/// What the mode bits say, as the kernel reads them: the first of owner, group and others that fits decides.
+/// What the mode bits say, as the kernel reads them: the first of owner, group and others that fits
+/// decides.
 fn permits(who: &Who<'_>, mode: u32, (owner, group): (u32, u32), needed: u32) -> bool {
     let bits = match () {
         () if who.uid == 0 => return needed == WRITE || mode & 0o111 != 0,

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sockets that have to wait for their consumer. From Linux 7.1 on the map takes a socket only once it has an RX
-//! ring (net/xdp/xskmap.c, commit bf6d507f7e3c), and it is the consumer who makes the rings. So the keeper has a
-//! copy of each such socket, puts it into its slot as soon as the kernel takes it, and closes the copy. It needs no
-//! lock for that: the lease has the queue, and nobody takes a program away whose queues are held.
+//! Sockets that have to wait for their consumer. From Linux 7.1 on the map takes a socket only once
+//! it has an RX ring (net/xdp/xskmap.c, commit bf6d507f7e3c), and the consumer makes the rings. So
+//! the keeper keeps a copy of each such socket, puts it into its slot as soon as the kernel takes
+//! it, and closes the copy. It needs no lock for that: the lease holds the queue, and no process
+//! removes a program while its queues are held.
 //!
-//! Nothing tells when a ring is made, so it is tried again and again, after an eighth of the time that has passed: a
-//! consumer that is quick loses a millisecond, and one that takes its time costs next to nothing.
+//! Nothing reports when a ring is made, so the keeper tries again after an eighth of the time that
+//! has passed. A quick consumer loses a millisecond, and a slow one costs almost nothing.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -32,8 +33,9 @@ impl DeferredInserts {
         Self { waiting: Vec::new(), since: Instant::now() }
     }
 
-    /// Takes a socket that the map does not take yet. Whether its slot is free has to be asked, since the kernel
-    /// looks at the socket first; and whether the keeper may fill it at all, since before Linux 5.19 he may not.
+    /// Keeps a socket that the map does not take yet. The kernel checks the socket before the slot,
+    /// so this checks that the slot is free. It also checks that the keeper will be able to fill
+    /// it: before Linux 5.19 that takes a capability.
     pub(crate) fn admit(
         &mut self,
         (map, slots): (&XskMap, &SlotProbe),
@@ -52,12 +54,12 @@ impl DeferredInserts {
         Ok(())
     }
 
-    /// When to try again; never, where nothing waits.
+    /// Returns when to try again; never if no socket waits.
     pub(crate) fn pause(&self) -> Option<Duration> {
         (!self.waiting.is_empty()).then(|| (self.since.elapsed() / 8).clamp(SHORTEST, LONGEST))
     }
 
-    /// Puts into the map what it takes by now, and returns those queues.
+    /// Puts into the map the sockets that it takes by now, and returns their queues.
     pub(crate) fn fill(&mut self, map: &XskMap) -> Vec<u32> {
         let mut filled = Vec::new();
         self.waiting.retain(|(queue, socket)| match map.insert(*queue, socket.as_fd()) {
@@ -75,7 +77,7 @@ impl DeferredInserts {
         filled
     }
 
-    /// Lets go of all of them.
+    /// Closes all of them.
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
     }

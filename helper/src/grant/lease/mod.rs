@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a lease holds, from the first lock on; and its end, which is also the roll-back of a grant that fails half-way:
-//! one path, so that it is the tested one.
+//! What a lease holds, from the first lock on; and its end, which is also the roll-back of a grant
+//! that fails half-way: one path, so that it is the tested one.
 
 mod deferred_insert;
 mod objects;
@@ -38,7 +38,8 @@ pub(crate) struct Lease {
     taken: Vec<u32>,
     /// The folder of the texts about the user's leases.
     texts: OwnedFd,
-    /// The slots that this lease filled; in another one of its queues may be a socket that outlived its keeper.
+    /// The slots that this lease filled; in another one of its queues may be a socket that outlived
+    /// its keeper.
     filled: Vec<u32>,
     /// Sockets for slots that the kernel does not let be filled yet.
     deferred: DeferredInserts,
@@ -98,8 +99,8 @@ impl Lease {
         self.table.unlock_interface();
     }
 
-    /// Takes all queues or none, with the interface's lock held. Returns whether nobody else has a queue of the
-    /// interface.
+    /// Takes all queues or none, with the interface's lock held. Returns whether nobody else has a
+    /// queue of the interface.
     pub(super) fn take_queues(&mut self, ifname: &str, shared: bool) -> Result<bool, Failure> {
         self.try_take_queues(ifname, shared).inspect_err(|_| self.give_back())
     }
@@ -150,8 +151,8 @@ impl Lease {
         }
     }
 
-    /// Has the bind guard hold the sockets to their queues. On an interface that got its program just now, no lease of
-    /// before is alive but those whose queues are held.
+    /// Has the bind guard hold the sockets to their queues. On an interface that got its program
+    /// just now, no lease of before is alive but those whose queues are held.
     pub(super) fn hold_to_queues(
         &self,
         guard: &Guard,
@@ -208,15 +209,17 @@ impl Lease {
         }
     }
 
-    /// Ends the lease: the queues leave the map, and with the last one the program leaves the interface. Without a
-    /// capability, from a keeper. Every step is tried whatever became of the one before.
+    /// Ends the lease: the queues leave the map, and with the last one the program leaves the
+    /// interface. Without a capability, from a keeper. Every step is tried whatever became of the
+    /// one before.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
         let ended = self.end_but_program();
         self.take_off();
         ended
     }
 
-    /// The same, but the program stays where it is until [`Self::take_off`]: this process still says that it uses it.
+    /// The same, but the program stays where it is until [`Self::take_off`]: this process still
+    /// says that it uses it.
     pub(crate) fn end_but_program(&mut self) -> Result<(), Failure> {
         failpoint!("end");
         let locked = self.lock_interface("the interface");
@@ -228,8 +231,9 @@ impl Lease {
         locked
     }
 
-    /// Takes the program off if nobody uses it. Only with the interface's lock held: without it, another process may
-    /// just be granted a queue, and what stays behind is the next request's to remove, or `reap`'s.
+    /// Takes the program off if nobody uses it. Only with the interface's lock held: without it,
+    /// another process may just be granted a queue, and what stays behind is the next request's to
+    /// remove, or `reap`'s.
     pub(crate) fn take_off(&mut self) {
         if self.objects.is_none() {
             return;
@@ -241,7 +245,8 @@ impl Lease {
         }
     }
 
-    /// Of two that leave it together the later one sees, by the interface's lock, that it is the last.
+    /// If two keepers leave the program at the same time, the interface's lock orders them, and the
+    /// later one sees that it is the last.
     fn leave_program(&mut self, locked: bool) {
         if let Some(objects) = self.objects.take() {
             let free = || self.table.is_used(objects.program).is_ok_and(|used| !used);
@@ -252,7 +257,7 @@ impl Lease {
         self.table.leave_program();
     }
 
-    /// Gives everything back but the program. A lease that never came to it has none.
+    /// Gives everything back but the program, which a claim that failed early does not have.
     fn undo(&mut self) {
         if let Some(living) = &self.living {
             guard::end(living, self.key, self.taken.iter().copied());
@@ -260,12 +265,13 @@ impl Lease {
         self.deferred.clear();
         if let Some(Objects { map, .. }) = &self.objects {
             for queue in self.filled.drain(..) {
-                // A slot that cannot be emptied (before Linux 5.19, without a capability) empties with its socket.
+                // A slot that cannot be emptied (before Linux 5.19, without a capability) empties
+                // with its socket.
                 let _ = map.remove(queue);
             }
         }
         failpoint!("end-emptied");
-        // A text that stays behind is never shown, since its process holds nothing any more.
+        // A text that is left behind is never shown, because its process holds nothing any more.
         let _ = Record::remove(&self.texts, self.key, self.first_queue);
         self.give_back();
         failpoint!("end-given-back");

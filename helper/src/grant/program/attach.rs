@@ -11,7 +11,8 @@ use crate::bpf_call::raised;
 use crate::error::{Failure, ProgramFault, Tried, Unsupported};
 use crate::netlink::Netdev;
 
-/// Returns the program on its interface, the mode, and why no mode before it in the request's order did.
+/// Returns the program on its interface, the mode, and why no mode before it in the request's order
+/// did.
 pub(super) fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, String), Failure> {
     let mut reason = String::new();
     let mut tried = None;

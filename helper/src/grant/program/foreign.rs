@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs on the interface that are not pinned for it. One that no pin accounts for is somebody else's and is left
-//! alone; one that a pin under another key accounts for came with the interface from another network namespace.
+//! Programs on the interface that are not pinned for it. One that no pin accounts for is somebody
+//! else's and is left alone; one that a pin under another key accounts for came with the interface
+//! from another network namespace.
 
 use xsk_netlink::Link;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The XSK program on an interface: one of ours that is there is used again, residue is removed, and anybody else's is
-//! left alone. All of it under the interface's lock.
+//! The XSK program on an interface: one of ours that is there is used again, residue is removed,
+//! and anybody else's is left alone. All of it under the interface's lock.
 
 mod attach;
 mod foreign;
@@ -45,8 +45,8 @@ fn check_bpffs() -> Result<(), Failure> {
     Err(ProgramFault::NoBpffs.into())
 }
 
-/// Returns the program that is pinned for this interface, if it is on it. Anything else that is pinned is residue and is
-/// removed.
+/// Returns the program that is pinned for this interface, if it is on it. Anything else that is
+/// pinned is residue and is removed.
 fn existing(wanted: &Wanted<'_>, idle: bool) -> Result<Option<Installed>, Failure> {
     let key = wanted.key;
     let Some(pinned) = Pinned::open(key)? else { return pinned::unpin(key).map(|()| None) };

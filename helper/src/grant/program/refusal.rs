@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why an interface does not take the XSK program. BPF_LINK_CREATE answers with a number alone, and the driver's
-//! sentence about it goes to a tracepoint that only root reads. So what drivers are known to refuse for is looked at
-//! afterwards, and the refusal names it.
+//! Why an interface does not take the XSK program. BPF_LINK_CREATE returns an errno alone, and the
+//! driver's explanation goes to a tracepoint that only root can read. So after a refusal the known
+//! reasons are checked, and the refusal names the one that holds.
 
 use xsk_netlink::{Features, Link, VETH_PEER_MTU};
 use xsk_proto::Mode;
@@ -15,13 +15,13 @@ struct Known {
     link: Link,
     errno: i32,
     frags: bool,
-    /// The receive queues in use, where the kernel tells.
+    /// The receive queues in use, if the kernel tells.
     receives: Option<u32>,
     /// Offloads that join frames.
     joins: Option<&'static str>,
-    /// What the driver says of native XDP, where the kernel tells.
+    /// What the driver says of native XDP, if the kernel tells.
     native: Option<Features>,
-    /// The other end of a veth, where it is to be seen.
+    /// The other end of a veth, if it is in this namespace.
     peer: Option<Peer>,
 }
 
@@ -66,7 +66,8 @@ impl Known {
         of_kind.map(|(what, hint)| ProgramCause { what, hint })
     }
 
-    /// A veth receives what its other end sends, queue for queue and as long as that makes its frames.
+    /// A veth receives what its other end sends, queue by queue, in frames as long as the other
+    /// end's MTU.
     fn of_veth(&self) -> Option<(String, String)> {
         let receives = self.receives.unwrap_or(self.link.rx_queues);
         let Some(Peer { name: peer, mtu, sends }) = &self.peer else {
@@ -84,7 +85,7 @@ impl Known {
         })
     }
 
-    /// The number tells which of both it is.
+    /// The errno tells which of the two it is.
     fn of_unseen_end(&self, receives: u32) -> Option<(String, String)> {
         let (what, hint) = match self.errno {
             libc::ENOSPC => (

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What killed keepers left of interfaces that are gone: pins whose link names no interface any more. No request will
-//! ever ask for those, so the next one that loads a program anyhow removes them.
+//! What killed keepers left of interfaces that are gone: pins whose link names no interface any
+//! more. No request will ever ask for those, so the next one that loads a program anyhow removes
+//! them.
 
 use xsk_bpf::{Error, LinkInfo, Step};
 
@@ -10,21 +11,23 @@ use crate::leases::key::Key;
 use crate::leases::pins;
 use crate::leases::table::Table;
 
-/// Sweeps what is pinned for the network namespace of `own`, whose lock this process holds: its lock file is open
-/// already, and a process must not open one twice.
+/// Sweeps what is pinned for the network namespace of `own`, whose lock this process holds: its
+/// lock file is open already, and a process must not open one twice.
 pub(super) fn sweep(own: Key) {
     for key in residue(own, pins::all(), is_gone) {
         remove(key);
     }
 }
 
-/// Returns those of the pinned interfaces that are of the same namespace, are not `own`, and are gone.
+/// Returns those of the pinned interfaces that are of the same namespace, are not `own`, and are
+/// gone.
 fn residue(own: Key, pinned: Vec<Key>, is_gone: impl Fn(Key) -> bool) -> Vec<Key> {
     let of_others = |key: &Key| key.netns == own.netns && *key != own;
     pinned.into_iter().filter(of_others).filter(|key| is_gone(*key)).collect()
 }
 
-/// Removes the pins if the interface is still gone under its lock. A process that has the lock cleans up by itself.
+/// Removes the pins if the interface is still gone under its lock. A process that has the lock
+/// cleans up by itself.
 fn remove(key: Key) {
     let Ok(table) = Table::open(key) else { return };
     if !table.try_lock_interface().unwrap_or(false) {
@@ -41,9 +44,10 @@ fn is_gone(key: Key) -> bool {
     raised(|| pins::link_info(key)).is_ok_and(|info| names_nothing(&info))
 }
 
-/// Returns whether the pinned link, or the lack of one, says that the interface is gone. A link that names ifindex 0 has
-/// lost its interface; one whose interface was moved names another index. A folder without a link was left by a process
-/// that was killed while it made or removed the pins, unless the lock is held.
+/// Returns whether the pinned link, or the lack of one, says that the interface is gone. A link
+/// that names ifindex 0 has lost its interface; one whose interface was moved names another index.
+/// A folder without a link was left by a process that was killed while it made or removed the pins,
+/// unless the lock is held.
 fn names_nothing(info: &Result<LinkInfo, Error>) -> bool {
     match info {
         Ok(info) => info.ifindex == 0,

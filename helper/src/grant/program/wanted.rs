@@ -34,8 +34,8 @@ pub(super) enum Fate {
 }
 
 impl Wanted<'_> {
-    /// Judges a program that is attached in `mode`, made for frames of several buffers or not. Whether it is unused is
-    /// asked only if it will not do.
+    /// Judges a program that is attached in `mode`, made for frames of several buffers or not.
+    /// Whether it is unused is asked only if it will not do.
     pub(super) fn fate(
         &self,
         mode: Mode,
