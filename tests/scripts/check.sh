@@ -189,6 +189,9 @@ sanitized() {
         --target "$(rustc -vV | sed -n 's/^host: //p')" --target-dir "$TARGET/asan"
 }
 
+# Built from the same programs; there is no system here to install them on.
+rpms() { "$HERE/rpm.sh"; }
+
 # ---- the run --------------------------------------------------------------------------
 
 SCRATCH=$(mktemp -d /tmp/xsk-check.XXXXXX)
@@ -218,5 +221,6 @@ run_tests
 run_chaos
 run_vm "VMs" vm.sh
 run_packages
+stage "RPM packages" rpms
 [ "${CI:-}" != true ] || stage "work tree" tree_is_as_before
 finish

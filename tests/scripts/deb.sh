@@ -38,6 +38,7 @@ built() {
     [ -x "$XSK_BUILT/xsk-pages" ] ||
         die "$XSK_BUILT has no xsk-pages: make build (or FROM_SOURCE=1)"
     "$XSK_BUILT/xsk-pages" "$XSK_BUILT/share"
+    packaging/sbom.sh "$XSK_BUILT/share"
 }
 
 # How exposed systemd takes our services to be, of 10.0; more than 2.0 is a failure.

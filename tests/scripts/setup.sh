@@ -3,14 +3,14 @@
 # Installs what the project needs on Debian 12 or 13, and only what is missing, so a second
 # run neither waits nor needs a network. Without root, or elsewhere, it says what is missing.
 #
-#   setup.sh [build] [demo] [check] [deb]     nothing named: the first three
+#   setup.sh [build] [demo] [check] [deb] [rpm]     nothing named: the first three
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 
 # libbpf is compiled from the crate's own copy, and clang compiles the BPF programs.
-BUILD="ca-certificates clang gcc libc6-dev libelf-dev make pkg-config zlib1g-dev"
+BUILD="ca-certificates clang gcc jq libc6-dev libelf-dev make pkg-config zlib1g-dev"
 DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
 # strace injects faults, jq and python3 read and write what the tests compare; dbus, pkexec,
 # polkitd, sudo and systemd (for systemd-socket-activate) are ways in to the helper. user-mode-linux
@@ -21,6 +21,8 @@ CHECK+=" tshark uidmap"
 CHECK+=" user-mode-linux valgrind"
 # What packaging/debian builds with, and the tools that judge it.
 DEB="debhelper dh-apparmor dh-python dpkg-dev fakeroot libbpf-dev lintian man-db python3 systemd"
+# Debian's rpmbuild, and what compiles a SELinux module.
+RPM="checkpolicy cpio make rpm semodule-utils"
 
 PACKAGES=()
 PARTS=" ${*:-build demo check} "
@@ -31,7 +33,8 @@ for part in $PARTS; do
     demo) PACKAGES+=($DEMO) ;;
     check) PACKAGES+=($DEMO $CHECK) ;;
     deb) PACKAGES+=($DEB) ;;
-    *) die "no such part: $part (usage: setup.sh [build] [demo] [check] [deb])" ;;
+    rpm) PACKAGES+=($RPM) ;;
+    *) die "no such part: $part (usage: setup.sh [build] [demo] [check] [deb] [rpm])" ;;
     esac
 done
 
