@@ -116,6 +116,44 @@ fn bash_completes_every_option() {
     }
 }
 
+/// What bash offers for the last of these words, with the values that no definition lists.
+fn offered(words: &[&str]) -> BTreeSet<String> {
+    let files = programs().map(|(program, _)| program.files().unwrap());
+    let of = |(path, _): &&(String, Vec<u8>)| path.ends_with(&format!("completions/{}", words[0]));
+    let (_, script) = files.iter().flatten().find(of).unwrap();
+    let script = String::from_utf8(script.clone()).unwrap();
+    let quoted = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+    let line = format!(
+        "{script}\nCOMP_WORDS=({quoted}); COMP_CWORD={}; COMP_LINE='{}'; _{}_values {}; \
+         printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        words.len() - 1,
+        words.join(" "),
+        words[0].replace('-', "__"),
+        words[0],
+    );
+    let done = std::process::Command::new("bash").args(["-c", &line]).output().unwrap();
+    String::from_utf8(done.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_interfaces_ids_and_the_command() {
+    let lo = "lo".to_owned();
+    for words in [
+        &["xsk-client", "doctor", ""][..],
+        &["xsk-helper", "revoke", "l"],
+        &["xsk-helper", "check-policy", "--as", "root", "l"],
+        &["xsk-client", "run", "--acquire", "af-xdp,ifname", "=", "l"],
+        &["xsk-backend", "--netdev", "af-xdp,queues=2,ifname", "="],
+    ] {
+        assert!(offered(words).contains(&lo), "{words:?}: {:?}", offered(words));
+    }
+    assert!(offered(&["xsk-helper", "check-policy", "--as", "ro"]).contains("root"));
+    let ids = ["xsk-client", "run", "--acquire", "af-xdp,id=left,ifname=eth1", "--promisc", "=", "l"];
+    assert_eq!(offered(&ids), BTreeSet::from(["left".to_owned()]));
+    assert!(offered(&["xsk-client", "run", "--", "ba"]).contains("bash"));
+    assert!(offered(&["xsk-client", "run", "--", "ls", "/et"]).contains("/etc"));
+}
+
 #[test]
 fn every_option_is_in_a_document() {
     for (_, command) in programs() {

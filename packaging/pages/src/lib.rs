@@ -6,6 +6,7 @@
 
 mod functions;
 mod page;
+mod values;
 
 use std::io;
 
@@ -101,13 +102,14 @@ impl Program {
         let mut text = Vec::new();
         let name = self.command.get_name();
         clap_complete::generate(shell, &mut self.command.clone(), name, &mut text);
-        if shell == Shell::Bash { one_name_for_the_function(name, &text) } else { text }
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let text = if shell == Shell::Bash { one_name_for_the_function(name, &text) } else { text };
+        values::add(shell, &self.command, &text).into_bytes()
     }
 }
 
 /// clap_complete 4.6 writes the hyphen of a program's name in two ways into its bash script, and so
 /// finds no option of a subcommand.
-fn one_name_for_the_function(name: &str, text: &[u8]) -> Vec<u8> {
-    let (wrong, right) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));
-    String::from_utf8_lossy(text).replace(&wrong, &right).into_bytes()
+fn one_name_for_the_function(name: &str, text: &str) -> String {
+    text.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
 }
