@@ -49,10 +49,11 @@ package-vm: deb
 $(SCRIPTED):
 	@$(SCRIPTS)/$@.sh
 
-lint: ## formatting, clippy and shellcheck alone
+lint: ## formatting, clippy, shellcheck and the width of texts alone
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	shellcheck -x -S warning -P $(SCRIPTS) $(SCRIPTS)/*.sh .ci/run
+	$(SCRIPTS)/columns.sh
 
 clean: ## remove what was built (not the cached QEMU)
 	cargo clean

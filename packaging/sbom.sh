@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# sbom.sh DIR: writes what is linked into each installed program to DIR/doc/PACKAGE/PROGRAM.spdx.json
-# (SPDX 2.3), from what cargo resolved. The same tree gives the same bytes.
+# sbom.sh DIR: writes what is linked into each installed program to
+# DIR/doc/PACKAGE/PROGRAM.spdx.json (SPDX 2.3), from what cargo resolved. The same tree gives the
+# same bytes.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 DIR=$1
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-WHEN=$(date -u -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}" +%Y-%m-%dT%H:%M:%SZ)
+SECONDS_OF_TREE=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+WHEN=$(date -u -d "@$SECONDS_OF_TREE" +%Y-%m-%dT%H:%M:%SZ)
 
 # The crates of a package: name, version and licence, one a line.
 crates() {
@@ -28,11 +30,14 @@ sbom() {
             creationInfo: {created: $when, creators: ["Tool: xsk-helper-sbom"]},
             packages: [$crates[] | {
                 SPDXID: ("\(.name)-\(.version)" | id), name, versionInfo: .version,
-                licenseDeclared: (if .license == "" then "NOASSERTION" else .license end | gsub("/"; " OR ")),
+                licenseDeclared: (
+                    if .license == "" then "NOASSERTION" else .license end | gsub("/"; " OR ")
+                ),
                 downloadLocation: "NOASSERTION", filesAnalyzed: false,
                 externalRefs: [{referenceCategory: "PACKAGE-MANAGER", referenceType: "purl",
                     referenceLocator: "pkg:cargo/\(.name)@\(.version)"}]}],
-            relationships: [$crates[] | {spdxElementId: "SPDXRef-DOCUMENT", relationshipType: "DESCRIBES",
+            relationships: [$crates[] | {
+                spdxElementId: "SPDXRef-DOCUMENT", relationshipType: "DESCRIBES",
                 relatedSpdxElement: ("\(.name)-\(.version)" | id)}]
         }' >"$DIR/doc/$2/$program.spdx.json"
 }

@@ -9,9 +9,8 @@ use xsk_helper::admin;
 
 /// Grants AF_XDP sockets of network interfaces to ordinary users.
 ///
-/// Without arguments it serves one connection on its standard input: that is how xsk-client, sudo,
-/// pkexec and systemd start it. With arguments only root and the service user, _xsk-helper, may
-/// start it. The policy is in /etc/xsk-helper/policy.toml.
+/// Without arguments it serves one connection on its standard input; xsk-client, sudo, pkexec and
+/// systemd start it like that. Only root and the service user, _xsk-helper, may give it arguments. The policy is in /etc/xsk-helper/policy.toml.
 #[derive(Debug, Parser)]
 #[command(name = "xsk-helper", version, after_help = EXAMPLES)]
 pub struct Cli {
@@ -35,13 +34,13 @@ Exit status: 0 done, 64 usage, 69 a failure of its own, 75 busy, 77 denied, 78 c
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Accept connections and serve each in a process of its own (where systemd does not)
+    /// Accept connections and serve each in a process of its own, without systemd
     Listen(Listen),
-    /// Read the policy and say what is wrong with it, or what it grants somebody
+    /// Check the policy for errors, or show what it grants to a user
     CheckPolicy(CheckPolicy),
-    /// Edit the policy with an editor; it is checked, and replaced in one step
+    /// Edit the policy with an editor; check it, and replace it in one step
     EditPolicy(EditPolicy),
-    /// Remove what a killed helper left behind; running leases are safe
+    /// Remove what a killed helper left behind, beside running leases
     Reap,
     /// End leases: of an interface, a queue, a user
     Revoke(Revoke),
@@ -59,7 +58,7 @@ pub struct Listen {
     /// The socket's mode
     #[arg(long, value_name = "OCTAL", default_value = "0660", value_parser = octal)]
     pub socket_mode: u32,
-    /// The socket's group; those who may connect
+    /// The socket's group, whose members may connect
     #[arg(long, value_name = "NAME", default_value = "xsk")]
     pub socket_group: String,
 }
@@ -70,8 +69,8 @@ pub struct CheckPolicy {
     /// The policy, instead of /etc/xsk-helper/policy.toml
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Show every rule about USER, their groups, and whether they can reach the helper; with IFNAME,
-    /// say what they would be granted there, and by which rule
+    /// Show every rule about USER, their groups, and whether they can reach the helper; with
+    /// IFNAME, say what they would be granted there, and by which rule
     #[arg(long = "as", num_args = 1..=2, value_names = ["USER", "IFNAME"])]
     pub subject: Option<Vec<String>>,
     /// Print the answer as JSON

@@ -24,20 +24,20 @@ pub struct Cli {
     /// The interface, as QEMU's -netdev takes it:
     /// af-xdp,id=ID,ifname=NAME[,mode=native|skb][,force-copy=on|off]
     /// [,queues=N|all][,start-queue=N][,inhibit=on,sock-fds=A:B:…]. Without sock-fds the sockets
-    /// are acquired from xsk-helper. A second one is for --peer forward
+    /// come from xsk-helper. A second one is for --peer forward
     #[arg(long, value_name = "NETDEV", required = true)]
     pub netdev: Vec<String>,
-    /// Where frames go to and come from: discard, reflect, echo=ADDR, generate, forward, pcap=FILE,
+    /// Where frames go and come from: discard, reflect, echo=ADDR, generate, forward, pcap=FILE,
     /// stream=PATH or vhost-user=PATH
     #[arg(long, value_name = "PEER")]
     pub peer: PeerSpec,
-    /// Frames of UMEM a queue; fewer are used when the limit of locked memory is short
+    /// Frames of UMEM per queue; fewer if the limit of locked memory is short
     #[arg(long, value_name = "N", default_value_t = 896, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub frames: u32,
-    /// Bytes a frame of UMEM: 2048 or 4096. A received frame may have 256 bytes less
+    /// Bytes per frame of UMEM: 2048 or 4096. A received frame can have 256 bytes less
     #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = frame_size)]
     pub frame_size: u32,
-    /// Never sleep: one core a queue, whether there are frames or not
+    /// Never sleep: use one core per queue, whether there are frames or not
     #[arg(long)]
     pub spin: bool,
     /// Processors for the queues' threads, in the order of the queues: 2,4-7. A queue's memory
@@ -47,7 +47,7 @@ pub struct Cli {
     /// Print the statistics every so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub stats: Option<f64>,
-    /// Print everything on standard output as JSON, one object a line
+    /// Print everything on standard output as JSON, one object per line
     #[arg(long)]
     pub json: bool,
     /// End after so many frames from the network, over all queues

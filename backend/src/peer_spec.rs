@@ -20,25 +20,25 @@ pub fn help() -> String {
 
 const HELP: &str = "\
 Peers (a comma inside a value is written twice):
-  discard                  count what comes, send nothing
-  reflect                  send each frame back, addresses exchanged, without a copy
+  discard                  count the frames, send nothing
+  reflect                  send each frame back with its addresses exchanged, without a copy
   echo=ADDR[,ADDR…][,mac=MAC]
                            answer ARP, neighbour discovery, ping and UDP echo for IPv4 and
                            IPv6 addresses; the MAC address is the interface's by default
   generate[,rate=N][,size=BYTES][,count=N][,dst=MAC][,src=MAC][,src-ip=A,dst-ip=B]
-                           send numbered frames: rate in frames a second over all queues
-                           (default: as fast as it goes), size 60 to 4096 (default 60), count
-                           (default: until the end), dst 02:00:00:00:00:01; with IPv4 addresses
-                           as UDP to port 9, else with ethertype 0x88b5
+                           send numbered frames: rate in frames per second over all queues
+                           (default: as fast as possible), size 60 to 4096 (default 60), count
+                           (default: no limit), dst 02:00:00:00:00:01; with IPv4 addresses
+                           as UDP to port 9, otherwise with ethertype 0x88b5
   forward                  to and from a second --netdev, queue for queue
   pcap=FILE[,rotate=BYTES][,keep=N]
-                           write what comes to a pcap file with nanoseconds; at BYTES (k, M, G)
+                           write the frames to a pcap file with nanoseconds; at BYTES (k, M, G)
                            begin a new one and keep N old ones as FILE.1, FILE.2, … (default 9)
   stream=PATH|fd:N[,server=on|off][,reconnect=SECONDS]
                            speak to a QEMU's -netdev stream over a unix socket; connects, again
-                           each second while nobody is there, or listens with server=on;
+                           each second until it succeeds, or listens with server=on;
                            reconnect=0: end when the other side closes; fd:N is a connected
-                           socket that was inherited, and its end is the end";
+                           socket that was inherited; the backend ends when it closes";
 
 /// A peer and its options.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,7 +31,7 @@ pub use status::{StatusArgs, StatusFormat};
 
 const EXAMPLES: &str = "\
 Examples:
-  The command that works as root works without, with a prefix:
+  Put a prefix in front of the command that works as root:
     xsk-client run --mac=interface -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1 -device virtio-net-pci,netdev=n0
 
   A QEMU without af-xdp, as most distributions ship it:
@@ -40,17 +40,17 @@ Examples:
   A program that is not QEMU finds the finished option string in its environment:
     xsk-client run --acquire af-xdp,id=n0,ifname=eth1 -- sh -c 'echo $XSK_NETDEV_n0'
 
-  What would stop all this on this machine:
+  See what is missing on this machine:
     xsk-client doctor eth1
 
 Exit status: 0 done, 64 usage, 69 the helper cannot be reached, 75 busy, 77 denied, 78 configuration.
-`run` ends as its command does; 125 is our own failure, 126 and 127 mean that the command could not be run or found.";
+`run` ends as its command does; 125 is a failure of its own, 126 and 127 mean that the command
+could not be run or found.";
 
 /// AF_XDP sockets for QEMU and others, without privileges.
 ///
-/// Asks xsk-helper for AF_XDP sockets that are already in place on an interface, and hands them to
-/// a program: by starting it (run), or into a QEMU that runs (attach). The program needs no
-/// capability.
+/// Asks xsk-helper for AF_XDP sockets that are already in place on an interface, and gives them to
+/// a program: by starting it (run), or to a running QEMU (attach). The program needs no capability.
 #[derive(Debug, Parser)]
 #[command(name = "xsk-client", version, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {

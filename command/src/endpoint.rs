@@ -16,12 +16,12 @@ pub struct EndpointArgs {
 
     /// Run this helper instead of asking one that listens.
     ///
-    /// Without any of these options the installed helper, /usr/libexec/xsk-helper, is run only
-    /// where the system's socket is absent, and never after a refusal.
+    /// Without any of these options, the installed helper (/usr/libexec/xsk-helper) is run only if
+    /// the system's socket is absent, and never after a refusal.
     #[arg(long, value_name = "PATH", group = "endpoint")]
     pub helper: Option<PathBuf>,
 
-    /// Run the installed helper by pkexec.
+    /// Run the installed helper through pkexec.
     #[arg(long, group = "endpoint")]
     pub pkexec: bool,
 }

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Whether to wait for what is not to be had yet.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct WaitArgs {
-    /// Wait while a queue is busy or the interface is not there yet, for ever or for so many
+    /// Wait while a queue is busy or the interface does not exist yet: for ever, or for so many
     /// seconds.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
         default_missing_value = FOREVER, value_parser = limit)]

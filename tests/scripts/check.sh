@@ -58,7 +58,7 @@ qemu() {
     cp -a "$(dirname "$binary")/.." "$SCRATCH/qemu" && "$XSK_QEMU" --version
 }
 
-scripts() { shellcheck -x -S warning -P "$HERE" "$HERE"/*.sh .ci/run; }
+scripts() { shellcheck -x -S warning -P "$HERE" "$HERE"/*.sh .ci/run && "$HERE/columns.sh"; }
 
 # cargo builds as whoever calls; only what it runs is given to root.
 run_as_root() {

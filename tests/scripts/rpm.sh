@@ -28,16 +28,19 @@ sources() {
     tar -C "$SCRATCH" -czf "$SCRATCH/SOURCES/xsk-helper-$VERSION.tar.gz" "xsk-helper-$VERSION"
 }
 
-# Debian's rpm knows nothing of what is installed here, so the packages to build with are not asked for.
+# Debian's rpm knows nothing of what is installed here, so the packages to build with are not asked
+# for.
 packages() {
     rpmbuild -bb --nodeps --quiet --define "_topdir $SCRATCH" --define "built $TARGET/release" \
-        --define "version_of_tree $VERSION" --define "_libdir /usr/lib64" packaging/rpm/xsk-helper.spec
+        --define "version_of_tree $VERSION" --define "_libdir /usr/lib64" \
+        packaging/rpm/xsk-helper.spec
 }
 
 selinux() {
     cp packaging/selinux/* "$SCRATCH"
     checkmodule -M -m -o "$SCRATCH/xsk_helper.mod" "$SCRATCH/xsk_helper.te"
-    semodule_package -o "$SCRATCH/xsk_helper.pp" -m "$SCRATCH/xsk_helper.mod" -f "$SCRATCH/xsk_helper.fc"
+    semodule_package -o "$SCRATCH/xsk_helper.pp" -m "$SCRATCH/xsk_helper.mod" \
+        -f "$SCRATCH/xsk_helper.fc"
     [ -s "$SCRATCH/xsk_helper.pp" ]
 }
 

@@ -5,27 +5,27 @@
 use clap::Args;
 use xsk_command::EndpointArgs;
 
-/// Check everything that has to be there, and name the command that mends what is not.
+/// Check everything that is needed, and name the command that fixes what is missing.
 ///
-/// One line a check: ok, note, or FAIL with the command that mends it. Nothing is changed.
+/// Prints one line per check: ok, note, or FAIL with the command that fixes it. Changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  xsk-client doctor\n  xsk-client doctor eth1\n  \
                         xsk-client doctor eth1 --json | jq '.[] | select(.state == \"fail\")'\n\n\
-                        Exit status: 0 all is well, else that of the worst: 69 no helper, 77 denied, 78 configuration.")]
+                        Exit status: 0 if nothing failed, otherwise that of the worst failure: 69 no helper, 77 denied, 78 configuration.")]
 pub struct DoctorArgs {
     /// Where the helper is.
     #[command(flatten)]
     pub endpoint: EndpointArgs,
 
-    /// The interface that is to be used.
+    /// The interface to use.
     #[arg(value_name = "IFNAME")]
     pub ifname: Option<String>,
 
-    /// An array with an object a check: check, state, message, mend.
+    /// Print an array with one object per check: check, state, message, mend.
     #[arg(long)]
     pub json: bool,
 
-    /// The QEMU that is to be used.
+    /// The QEMU to use.
     #[arg(long, value_name = "PROGRAM", default_value = "qemu-system-x86_64")]
     pub qemu: String,
 }

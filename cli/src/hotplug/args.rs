@@ -9,10 +9,10 @@ use std::time::Duration;
 use clap::Args;
 use xsk_command::{EndpointArgs, seconds};
 
-/// Plug an af-xdp netdev into a QEMU that runs.
+/// Plug an af-xdp netdev into a running QEMU.
 ///
-/// Acquires the sockets, passes them and the lease into QEMU over its QMP socket, and adds the
-/// netdev, and with --device the card. Whatever fails is rolled back.
+/// Acquires the sockets, passes them and the lease to QEMU over its QMP socket, and adds the netdev
+/// and, with --device, the card. If a step fails, the steps before it are undone.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     qemu-system-x86_64 ... -qmp unix:/tmp/qmp,server=on,wait=off\n  \
@@ -27,7 +27,7 @@ pub struct AttachArgs {
     #[arg(long, value_name = "PATH")]
     pub qmp: PathBuf,
 
-    /// Add this card too, with its options: virtio-net-pci,mac=... (its id is dev-ID unless given).
+    /// Add this card too, with its options: virtio-net-pci,mac=... (the default id is dev-ID).
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
 
@@ -42,18 +42,19 @@ pub struct AttachArgs {
 
 /// Unplug what attach plugged in, and end its lease.
 ///
-/// Removes the card, waits until the guest has let it go, removes the netdev, and closes the lease.
+/// Removes the card, waits until the guest has released it, removes the netdev, and closes the
+/// lease.
 #[derive(Debug, Args)]
 pub struct DetachArgs {
     /// QEMU's QMP socket.
     #[arg(long, value_name = "PATH")]
     pub qmp: PathBuf,
 
-    /// The id of the card [default: dev-ID, where there is one].
+    /// The id of the card [default: dev-ID, if there is one].
     #[arg(long, value_name = "ID")]
     pub device: Option<String>,
 
-    /// How long the guest may take to let the card go, in seconds.
+    /// How long the guest may take to release the card, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub wait: Duration,
 

@@ -7,15 +7,15 @@ use std::ffi::OsString;
 use clap::{Args, ValueEnum};
 use xsk_command::{EndpointArgs, WaitArgs};
 
-/// Start a command whose af-xdp netdevs get their sockets from the helper.
+/// Start a command, and give its af-xdp netdevs sockets from the helper.
 ///
 /// Every af-xdp netdev in COMMAND (-netdev, --netdev, -nic and -net; the comma form or JSON) gets
-/// its sockets and is rewritten in place: inhibit=on, sock-fds=..., and the mode= in which the
-/// program is really attached. Nothing else in COMMAND changes. One that already has sock-fds or
-/// map-path is left alone.
+/// its sockets and is rewritten in place: inhibit=on, sock-fds=..., and mode= with the mode in which
+/// the program is really attached. Nothing else in COMMAND changes. A netdev that already has
+/// sock-fds or map-path is left alone.
 ///
-/// Then this process becomes COMMAND. The lease lasts as long as COMMAND, or a process that it
-/// passes the descriptors on to.
+/// Then this process becomes COMMAND. The lease lasts as long as COMMAND, or as a process that
+/// inherits its descriptors.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct RunArgs {
@@ -42,10 +42,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub busy_poll: Vec<String>,
 
-    /// The memory that COMMAND will lock, where that is not known: bytes, or with K, M or G.
+    /// The memory that COMMAND will lock, in bytes or with K, M or G.
     ///
-    /// Of QEMU and xsk-backend it is known. Any other program is started whatever the limit is,
-    /// with a warning where the limit is short.
+    /// It is known for QEMU and xsk-backend. Any other program is started whatever the limit is,
+    /// with a warning if the limit is short.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memlock: Option<u64>,
 
@@ -119,7 +119,7 @@ Examples:
   xsk-client run --helper /usr/libexec/xsk-helper -- xsk-backend --netdev af-xdp,id=n0,ifname=eth1 --peer echo
   xsk-client run --acquire af-xdp,id=n0,ifname=eth1 -- ./start-vm.sh
 
-Exit status: that of COMMAND; 125 where xsk-client failed, 126 where COMMAND cannot be run, 127 where it is not found.";
+Exit status: that of COMMAND; 125 if xsk-client failed, 126 if COMMAND cannot be run, 127 if it is not found.";
 
 #[cfg(test)]
 mod tests {

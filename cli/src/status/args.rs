@@ -5,10 +5,10 @@
 use clap::{Args, ValueEnum};
 use xsk_command::EndpointArgs;
 
-/// Show what is leased: your leases, and for root everybody's.
+/// Show what is leased: your leases, or everybody's for root.
 ///
-/// One line a lease, the columns aligned; true at the moment of the answer, since the helper reads
-/// it from the kernel. With --json an object with `interfaces` and `leases`.
+/// Prints one line per lease. The helper reads the state from the kernel when it is asked. With
+/// --json it is an object with `interfaces` and `leases`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  xsk-client status\n  xsk-client status --json | jq '.leases[].ifname'\n  \
