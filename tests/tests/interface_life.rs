@@ -147,6 +147,27 @@ fn an_interface_that_leaves_takes_no_program_along() {
     drop(grant);
 }
 
+/// A keeper that is killed together with its interface leaves pins that no request will ask for.
+#[test]
+fn pins_of_an_interface_that_is_gone_go_with_the_next_program() {
+    let lab = lab!();
+    let (gone, other) = (lab.veth(1), lab.veth(1));
+    lab.allow("*");
+    let (wire, grant) = watched(&lab, &gone);
+    Process::new(grant.granted.keeper).kill();
+    lab.no_helpers_but(&[]);
+    ip(&["link", "delete", "dev", &gone.ifname]);
+    drop((wire, grant));
+    let left = lab.pins();
+    assert!(!left.is_empty(), "the killed keeper has left no pins");
+    let (wire, _helper) = lab.exec(&lab.user);
+    let grant = wire.get(&other.ifname, 0, 1).unwrap();
+    let now = lab.pins();
+    assert!(left.iter().all(|pin| !now.contains(pin)), "{now:?} has some of {left:?}");
+    drop((wire, grant));
+    lab.nothing_left(&other.ifname, &[]);
+}
+
 #[test]
 fn a_program_that_is_taken_off_is_told_and_a_foreign_one_cannot_come() {
     let lab = lab!();

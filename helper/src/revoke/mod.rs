@@ -26,6 +26,18 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
+    /// Returns what a client asks to be ended; `None` if it asks for another user's leases and is
+    /// not root.
+    fn of_client(request: &Revoke, client: u32, interface: Option<Key>) -> Option<Self> {
+        let given = |number: u32| (number != Revoke::ANY).then_some(number);
+        let uid = match given(request.user) {
+            user if client == 0 => user,
+            Some(user) if user != client => return None,
+            _ => Some(client),
+        };
+        Some(Self { interface, queue: given(request.queue), uid })
+    }
+
     fn covers(self, key: Key, holder: Holder) -> bool {
         self.interface.is_none_or(|wanted| wanted == key)
             && self.queue.is_none_or(|wanted| wanted == holder.queue)
@@ -56,18 +68,16 @@ impl Revoked {
 /// whether another user has a lease on it, is none of an ordinary user's business: the answer is
 /// the same.
 pub(crate) fn by_client(request: &Revoke, caller: &Caller) -> Result<u32, Failure> {
-    let given = |number: u32| (number != Revoke::ANY).then_some(number);
-    let root = caller.uid == 0;
-    let uid = if root { given(request.user) } else { Some(caller.uid) };
-    let of_another = given(request.user).is_some_and(|user| Some(user) != uid);
     let not_theirs = || PolicyFault::NoSuchLease { uid: caller.uid }.into();
     let interface = match interface(&request.ifname, caller.netns) {
-        Err(Failure::Interface(InterfaceFault::Missing(_))) if !root => return Err(not_theirs()),
+        Err(Failure::Interface(InterfaceFault::Missing(_))) if caller.uid != 0 => return Err(not_theirs()),
         found => found?,
     };
-    let choice = Choice { interface, queue: given(request.queue), uid };
-    let ended = if of_another { 0 } else { end(choice)?.proven()? };
-    if ended == 0 && !root { Err(not_theirs()) } else { Ok(ended) }
+    let choice = Choice::of_client(request, caller.uid, interface).ok_or_else(not_theirs)?;
+    match end(choice)?.proven()? {
+        0 if caller.uid != 0 => Err(not_theirs()),
+        ended => Ok(ended),
+    }
 }
 
 /// The interface of a name; none for an empty one.
@@ -125,4 +135,54 @@ fn log(ended: &Ended) {
         .with("queues", ended.queues.len())
         .with("end", word)
         .log();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Key = Key { netns: Netns::Cookie(1), ifindex: 2 };
+    const OTHER: Key = Key { netns: Netns::Cookie(1), ifindex: 3 };
+    const ALICE: u32 = 1000;
+
+    fn asked(user: u32, queue: u32, client: u32) -> Option<(Option<u32>, Option<u32>)> {
+        let request = Revoke { ifname: String::new(), queue, user };
+        Choice::of_client(&request, client, None).map(|choice| (choice.uid, choice.queue))
+    }
+
+    #[test]
+    fn a_user_ends_leases_of_that_user_alone_and_root_ends_all() {
+        const ANY: u32 = Revoke::ANY;
+        assert_eq!(asked(ANY, ANY, ALICE), Some((Some(ALICE), None)));
+        assert_eq!(asked(ALICE, 3, ALICE), Some((Some(ALICE), Some(3))));
+        assert_eq!((asked(ALICE + 1, ANY, ALICE), asked(0, ANY, ALICE)), (None, None));
+        assert_eq!(asked(ANY, ANY, 0), Some((None, None)));
+        assert_eq!(asked(ALICE, ANY, 0), Some((Some(ALICE), None)));
+    }
+
+    #[test]
+    fn what_was_chosen_has_to_hold_all_together() {
+        let holder = Holder { queue: 4, uid: ALICE, pid: 7 };
+        let all = Choice { interface: None, queue: None, uid: None };
+        let one = Choice { interface: Some(KEY), queue: Some(4), uid: Some(ALICE) };
+        assert!(all.covers(KEY, holder) && one.covers(KEY, holder));
+        assert!(!one.covers(OTHER, holder));
+        assert!(!one.covers(KEY, Holder { queue: 5, ..holder }));
+        assert!(!one.covers(KEY, Holder { uid: ALICE + 1, ..holder }));
+    }
+
+    #[test]
+    fn a_keeper_that_stays_is_no_success() {
+        let ended = |end| Ended {
+            uid: ALICE,
+            keeper: 7,
+            key: KEY,
+            queues: vec![0],
+            end,
+            cleared: Cleared::default(),
+        };
+        let of = |leases| Revoked { leases, orphans: Cleared::default() }.proven();
+        assert_eq!(of(vec![ended(End::Told), ended(End::Killed)]), Ok(2));
+        assert!(matches!(of(vec![ended(End::Told), ended(End::Holding)]), Err(Failure::Taken(_))));
+    }
 }
