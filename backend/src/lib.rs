@@ -20,6 +20,7 @@ pub mod peers;
 mod queue;
 mod report;
 mod run;
+mod segment;
 mod setup;
 mod signals;
 mod source;

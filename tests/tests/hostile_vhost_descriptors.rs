@@ -11,6 +11,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
 use xsk_tests::lab;
 use xsk_tests::lab::frontend::{FrontEnd, frame, numbers, request, words};
+use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::{HELPER, SOON, wait_until};
 
 /// An eventfd with a full counter, that waits.
@@ -101,7 +102,7 @@ fn h41_a_descriptor_that_holds_up_whoever_closes_it_is_closed_by_nobody_else() {
         let (near, far) = lingering();
         let front = FrontEnd::working(&path, 1);
         // So that the device's is the last one.
-        device.signal(Signal::SIGSTOP);
+        Process::new(device.pid()).freeze();
         front.send(code, 0, &numbers(&[0]), &[near.as_raw_fd()]);
         drop((near, front));
         device.signal(Signal::SIGCONT);

@@ -9,7 +9,7 @@
 //! may hold it by chance, one of 65536.
 #![forbid(unsafe_code)]
 
-mod parse;
+pub(crate) mod parse;
 pub(crate) mod sum;
 #[cfg(test)]
 mod tests;

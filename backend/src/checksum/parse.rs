@@ -8,10 +8,10 @@ use super::sum::Sum;
 /// Tags that stand before the type of an Ethernet frame: 802.1Q, 802.1ad, and the latter's
 /// predecessor.
 const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
-const IP4: u16 = 0x0800;
-const IP6: u16 = 0x86dd;
+pub(crate) const IP4: u16 = 0x0800;
+pub(crate) const IP6: u16 = 0x86dd;
 
-pub(super) const TCP: u8 = 6;
+pub(crate) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
 
 /// IPv6 headers that stand before the transport's and say their own length: hop-by-hop, routing,
@@ -20,7 +20,7 @@ const EXTENSIONS: [u8; 3] = [0, 43, 60];
 
 /// What an IP header encloses, in full.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     /// The sum of both addresses.
     pub(super) addresses: Sum,
     pub(super) protocol: u8,
@@ -30,19 +30,31 @@ pub(super) struct Segment {
     pub(super) end: usize,
 }
 
-pub(super) fn word(bytes: &[u8], at: usize) -> Option<u16> {
+impl Segment {
+    pub(crate) fn is(&self, protocol: u8) -> bool {
+        self.protocol == protocol
+    }
+}
+
+pub(crate) fn word(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|word| u16::from_be_bytes(*word))
 }
 
 /// The segment of the Ethernet frame that begins at `at`.
 #[inline]
-pub(super) fn ethernet(frame: &[u8], at: usize) -> Option<Segment> {
+pub(crate) fn ethernet(frame: &[u8], at: usize) -> Option<Segment> {
+    let (kind, at) = packet(frame, at)?;
+    network(frame, kind, at)
+}
+
+/// The EtherType of the frame that begins at `at`, behind its tags, and where its packet begins.
+#[inline]
+pub(crate) fn packet(frame: &[u8], at: usize) -> Option<(u16, usize)> {
     let mut at = at + 12;
     loop {
-        let kind = word(frame, at)?;
-        match kind {
+        match word(frame, at)? {
             tag if TAGS.contains(&tag) => at += 4,
-            kind => return network(frame, kind, at + 2),
+            kind => return Some((kind, at + 2)),
         }
     }
 }

@@ -10,12 +10,15 @@ use super::{Options, mac, switch};
 /// What `--help` says about it.
 pub(super) const HELP: &str = "\
 \x20 vhost-user=PATH[,server=on|off][,reconnect=SECONDS][,mode=OCTAL][,group=GROUP][,user=USER]
-            [,mq=on|off][,mac=MAC][,mtu=BYTES][,config=on|off]
+            [,mq=on|off][,csum=on|off][,tso=on|off][,gro=on|off][,mac=MAC][,mtu=BYTES]
+            [,config=on|off]
                            be the virtio network card of a virtual machine whose monitor speaks
                            vhost-user; listens, or connects with server=off, again each second;
                            reconnect=0: end when the monitor is gone. Only for monitors of this
                            user, or of USER or GROUP; the folder must be no other user's to
-                           write. config: also be the device's configuration space, which QEMU
+                           write. mq, csum, tso, gro (on): offer several pairs of queues,
+                           checksums, to cut long TCP frames of the guest's, and to merge those
+                           for it. config: also be the device's configuration space, which QEMU
                            has itself; mac and mtu stand there";
 
 /// Options of `vhost-user`.
@@ -35,6 +38,12 @@ pub struct VhostSpec {
     pub user: Option<String>,
     /// Offer more than one pair of queues, where there are more.
     pub mq: bool,
+    /// Offer to compute and to verify checksums.
+    pub csum: bool,
+    /// Offer to cut frames of the guest's into segments.
+    pub tso: bool,
+    /// Offer to merge segments for the guest.
+    pub gro: bool,
     /// Answer for the configuration space.
     pub config: bool,
     /// The guest's MAC address, there.
@@ -57,6 +66,9 @@ pub(super) fn read(options: &mut Options) -> Result<VhostSpec, String> {
         group: options.take("group", name)?,
         user: options.take("user", name)?,
         mq: options.take("mq", switch)?.unwrap_or(true),
+        csum: options.take("csum", switch)?.unwrap_or(true),
+        tso: options.take("tso", switch)?.unwrap_or(true),
+        gro: options.take("gro", switch)?.unwrap_or(true),
         config: options.take("config", switch)?.unwrap_or(false),
         mac: options.take("mac", mac)?,
         mtu: options.take("mtu", mtu)?,

@@ -13,6 +13,12 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
+mod bytes;
+
+pub use bytes::{addresses, frame, net_header, numbers, pair, place, words};
+
+use bytes::buffer;
+
 /// Request numbers (QEMU: docs/interop/vhost-user.rst).
 pub mod request {
     #![allow(missing_docs, reason = "the specification's names")]
@@ -34,6 +40,12 @@ pub mod request {
 
 /// VERSION_1, MRG_RXBUF, EVENT_IDX, INDIRECT_DESC and vhost-user's own.
 pub const FEATURES: u64 = 1 << 32 | 1 << 15 | 1 << 29 | 1 << 28 | 1 << 30;
+
+/// CSUM and GUEST_CSUM.
+pub const CHECKSUMS: u64 = 1 << 0 | 1 << 1;
+
+/// GUEST_TSO4 and 6, HOST_TSO4 and 6, HOST_ECN.
+pub const SEGMENTS: u64 = 1 << 7 | 1 << 8 | 1 << 11 | 1 << 12 | 1 << 13;
 
 /// Bytes of the guest's memory.
 pub const MEMORY: u64 = 1 << 20;
@@ -253,8 +265,13 @@ impl FrontEnd {
 
     /// Sends a frame and waits until the device has taken it.
     pub fn transmit(&mut self, ring: u32, frame: &[u8]) -> bool {
+        self.transmit_with(ring, &[0; 12], frame)
+    }
+
+    /// The same with a header that is not all zeroes.
+    pub fn transmit_with(&mut self, ring: u32, header: &[u8; 12], frame: &[u8]) -> bool {
         let before = self.used(ring);
-        self.write(0x8_0000, &[&[0; 12], frame].concat());
+        self.write(0x8_0000, &[header, frame].concat());
         self.descriptor(ring, 0, 0x8_0000, 12 + frame.len() as u32, 0, 0);
         self.offer(ring, 0);
         super::wait::wait_quietly(super::SOON, || self.used(ring) != before)
@@ -266,40 +283,4 @@ impl Drop for FrontEnd {
     fn drop(&mut self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
     }
-}
-
-/// A frame to a group, so that the network takes it.
-pub fn frame() -> Vec<u8> {
-    [&[0xff; 6][..], &[2, 0, 0, 0, 0, 9, 0x88, 0xb5], &[7; 46]].concat()
-}
-
-/// Where a ring lies in the guest's memory: descriptors, driver area behind 4 KiB, device area
-/// behind 8.
-pub fn place(ring: u32) -> u64 {
-    0x1_0000 + 0x4000 * u64::from(ring)
-}
-
-/// Where a ring's buffers to receive into lie.
-fn buffer(ring: u32, index: u16) -> u64 {
-    0x9_0000 + 0x1_0000 * u64::from(ring / 2) + 2048 * u64::from(index)
-}
-
-/// Numbers of 8 bytes.
-pub fn numbers(numbers: &[u64]) -> Vec<u8> {
-    numbers.iter().flat_map(|number| number.to_ne_bytes()).collect()
-}
-
-/// A number of 4 bytes, padded to 8.
-pub fn words(words: &[u32]) -> Vec<u8> {
-    words.iter().flat_map(|word| pair(*word, 0)).collect()
-}
-
-/// Two numbers of 4 bytes: a ring's index and its value.
-pub fn pair(index: u32, value: u32) -> Vec<u8> {
-    [index, value].map(u32::to_ne_bytes).concat()
-}
-
-/// Where a ring is, by the front end's addresses.
-pub fn addresses(ring: u32, at: u64) -> Vec<u8> {
-    [pair(ring, 0), numbers(&[at, at + 0x2000, at + 0x1000, 0])].concat()
 }

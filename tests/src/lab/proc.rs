@@ -188,6 +188,13 @@ impl Process {
         (field(11), field(12))
     }
 
+    /// The same in one number, with that of the children that it has waited for.
+    pub fn ticks_with_children(self) -> u64 {
+        let stat = self.read("stat");
+        let rest = stat.rsplit(')').next().unwrap_or_default();
+        rest.split_whitespace().skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).sum()
+    }
+
     /// Kills it.
     pub fn kill(self) {
         let _ = kill(Pid::from_raw(self.pid as i32), Signal::SIGKILL);
@@ -196,6 +203,16 @@ impl Process {
     /// Sends it a signal.
     pub fn signal(self, signal: Signal) {
         kill(Pid::from_raw(self.pid as i32), signal).unwrap();
+    }
+
+    /// Stops it, until it is told to go on.
+    pub fn freeze(self) {
+        self.signal(Signal::SIGSTOP);
+        super::wait_until(super::SOON, "the process to stand still", || {
+            let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten().flatten();
+            let stat = |task: fs::DirEntry| fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            tasks.map(stat).all(|stat| stat.rsplit(')').next().is_none_or(|rest| rest.starts_with(" T")))
+        });
     }
 
     /// Number, command line and state, for messages.

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Cmd, Lab, Running, sys};
+use super::{Cmd, Lab, Running, SOON, sys};
 
 /// Where Debian has its modules, below a folder named by the version.
 const MODULES: &str = "/usr/lib/uml/modules";
@@ -49,10 +49,10 @@ impl Lab {
     /// Ends a guest: its kernel, and the processes that are its processes.
     pub fn end_uml(&self, guest: Running) {
         guest.kill();
-        self.processes()
-            .iter()
-            .filter(|process| process.runs("linux.uml"))
-            .for_each(|process| process.kill());
+        super::wait_until(SOON, "the guest's processes to end", || {
+            let all = self.processes().into_iter().filter(|process| process.runs("linux.uml"));
+            all.inspect(|process| process.kill()).count() == 0
+        });
     }
 }
 

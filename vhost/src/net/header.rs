@@ -33,6 +33,12 @@ impl Header {
     pub const NEEDS_CSUM: u8 = 1;
     /// The checksums were verified.
     pub const DATA_VALID: u8 = 2;
+    /// Segments of TCP over IPv4.
+    pub const TCP4: u8 = 1;
+    /// Segments of TCP over IPv6.
+    pub const TCP6: u8 = 4;
+    /// With either: the frame says that congestion was met.
+    pub const ECN: u8 = 0x80;
 
     /// Reads the first ten bytes of a header.
     #[inline]

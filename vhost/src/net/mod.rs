@@ -21,6 +21,16 @@ pub mod feature {
     pub const MTU: u64 = 1 << 3;
     /// The configuration space has a MAC address.
     pub const MAC: u64 = 1 << 5;
+    /// The driver takes several segments of TCP over IPv4 as one frame.
+    pub const GUEST_TSO4: u64 = 1 << 7;
+    /// The same over IPv6.
+    pub const GUEST_TSO6: u64 = 1 << 8;
+    /// The device cuts frames of TCP over IPv4 into segments.
+    pub const HOST_TSO4: u64 = 1 << 11;
+    /// The same over IPv6.
+    pub const HOST_TSO6: u64 = 1 << 12;
+    /// The device cuts those too that say that congestion was met.
+    pub const HOST_ECN: u64 = 1 << 13;
     /// A frame may fill several buffers.
     pub const MRG_RXBUF: u64 = 1 << 15;
     /// The configuration space has a link state.
@@ -45,6 +55,11 @@ pub mod feature {
             (GUEST_CSUM, "GUEST_CSUM"),
             (MTU, "MTU"),
             (MAC, "MAC"),
+            (GUEST_TSO4, "GUEST_TSO4"),
+            (GUEST_TSO6, "GUEST_TSO6"),
+            (HOST_TSO4, "HOST_TSO4"),
+            (HOST_TSO6, "HOST_TSO6"),
+            (HOST_ECN, "HOST_ECN"),
             (MRG_RXBUF, "MRG_RXBUF"),
             (STATUS, "STATUS"),
             (CTRL_VQ, "CTRL_VQ"),

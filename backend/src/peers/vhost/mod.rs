@@ -12,6 +12,8 @@ mod board;
 mod endpoint;
 mod guard;
 mod log;
+mod offer;
+mod offload;
 mod pair;
 mod receive;
 mod seat;
@@ -29,7 +31,6 @@ pub(crate) use guard::Watchdog;
 pub(crate) use service::Service;
 
 use super::{Interest, Peer};
-use crate::checksum::complete_all;
 use crate::control::Control;
 use crate::counters::{Counters, Moved};
 use crate::error::{self, Error};
@@ -140,7 +141,6 @@ impl Peer for Vhost {
     }
 
     fn receive(&mut self, batch: &mut RxBatch<'_>, counters: &Counters) -> Result<(), Error> {
-        complete_all(batch, counters);
         self.pair.receive(batch, counters, &self.seat.guard);
         Ok(())
     }

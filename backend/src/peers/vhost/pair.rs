@@ -7,11 +7,13 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use xsk_vhost::device::RingSetup;
-use xsk_vhost::net::{feature, header_len};
+use xsk_vhost::net::header_len;
 use xsk_vhost::ring::{Batch, Broken, Ring};
 
 use super::guard::Guard;
 use super::log::Log;
+use super::transmit::{Fault, Outgoing};
+use crate::segment::merge::Plan;
 
 /// One ring of a pair.
 pub(super) struct Side {
@@ -19,6 +21,8 @@ pub(super) struct Side {
     pub(super) ring: Option<Ring>,
     pub(super) enabled: bool,
     pub(super) features: u64,
+    /// Chains on their way to the network; none in the ring to the guest.
+    pub(super) out: Outgoing,
     call: Option<Arc<OwnedFd>>,
 }
 
@@ -29,6 +33,7 @@ pub(super) struct Pair {
     /// From the guest.
     pub(super) tx: Side,
     pub(super) batch: Batch,
+    pub(super) plan: Plan,
     pub(super) armed: bool,
     /// The guest's memory was taken away, and the service has to be told.
     pub(super) lost: bool,
@@ -38,9 +43,16 @@ pub(super) struct Pair {
 impl Pair {
     /// Pair number `at` of the device, with no rings yet.
     pub(super) fn new(at: usize, log: Arc<Log>) -> Self {
-        let side = |number| Side { number, ring: None, enabled: false, features: 0, call: None };
+        let side = |number| Side {
+            number,
+            ring: None,
+            enabled: false,
+            features: 0,
+            out: Outgoing::default(),
+            call: None,
+        };
         let (rx, tx) = (side(2 * at), side(2 * at + 1));
-        Self { rx, tx, batch: Batch::default(), armed: false, lost: false, log }
+        Self { rx, tx, batch: Batch::default(), plan: Plan::default(), armed: false, lost: false, log }
     }
 
     /// The ring of an index of the device.
@@ -49,8 +61,9 @@ impl Pair {
     }
 
     /// Notes that a ring cannot go on, and says so.
-    pub(super) fn fail(&mut self, index: usize, why: Broken) {
-        self.lost |= why == Broken::Lost;
+    pub(super) fn fail(&mut self, index: usize, why: impl Into<Fault>) {
+        let why = why.into();
+        self.lost |= why == Fault::Broken(Broken::Lost);
         let log = Arc::clone(&self.log);
         self.side(index).stop_for(&log, why);
     }
@@ -94,15 +107,20 @@ impl Side {
     /// did not say.
     pub(super) fn start(&mut self, ring: Ring, setup: &RingSetup, guard: &Guard, log: &Log) {
         self.ring = Some(ring);
+        self.out.clear();
         self.call.clone_from(&setup.call);
         (self.enabled, self.features) = (setup.enabled, setup.features);
         self.notify(guard, log);
     }
 
-    /// Lets the ring go, and returns where it stands.
+    /// Lets the ring go, and returns where it stands. What was gathered and not sent is the next
+    /// device's.
     pub(super) fn stop(&mut self) -> Option<u16> {
         self.call = None;
-        self.ring.take().map(|ring| ring.position())
+        let mut ring = self.ring.take()?;
+        ring.ungather(self.out.waiting());
+        self.out.clear();
+        Some(ring.position())
     }
 
     /// Another way to notify the driver, which may have missed something meanwhile.
@@ -121,10 +139,6 @@ impl Side {
         header_len(self.features)
     }
 
-    pub(super) fn merges(&self) -> bool {
-        self.features & feature::MRG_RXBUF != 0
-    }
-
     fn notify(&mut self, guard: &Guard, log: &Log) {
         if let (Some(call), Some(_)) = (&self.call, &self.ring) {
             if let Err(mute) = guard.notify(call) {
@@ -135,6 +149,7 @@ impl Side {
 
     fn stop_for(&mut self, log: &Log, why: impl Display) {
         (self.ring, self.call) = (None, None);
+        self.out.clear();
         log.say(format_args!("ring {} is stopped: {why}", self.number));
     }
 }

@@ -14,13 +14,13 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use xsk_vhost::device::{Offer, Session};
-use xsk_vhost::net::{NetConfig, feature};
-use xsk_vhost::protocol::{self, Channel, Failure};
+use xsk_vhost::protocol::{Channel, Failure};
 
 use super::Shared;
 use super::board::Board;
 use super::endpoint::Endpoint;
 use super::guard::{Guard, Watchdog};
+use super::offer;
 use crate::control::Control;
 use crate::error::{self, Error};
 use crate::lockdown::Role;
@@ -67,7 +67,7 @@ impl Service {
         epoll::add(&kicks, &wake, EventData::new_u64(0), EventFlags::IN | EventFlags::ET).map_err(made)?;
         Ok(Self {
             endpoint: Endpoint::open(spec)?,
-            offer: offer(spec, shared.seats.len()),
+            offer: offer::of(spec, shared.seats.len()),
             once: spec.reconnect == Some(Duration::ZERO),
             shared,
             control,
@@ -113,7 +113,7 @@ impl Service {
                 self.wait(None);
                 continue;
             };
-            self.shared.log.say("a front end is connected");
+            self.shared.log.say(format_args!("a front end is connected (feature set {})", offer::SET));
             let end = self.serve(stream);
             self.shared.log.say(format_args!("the front end is gone: {end}"));
             if self.once {
@@ -204,23 +204,4 @@ impl Connection {
         }
         Ok(())
     }
-}
-
-/// What is offered to every front end.
-fn offer(spec: &VhostSpec, pairs: usize) -> Offer {
-    use protocol::feature as extra;
-    let mut features = feature::VERSION_1 | feature::MRG_RXBUF | feature::EVENT_IDX | feature::INDIRECT_DESC;
-    let mut protocol = extra::REPLY_ACK | extra::BACKEND_REQ | extra::CONFIGURE_MEM_SLOTS | extra::MTU;
-    if pairs > 1 {
-        features |= feature::MQ | feature::CTRL_VQ;
-        protocol |= extra::MQ;
-    }
-    if spec.mac.is_some() || spec.mtu.is_some() || spec.config {
-        protocol |= extra::CONFIG;
-        features |= feature::STATUS;
-    }
-    features |= if spec.mac.is_some() { feature::MAC } else { 0 };
-    features |= if spec.mtu.is_some() { feature::MTU } else { 0 };
-    let config = NetConfig { mac: spec.mac, mtu: spec.mtu, pairs: pairs as u16 };
-    Offer { features, protocol, pairs, config }
 }
