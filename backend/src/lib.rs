@@ -12,6 +12,7 @@ mod control;
 mod counters;
 pub mod cpus;
 mod error;
+mod held_lease;
 mod length;
 mod lockdown;
 mod lost;

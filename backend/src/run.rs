@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use xsk_client::News;
 use xsk_client::proto::{EventKind, exit};
-use xsk_client::{Lease, News};
 use xsk_command::say;
 
 use crate::cli::Cli;
 use crate::control::Control;
 use crate::cpus::while_on;
 use crate::error::{self, Error, OTHER, PROGRAM};
+use crate::held_lease::HeldLease;
 use crate::lockdown;
 use crate::lost::Lost;
 use crate::peer_spec::PeerSpec;
@@ -150,7 +151,7 @@ fn spawn(
 struct Watch {
     control: Arc<Control>,
     signals: Signals,
-    leases: Vec<Lease>,
+    leases: Vec<HeldLease>,
     report: Report,
     lost: Lost,
     workers: Vec<Worker>,
@@ -204,8 +205,8 @@ impl Watch {
     fn look_at_leases(&mut self) -> Result<(), Error> {
         let mut at = 0;
         while let Some(lease) = self.leases.get(at) {
-            let ifname = &lease.granted.ifname;
-            match lease.news(Duration::ZERO) {
+            let ifname = &lease.ifname;
+            match lease.news() {
                 Ok(News::Nothing) => at += 1,
                 Ok(News::Event(event)) => tell(ifname, event.kind, &event.text)?,
                 Ok(News::Ended) => {
@@ -235,7 +236,7 @@ impl Watch {
         let limit = limits.into_iter().flatten().fold(LOOK.as_secs_f64(), f64::min);
         let limit = Duration::try_from_secs_f64(limit).unwrap_or(Duration::ZERO);
         let limit = Timespec::try_from(limit).ok();
-        let leases = self.leases.iter().map(|lease| lease.connection.as_fd());
+        let leases = self.leases.iter().map(AsFd::as_fd);
         let all = self.signals.descriptors().chain(leases).chain([self.control.main_event()]);
         let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         match poll(&mut fds, limit.as_ref()) {
@@ -277,7 +278,8 @@ impl Watch {
 }
 
 fn tell(ifname: &str, kind: EventKind, text: &str) -> Result<(), Error> {
-    let over = |exit, code| Err(Error::new(exit, code, ifname, format!("the lease is over: {text}")));
+    let over =
+        |exit, code| Err(Error::new(exit, code, ifname, format!("{ifname}: the lease is over: {text}")));
     match kind {
         EventKind::Revoked => over(exit::DENIED, "revoked"),
         EventKind::InterfaceGone | EventKind::InterfaceMoved => over(OTHER, "interface-gone"),

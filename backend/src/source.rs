@@ -6,15 +6,16 @@
 use std::ffi::OsStr;
 use std::os::fd::{OwnedFd, RawFd};
 
+use xsk_client::Request;
 use xsk_client::netdev::{Netdev, Options, Place};
 use xsk_client::proto::exit;
-use xsk_client::{Lease, Request};
 use xsk_command::{Patience, link, warnings, with_groups};
 use xsk_netlink::Link;
 use xsk_socket::Unbound;
 
 use crate::cli::Cli;
 use crate::error::{self, Error, PROGRAM};
+use crate::held_lease::{self, HeldLease};
 use crate::{length, sys};
 
 /// A netdev with its sockets, in queue order.
@@ -36,16 +37,25 @@ pub(crate) struct Port {
     pub mode: Option<String>,
     /// The sockets.
     pub sockets: Vec<Unbound>,
-    /// The lease, where the sockets were acquired. It lasts as long as this.
-    pub lease: Option<Lease>,
+    /// The lease, if its connection is known. An acquired one lasts as long as this.
+    pub lease: Option<HeldLease>,
 }
 
 /// The descriptors of a command line.
 pub(crate) struct Taken {
-    /// Each netdev with its sockets, where it names them.
-    pub(crate) netdevs: Vec<(Netdev, Vec<OwnedFd>)>,
+    /// Each netdev with its descriptors.
+    pub(crate) netdevs: Vec<(Netdev, Inherited)>,
     /// The peer's.
     pub(crate) peer: Option<OwnedFd>,
+}
+
+/// The descriptors of a netdev.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+    /// The sockets, if the netdev names them.
+    sockets: Vec<OwnedFd>,
+    /// The connection of their lease, if the environment names it.
+    connection: Option<OwnedFd>,
 }
 
 /// Reads the netdevs and takes over the descriptors that they and the peer name. To be called
@@ -61,16 +71,20 @@ pub(crate) fn read(texts: &[String], peer: Option<RawFd>) -> Result<Taken, Error
         let sockets = options.sockets().map_err(|error| usage(&options.ifname, error.to_string()))?;
         numbers.push(sockets.unwrap_or_default());
     }
-    let mut inherited =
-        sys::adopt(&[numbers.concat(), Vec::from_iter(peer)].concat()).map_err(|(number, error)| {
-            usage("sock-fds", format!("descriptor {number} cannot be used: {error}"))
-                .hint("let xsk-client run start this program, or leave out sock-fds and inhibit")
-        })?;
+    let connections = held_lease::connections_of(&numbers);
+    let all = [numbers.concat(), connections.iter().copied().flatten().collect(), Vec::from_iter(peer)];
+    let mut inherited = sys::adopt(&all.concat()).map_err(|(number, error)| {
+        usage("sock-fds", format!("descriptor {number} cannot be used: {error}"))
+            .hint("let xsk-client run start this program, or leave out sock-fds and inhibit")
+    })?;
     let peer = peer.and_then(|_| inherited.pop());
     let mut netdevs = Vec::new();
-    for (netdev, numbers) in read.into_iter().zip(numbers) {
+    let mut held = inherited.split_off(numbers.iter().map(Vec::len).sum()).into_iter();
+    for ((netdev, numbers), connection) in read.into_iter().zip(numbers).zip(connections) {
         let rest = inherited.split_off(numbers.len());
-        netdevs.push((netdev, std::mem::replace(&mut inherited, rest)));
+        let sockets = std::mem::replace(&mut inherited, rest);
+        let connection = connection.and_then(|_| held.next());
+        netdevs.push((netdev, Inherited { sockets, connection }));
     }
     Ok(Taken { netdevs, peer })
 }
@@ -101,14 +115,14 @@ fn parse(text: &str) -> Result<Netdev, Error> {
 /// There is no such interface, the helper refuses, a descriptor is not a fresh AF_XDP socket.
 pub(crate) fn open(
     options: &Options,
-    inherited: Vec<OwnedFd>,
+    inherited: Inherited,
     cli: &Cli,
     patience: &Patience,
 ) -> Result<Port, Error> {
     if options.sock_fds.is_some() { inherit(options, inherited) } else { ask(options, cli, patience) }
 }
 
-fn inherit(options: &Options, inherited: Vec<OwnedFd>) -> Result<Port, Error> {
+fn inherit(options: &Options, inherited: Inherited) -> Result<Port, Error> {
     let ifname = &options.ifname;
     let found = link(ifname).map_err(|error| error::io(ifname, "ask for the interface", error))?;
     let Link { ifindex, mac, mtu, .. } = found.ok_or_else(|| {
@@ -117,7 +131,7 @@ fn inherit(options: &Options, inherited: Vec<OwnedFd>) -> Result<Port, Error> {
             .hint("list the interfaces of this network namespace: ip link")
     })?;
     let mode = options.mode.map(|mode| mode.to_string());
-    let sockets = fresh(ifname, inherited)?;
+    let sockets = fresh(ifname, inherited.sockets)?;
     let (first_queue, force_copy) = (options.start_queue, options.force_copy);
     Ok(Port {
         ifname: ifname.clone(),
@@ -128,7 +142,7 @@ fn inherit(options: &Options, inherited: Vec<OwnedFd>) -> Result<Port, Error> {
         force_copy,
         mode,
         sockets,
-        lease: None,
+        lease: inherited.connection.map(|connection| HeldLease::inherited(ifname.clone(), connection)),
     })
 }
 
@@ -160,7 +174,7 @@ fn ask(options: &Options, cli: &Cli, patience: &Patience) -> Result<Port, Error>
         force_copy: options.force_copy,
         mode,
         sockets,
-        lease: Some(lease),
+        lease: Some(lease.into()),
     })
 }
 

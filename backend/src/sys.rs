@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketType, sockopt};
 
 /// Takes over inherited descriptors. To be called **once, before this process opens anything
 /// itself**, so that none of the numbers can be one of its own.
@@ -32,6 +33,17 @@ pub(crate) fn adopt(numbers: &[RawFd]) -> Result<Vec<OwnedFd>, (RawFd, io::Error
     // SAFETY: each number is open, stands here once, and by the contract above belongs to nobody
     // else here.
     Ok(numbers.iter().map(|number| unsafe { OwnedFd::from_raw_fd(*number) }).collect())
+}
+
+/// Whether the number is that of an open AF_UNIX socket for packets, as a lease's connection is.
+pub(crate) fn is_connection(number: RawFd) -> bool {
+    if number < 3 {
+        return false;
+    }
+    // SAFETY: the borrow ends with this function; if the number is not open, the calls only fail.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    sockopt::socket_domain(borrowed) == Ok(AddressFamily::UNIX)
+        && sockopt::socket_type(borrowed) == Ok(SocketType::SEQPACKET)
 }
 
 /// The supplementary groups that the other side had when it connected.

@@ -19,6 +19,7 @@ mod endpoint;
 mod error;
 mod hints;
 mod lease;
+pub mod lease_fds;
 pub mod netdev;
 mod plain;
 mod request;

@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use xsk_client::Error;
 use xsk_client::descriptors::{lowered, survive_exec};
+use xsk_client::lease_fds::{self, LeaseFds};
 use xsk_command::Failure;
 
 use super::leased::Leased;
@@ -23,13 +24,15 @@ const NOT_FOUND: u8 = 127;
 pub(super) struct Start {
     pub(super) command: Vec<OsString>,
     pub(super) variables: Vec<(OsString, OsString)>,
+    /// The descriptors of each lease, for a backend that the command starts.
+    leases: Vec<LeaseFds>,
     /// The highest descriptor that it inherits for a lease.
     highest: Option<RawFd>,
 }
 
 impl Start {
     pub(super) fn new(command: Vec<OsString>) -> Self {
-        Self { command, variables: Vec::new(), highest: None }
+        Self { command, variables: Vec::new(), leases: Vec::new(), highest: None }
     }
 
     /// Puts the sockets of a lease into it, and lets them and the lease survive the exec.
@@ -42,6 +45,7 @@ impl Start {
         let numbers: Vec<RawFd> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
         let text = target.netdev().with_sockets(lease.granted.mode, &numbers);
         target.put(&text, &mut self.command, &mut self.variables);
+        self.leases.push(LeaseFds { connection: connection.as_raw_fd(), sockets: numbers });
         for fd in sockets.into_iter().chain([connection]) {
             self.highest = self.highest.max(Some(fd.as_raw_fd()));
             survive_exec(fd).map_err(|errno| Error::system("fcntl", errno))?;
@@ -51,6 +55,9 @@ impl Start {
 
     /// Becomes the command; comes back where that failed.
     pub(super) fn become_it(mut self) -> Failure {
+        if !self.leases.is_empty() {
+            self.variables.push((lease_fds::VARIABLE.into(), lease_fds::text(&self.leases).into()));
+        }
         // The descriptors from 3 on, as podman's --preserve-fds and the like count them.
         if let Some(highest) = self.highest {
             self.variables.push(("XSK_FDS".into(), (highest - 2).to_string().into()));

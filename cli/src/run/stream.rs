@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use xsk_client::descriptors::{above_streams, survive_exec};
+use xsk_client::lease_fds::{self, LeaseFds};
 use xsk_client::netdev::{Options, Place};
 use xsk_client::{Error, Kind};
 
@@ -55,6 +56,8 @@ fn one(
     }
     // QEMU may speak QMP there, or be a terminal.
     process.stdin(Stdio::null()).stdout(Stdio::null());
+    let fds = LeaseFds { connection: lease.connection.as_raw_fd(), sockets: numbers };
+    process.env(lease_fds::VARIABLE, lease_fds::text(&[fds]));
     let keep = lease.sockets.iter().chain([&lease.connection, &backend]).map(AsFd::as_fd).collect::<Vec<_>>();
     process::spawn_detached(&mut process, &keep).map_err(|error| {
         let message = format!("cannot run {}: {error}", program.display());
