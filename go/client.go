@@ -40,7 +40,7 @@ const (
 var ErrEnded = errors.New("the helper closed the connection")
 
 // ErrProtocol is an answer that no helper gives. What came with it is closed.
-var ErrProtocol = errors.New("the helper does not keep to the protocol")
+var ErrProtocol = errors.New("the helper breaks the protocol")
 
 // Lease is sockets in queue order, unbound, in the XSKMAP, close-on-exec. It lasts while a copy of
 // the connection is open, in this process or another.

@@ -123,7 +123,7 @@ impl From<Revoke> for admin::Command {
 fn octal(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err("an octal mode from 0 to 0777 is wanted".to_owned()),
+        _ => Err("expected an octal mode from 0 to 0777".to_owned()),
     }
 }
 

@@ -25,7 +25,7 @@ impl FromStr for Cpus {
             let number = |text: &str| text.parse().ok().filter(|cpu: &usize| *cpu < CpuSet::MAX_CPU);
             match (number(first), number(last)) {
                 (Some(first), Some(last)) if first <= last => cpus.extend(first..=last),
-                _ => return Err(format!("'{part}' is no processor and no range of them")),
+                _ => return Err(format!("'{part}' is neither a processor nor a range of them")),
             }
         }
         Ok(Self(cpus))
@@ -80,7 +80,7 @@ mod tests {
         for (text, part) in
             [("", ""), ("1,", ""), ("3-1", "3-1"), ("a", "a"), ("1-b", "1-b"), ("99999", "99999")]
         {
-            let message = format!("'{part}' is no processor and no range of them");
+            let message = format!("'{part}' is neither a processor nor a range of them");
             assert_eq!(text.parse::<Cpus>(), Err(message), "{text}");
         }
     }

@@ -225,7 +225,7 @@ fn echo(options: &mut Options) -> Result<EchoSpec, String> {
         }
         value.is_some()
     });
-    let parse = |text: &String| text.parse().map_err(|_| format!("'{text}' is no IP address"));
+    let parse = |text: &String| text.parse().map_err(|_| format!("'{text}' is not an IP address"));
     let addresses = texts.iter().map(parse).collect::<Result<_, _>>()?;
     Ok(EchoSpec { addresses, mac: options.take("mac", mac)? })
 }
@@ -359,7 +359,7 @@ mod tests {
             ("reflect,fast=on", "'reflect' has no option 'fast'"),
             ("echo", "'echo' needs ADDR: echo=ADDR"),
             ("echo=", "'echo' needs ADDR: echo=ADDR"),
-            ("echo=10.0.0.256", "'10.0.0.256' is no IP address"),
+            ("echo=10.0.0.256", "'10.0.0.256' is not an IP address"),
             ("echo=10.0.0.2,mac=2:0:0:0:0:1", "bad value '2:0:0:0:0:1' for 'mac' of 'echo'"),
             ("generate,size=59", "bad value '59' for 'size' of 'generate'"),
             ("generate,rate=0", "bad value '0' for 'rate' of 'generate'"),

@@ -101,9 +101,9 @@ fn parse(text: &str) -> Result<Netdev, Error> {
     if netdev.options().map_path.is_some() {
         return Err(usage(
             "map-path",
-            "the map is not taken: it exposes every queue of the interface".to_owned(),
+            "it is refused, since a map exposes every queue of the interface".to_owned(),
         )
-        .hint("leave out map-path and inhibit, and the sockets are acquired from xsk-helper"));
+        .hint("leave out map-path and inhibit, and the sockets come from xsk-helper"));
     }
     netdev.check().map_err(|error| usage(text, error.to_string()))?;
     Ok(netdev)
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn map_path_is_refused_with_the_reason() {
         let message = refusal("af-xdp,ifname=x,inhibit=on,map-path=/sys/fs/bpf/m");
-        assert!(message.contains("it exposes every queue of the interface"), "{message}");
+        assert!(message.contains("a map exposes every queue of the interface"), "{message}");
     }
 
     #[test]

@@ -78,12 +78,8 @@ impl Conversation {
 }
 
 fn protocol(name: &str, what: &str) -> Error {
-    Error::new(
-        Kind::Protocol,
-        name,
-        format!("the helper behind {name} does not keep to the protocol: {what}"),
-    )
-    .hint("client and helper should be of one version: xsk-client --version; xsk-helper --version")
+    Error::new(Kind::Protocol, name, format!("the helper behind {name} breaks the protocol: {what}"))
+        .hint("client and helper should be of one version: xsk-client --version; xsk-helper --version")
 }
 
 fn failed(name: &str, errno: Errno) -> Error {

@@ -129,7 +129,7 @@ fn not_started(path: &Path, error: io::Error) -> Error {
         _ if Errno::from_io_error(&error) == Some(Errno::NOEXEC) => Error::new(
             Kind::NotInstalled,
             path.display().to_string(),
-            format!("{} is not a program of this machine's: {error}", path.display()),
+            format!("{} is not a program for this machine: {error}", path.display()),
         ),
         // The client's own want, of descriptors or processes: no word about the helper.
         _ => Error::system(&format!("starting {}", path.display()), error),

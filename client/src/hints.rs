@@ -29,7 +29,7 @@ pub(crate) fn socket(path: &Path, errno: Errno) -> Error {
         Errno::TIMEDOUT => error(format!("{path} accepts no connection: too many are waiting"))
             .hint("try again, or: systemctl status 'xsk-helper@*'"),
         Errno::NAMETOOLONG => error(format!("the path {path} is too long for a socket (107 bytes at most)"))
-            .hint("name it from a folder nearer: cd to it, and --socket ./NAME"),
+            .hint("use a shorter path: cd to its folder, and --socket ./NAME"),
         errno => error(format!("cannot connect to {path}: {}", std::io::Error::from(errno)))
             .hint("see the helper: systemctl status xsk-helper.socket"),
     }

@@ -61,7 +61,11 @@ pub fn news(connection: BorrowedFd<'_>, timeout: Duration) -> Result<News, Error
     };
     match plain::decode(&packet.bytes) {
         Ok(Reply::Event(event)) => Ok(News::Event(event)),
-        _ => Err(Error::new(Kind::Protocol, "lease", "the lease's keeper said something unintelligible")),
+        _ => Err(Error::new(
+            Kind::Protocol,
+            "lease",
+            "the lease's keeper sent a message that cannot be decoded",
+        )),
     }
 }
 

@@ -38,7 +38,7 @@ fn missing(granted: &Granted) -> Option<String> {
     (!filter.all_groups).then(|| {
         format!(
             "{ifname}: warning: it lets in no frames for groups, so IPv6 neighbour discovery and mDNS do not reach a \
-             guest; the rule has to say allmulti = true"
+             guest; the rule must say allmulti = true"
         )
     })
 }

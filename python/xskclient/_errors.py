@@ -23,7 +23,7 @@ class TimedOut(Error, TimeoutError):
 
 
 class ProtocolError(Error):
-    """The helper does not keep to the protocol. Whatever came with its answer is closed."""
+    """The helper breaks the protocol. Whatever came with its answer is closed."""
 
 
 class Refused(Error):

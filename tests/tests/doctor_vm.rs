@@ -40,7 +40,8 @@ fn a_card_with_rss_and_vlan_offload() {
     }
     let said = doctor(&lab, name);
     said.ok("native", "native XDP");
-    let message = "rx-vlan-offload is on: the tag is taken out of the frame, and a guest does not see it";
+    let message =
+        "rx-vlan-offload is on: the card removes the tag from the frame, and a guest does not see it";
     mended(&lab, &said.has("note", "vlan", message, &format!("sudo ethtool -K {name} rxvlan off")));
     let message = "RSS spreads flows over 2 of 2 queues: a guest sees its own queues' share only, unless it has all of \
                    them (queues=2)";
@@ -69,7 +70,7 @@ fn a_virtio_card() {
     said.ok("virtio", "the guest offloads are off, or the driver can turn them off for XDP");
     said.ok("queues", "2 to receive");
     lab.channels(&nic, 1);
-    doctor(&lab, &nic.ifname).ok("flows", "every frame comes by the one queue");
+    doctor(&lab, &nic.ifname).ok("flows", "every frame arrives on the only queue");
     lab.no_helpers_but(&[]);
 }
 
@@ -86,7 +87,7 @@ fn a_bond_and_its_port() {
     ip(&["link", "set", "bond1", "up"]);
     let said = doctor(&lab, "bond1");
     let message = "skb mode: a bond takes native XDP and delivers nothing to sockets then";
-    said.has("note", "native", message, "take an interface that is no bond, if it has to be fast");
+    said.has("note", "native", message, "for speed, use an interface that is not a bond");
     let message = "a port of bond1 (bond), which does not see these queues' frames";
     let mend = "sudo ip link set eth1 nomaster";
     mended(&lab, &doctor(&lab, &veth.ifname).has("note", "upper", message, mend));

@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use xsk_tests::lab::{Cmd, HELPER, Lab, POLICY, SOON};
 
 const SETTING: &str = "/etc/xsk-helper/editor";
-const BEFORE: &str = "[[allow]]\nusers = [1]\ninterfaces = [\"a\"]\n";
+const BEFORE: &str = "[[allow]]\nusers = [1]\ninterfaces = [\"a\"]\nlinger_seconds = 0\n";
 
 /// `edit-policy` with an editor that is a script, to which the file is `$1`.
 fn edit(lab: &Lab, name: &str, script: &str) -> Cmd {
@@ -74,7 +74,7 @@ fn what_cannot_be_used_is_not_saved() {
     }
     edit(&lab, "ends", "exit 3").run(SOON).exits(78).err_has("nothing was changed");
     stays();
-    edit(&lab, "gone", "rm \"$1\"").run(SOON).exits(78).err_has("took");
+    edit(&lab, "gone", "rm \"$1\"").run(SOON).exits(78).err_has("removed");
     stays();
     let said = edit(&lab, "idle", "true").run(SOON).ok().stdout;
     assert!(said.contains("unchanged"), "{said}");
@@ -112,7 +112,7 @@ fn a_new_file_of_policy_d_and_no_other_file() {
     assert_eq!(files("/etc/xsk-helper/policy.d"), ["10-a.toml"]);
     let found = fs::metadata("/etc/xsk-helper/policy.d/10-a.toml").unwrap();
     assert_eq!((found.uid(), found.mode() & 0o7777), (0, 0o644));
-    edit(&lab, "other", "true").arg("/etc/passwd").run(SOON).exits(78).err_has("no file of the policy");
+    edit(&lab, "other", "true").arg("/etc/passwd").run(SOON).exits(78).err_has("not a file of the policy");
 }
 
 #[test]
@@ -130,5 +130,5 @@ fn the_environment_names_an_editor_only_where_root_says_so() {
     let said = lab.cmd(HELPER).arg("edit-policy").env("EDITOR", &evil).run(SOON).ok().stdout;
     assert!(said.contains("evil"), "{said}");
     fs::set_permissions(SETTING, fs::Permissions::from_mode(0o666)).unwrap();
-    lab.cmd(HELPER).arg("edit-policy").run(SOON).exits(78).err_has("not root's alone");
+    lab.cmd(HELPER).arg("edit-policy").run(SOON).exits(78).err_has("does not belong to root alone");
 }

@@ -264,7 +264,7 @@ fn what_the_other_end_leaves_undone_is_said_before_the_start() {
     let veth = lab.veth(1);
     visible_cable();
     lab.allow("*");
-    let checksums = "eth9: warning: far9, the other end, leaves checksums to be filled in, which a guest drops: sudo \
+    let checksums = "eth9: warning: far9, the other end, sends frames without their checksums, and a guest drops them: sudo \
                      ethtool -K far9 tx off\n";
     let segments = "eth9: warning: far9, the other end, sends segments unsplit, and skb mode drops those: sudo ethtool \
                     -K far9 tso off gso off tx-udp-segmentation off\n";
@@ -282,8 +282,7 @@ fn what_the_other_end_leaves_undone_is_said_before_the_start() {
     let mended = said("af-xdp,id=n0,ifname=eth9,mode=skb");
     assert!(!mended.contains("far9, the other end, leaves checksums"), "{mended}");
     let elsewhere = said(&netdev(&veth.ifname));
-    let unseen = "eth1: warning: the other end is in another network namespace: whether it fills in checksums is not to \
-                  be seen from here: in the other end's network namespace: ethtool -K PEER tx off\n";
+    let unseen = "eth1: warning: the other end is in another network namespace: whether it fills in checksums cannot be seen from here: in the other end's network namespace: ethtool -K PEER tx off\n";
     assert!(elsewhere.contains(unseen), "{elsewhere}");
     lab.nothing_left("eth9", &[]);
 }

@@ -22,8 +22,7 @@ fn who_holds_one_queue_of_four_is_told() {
     let ifname = &veth.ifname;
     let one = run(&lab, "-netdev", &netdev(&veth, ""));
     let warning = format!(
-        "xsk-client: warning: {ifname} has 4 queues and you hold 1: what comes by the others does not reach the \
-         command; take them all with queues=all\n"
+        "xsk-client: warning: {ifname} has 4 queues and you hold 1: frames on the others do not reach the command; take them all with queues=all\n"
     );
     assert!(one.stderr.contains(&warning), "{one:?}");
     let two = [netdev(&veth, ",queues=2"), netdev(&veth, ",queues=2,start-queue=2").replace("n0", "n1")];

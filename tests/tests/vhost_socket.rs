@@ -56,7 +56,7 @@ fn what_is_there_already_is_left_alone() {
     std::fs::write(&target, "mine").unwrap();
     symlink(&target, &path).unwrap();
     let said = refusal(&lab, &veth, &peer, 78);
-    assert!(said.contains("there is something else at this path"), "{said}");
+    assert!(said.contains("what is at this path is not a socket"), "{said}");
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "mine").unwrap();
     refusal(&lab, &veth, &peer, 78);
@@ -70,7 +70,7 @@ fn what_is_there_already_is_left_alone() {
     let (device, _path) = lab.vhost(&veth, "");
     let other = lab.veth(1);
     let said = refusal(&lab, &other, &peer, 75);
-    assert!(said.contains("somebody listens at this path already"), "{said}");
+    assert!(said.contains("another process already listens at this path"), "{said}");
     device.kill();
     lab.nothing_left(&veth.ifname, &[]);
     lab.nothing_left(&other.ifname, &[]);

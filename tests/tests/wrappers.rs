@@ -42,8 +42,7 @@ fn what_would_close_the_sockets_is_refused_before_anything_is_acquired() {
             let cmd = run(&lab).arg("--").args(&wrapper).arg(&closer).words("qemu-system-x86_64 -netdev");
             let done = cmd.arg(netdev(&veth)).run(SOON).exits(125);
             let sentence = format!(
-                "xsk-client: {name} passes no descriptor above 2 on, so that the sockets would be lost: put it before \
-                 xsk-client\n"
+                "xsk-client: {name} closes every descriptor above 2, so the sockets would be lost: put it before xsk-client\n"
             );
             assert!(done.stderr.starts_with(&sentence) && done.stdout.is_empty(), "{done:?}");
         }
@@ -69,7 +68,7 @@ fn start_stop_daemon_is_refused_where_it_closes() {
     };
     let done = daemon("").ok();
     assert!(done.stdout.starts_with("socket:["), "{done:?}");
-    assert!(daemon("-b").exits(125).stderr.contains("start-stop-daemon passes no descriptor above 2 on"));
+    assert!(daemon("-b").exits(125).stderr.contains("start-stop-daemon closes every descriptor above 2"));
     daemon("-b --no-close").ok();
 }
 

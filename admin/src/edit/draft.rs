@@ -30,7 +30,7 @@ impl Draft {
     /// What was made of it. An editor may have put another file in its place.
     pub(super) fn text(&self) -> Result<String, Refused> {
         let place = self.0.display().to_string();
-        let gone = || refused(Code::Policy, &place, format!("the editor took {place} away"), "");
+        let gone = || refused(Code::Policy, &place, format!("the editor removed {place}"), "");
         read(&self.0)?.map(|(text, _)| text).ok_or_else(gone)
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn edit(file: Option<&Path>, environment: &Environment) -> Result<(),
     };
     target.is_unchanged()?;
     draft.replace(&target, &text)?;
-    println!("{}: saved; requests from now on are decided by it", path.display());
+    println!("{}: saved; it applies to requests from now on", path.display());
     Ok(())
 }
 
@@ -84,7 +84,7 @@ fn path(file: Option<&Path>) -> Result<PathBuf, Refused> {
     if further || path == Path::new(POLICY) {
         return Ok(path);
     }
-    let message = format!("{} is no file of the policy", file.display());
+    let message = format!("{} is not a file of the policy", file.display());
     let hint = format!("those are {POLICY} and {FOLDER}/NAME.toml");
     Err(refused(Code::Policy, file.display().to_string(), message, hint))
 }

@@ -108,8 +108,11 @@ pub(super) fn trusted(path: &Path, found: &Metadata) -> Result<(), Refused> {
         return Ok(());
     }
     let place = path.display();
-    let message =
-        format!("{place} is not root's alone (uid {}, mode {:04o})", found.uid(), found.mode() & 0o7777);
+    let message = format!(
+        "{place} does not belong to root alone (uid {}, mode {:04o})",
+        found.uid(),
+        found.mode() & 0o7777
+    );
     let hint = format!("chown root {place} && chmod go-w {place}");
     Err(refused(Code::Policy, place.to_string(), message, hint))
 }

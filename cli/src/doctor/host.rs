@@ -117,7 +117,7 @@ pub(super) fn guard(verdict: Option<&Verdict>) -> Finding {
 pub(super) fn memlock(qemu: &str, verdict: Option<&Verdict>) -> Finding {
     let path = programs::resolve(qemu.as_ref()).unwrap_or_default();
     if limits::exempt(&path) {
-        return Finding::ok("memlock", "the limit is moot: CAP_IPC_LOCK");
+        return Finding::ok("memlock", "the limit does not apply: CAP_IPC_LOCK");
     }
     let by_policy = verdict.map_or(0, |verdict| verdict.memlock_max);
     match limits::memlock().1 {
@@ -132,7 +132,7 @@ pub(super) fn memlock(qemu: &str, verdict: Option<&Verdict>) -> Finding {
         Some(limit) => Finding::note(
             "memlock",
             format!(
-                "{} KiB may be locked; QEMU's af-xdp needs {} MiB a queue (xsk-backend less than 1 MiB)",
+                "{} KiB may be locked; QEMU's af-xdp needs {} MiB per queue (xsk-backend less than 1 MiB)",
                 limit >> 10,
                 QEMU_QUEUE >> 20
             ),

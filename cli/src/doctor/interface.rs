@@ -26,7 +26,7 @@ pub(super) fn findings(ifname: &str, ours: &[u32]) -> Vec<Finding> {
             vec![fail(
                 Code::NotEthernet,
                 message,
-                "take another interface: ip link shows those of type link/ether",
+                "use another interface: ip link shows those of type link/ether",
             )]
         }
         Ok(Some(nic)) => all(&nic, ours),
@@ -83,7 +83,7 @@ fn mtu(nic: &Nic) -> Finding {
         let peer = nic.other.as_ref().filter(|peer| nic.is_veth() && peer.mtu > VETH_PEER_MTU);
         return peer.map_or_else(|| Finding::ok("mtu", format!("{mtu} bytes")), mtu_of_peer);
     }
-    let message = format!("{mtu} bytes: QEMU would lose frames over {SINGLE_BUFFER} bytes without a word");
+    let message = format!("{mtu} bytes: QEMU would silently lose frames over {SINGLE_BUFFER} bytes");
     let kind = Kind::Refused(Code::MtuTooLarge);
     Finding::fail("mtu", kind, message, format!("sudo ip link set {} mtu 1500", nic.name()))
 }
@@ -103,7 +103,7 @@ fn program(nic: &Nic, ours: &[u32]) -> Finding {
     match programs.iter().find(foreign).or(programs.first()).map(|program| program.prog_id) {
         None => Finding::ok("program", "no XDP program is on it"),
         Some(id) if ours.contains(&id) => {
-            Finding::ok("program", format!("XDP program {id} is on it, the helper's"))
+            Finding::ok("program", format!("the helper's XDP program {id} is on it"))
         }
         Some(id) => Finding::note(
             "program",
@@ -112,8 +112,7 @@ fn program(nic: &Nic, ours: &[u32]) -> Finding {
             ),
             format!(
                 "sudo bpftool net show dev {name}; then, by what put it there: sudo xdp-loader unload {name} --all \
-                 (libxdp), sudo ip link set dev {name} xdp off (ip; in skb mode: xdpgeneric off), or end who holds \
-                 its link (sudo bpftool link show)"
+                 (libxdp), sudo ip link set dev {name} xdp off (ip; in skb mode: xdpgeneric off), or end the process that holds its link (sudo bpftool link show)"
             ),
         ),
     }

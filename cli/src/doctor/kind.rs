@@ -21,8 +21,8 @@ pub(super) fn findings(nic: &Nic) -> Vec<Finding> {
 }
 
 fn bridge(nic: &Nic) -> Option<Finding> {
-    let message = "a bridge: what passes between its ports does not come by here";
-    let mend = format!("take one of its ports: bridge link show master {}", nic.name());
+    let message = "a bridge: frames between its ports do not pass here";
+    let mend = format!("use one of its ports: bridge link show master {}", nic.name());
     (nic.link.kind == "bridge").then(|| Finding::note("bridge", message, mend))
 }
 
@@ -47,8 +47,7 @@ fn function(nic: &Nic) -> Option<Finding> {
         physical.join("net").read_dir().ok().and_then(|mut all| Some(all.next()?.ok()?.file_name()));
     let Some(above) = interface.map(|name| name.to_string_lossy().into_owned()) else {
         let message = format!(
-            "virtual function {number} of a card that is not to be seen from here, nor whether it may send from other \
-             addresses"
+            "virtual function {number} of a card that cannot be seen from here; whether it may send from other addresses is not known"
         );
         let mend =
             format!("where the physical function PF is: ip link set PF vf {number} trust off spoofchk on");
@@ -61,8 +60,7 @@ fn function(nic: &Nic) -> Option<Finding> {
             Finding::ok("vf", format!("{whose}: not trusted, checked for spoofing"))
         }
         state => {
-            let doubt =
-                if state.is_some() { "it may" } else { "it is not to be seen from here whether it may" };
+            let doubt = if state.is_some() { "it may" } else { "it cannot be seen from here whether it may" };
             let message = format!("{whose}: {doubt} send from other addresses or receive for them");
             let mend = format!("sudo ip link set {above} vf {number} trust off spoofchk on");
             Finding::note("vf", message, mend)

@@ -62,7 +62,7 @@ fn all(args: &DoctorArgs) -> Vec<Finding> {
 fn of_interface(ifname: String, programs: Vec<u32>) -> Vec<Finding> {
     let name = ifname.clone();
     in_time(move || interface::findings(&name, &programs)).unwrap_or_else(|| {
-        let message = format!("the kernel says nothing of {ifname} within two seconds");
+        let message = format!("the kernel says nothing about {ifname} within two seconds");
         vec![Finding::fail(
             "interface",
             Kind::Timeout,

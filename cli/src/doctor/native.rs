@@ -37,7 +37,7 @@ const ZERO_COPYING: [&str; 6] = ["i40e", "ice", "igc", "ixgbe", "mlx5_core", "st
 /// Drivers that take a program and drop what it redirects (`ixgbevf_run_xdp`, `nicvf_xdp_rx`).
 const DROPPING: [&str; 2] = ["ixgbevf", "nicvf"];
 
-const SLOWER: &str = "nothing to be done: mode=skb is taken by itself, and is slower";
+const SLOWER: &str = "nothing to do: skb mode is chosen automatically, and is slower";
 
 /// What becomes of an XSK program in native mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,11 +89,11 @@ impl Native {
     }
 
     pub(super) fn finding(self, nic: &Nic) -> Finding {
-        let source = if self.told { "" } else { ", by a table of drivers: this kernel does not tell" };
+        let source = if self.told { "" } else { ", by a table of drivers, since this kernel does not say" };
         match self.way {
             _ if self.undelivered == Some(Undelivered::Bond) => {
                 let message = "skb mode: a bond takes native XDP and delivers nothing to sockets then";
-                Finding::note("native", message, "take an interface that is no bond, if it has to be fast")
+                Finding::note("native", message, "for speed, use an interface that is not a bond")
             }
             Way::None => lacks(nic, source),
             Way::Deaf if self.undelivered.is_some() => {
@@ -148,7 +148,10 @@ mod tests {
     #[test]
     fn the_kernel_is_believed_before_the_table() {
         let mut nic = Nic { driver: "ixgbe".into(), ..Nic::default() };
-        assert_eq!(said(&nic), "native XDP, zero-copy, by a table of drivers: this kernel does not tell");
+        assert_eq!(
+            said(&nic),
+            "native XDP, zero-copy, by a table of drivers, since this kernel does not say"
+        );
         nic.xdp = Some(Features(0x23));
         assert_eq!(said(&nic), "native XDP, frags");
         nic.xdp = Some(Features(0));

@@ -23,7 +23,8 @@ fn joining(nic: &Nic, check: &'static str, feature: &str, option: &str) -> Optio
 
 /// A veth takes no tag out; its other end leaves it beside the frame.
 fn vlan(nic: &Nic) -> Option<Finding> {
-    let message = "rx-vlan-offload is on: the tag is taken out of the frame, and a guest does not see it";
+    let message =
+        "rx-vlan-offload is on: the card removes the tag from the frame, and a guest does not see it";
     let mend = format!("sudo ethtool -K {} rxvlan off", nic.name());
     let bad = nic.has("rx-vlan-hw-parse") && !nic.is_veth();
     bad.then(|| Finding::note("vlan", message, mend))

@@ -24,7 +24,8 @@ pub(super) fn findings(nic: &Nic, skb: bool) -> Vec<Finding> {
     };
     let on = |feature: &str| features.contains(feature);
     let mut findings = vec![if on(FILLED_IN_LATER) {
-        let message = format!("{peer}, the other end, leaves checksums to be filled in, which a guest drops");
+        let message =
+            format!("{peer}, the other end, sends frames without their checksums, and a guest drops them");
         Finding::note(CHECKSUMS, message, format!("sudo ethtool -K {peer} tx off"))
     } else {
         Finding::ok(CHECKSUMS, format!("{peer}, the other end, fills them in"))
@@ -54,7 +55,7 @@ fn unseen(skb: bool) -> Vec<Finding> {
     let elsewhere = "the other end is in another network namespace: whether it";
     let mend = |options: &str| format!("in the other end's network namespace: ethtool -K PEER {options}");
     let note = |check, does: &str, options: &str| {
-        Finding::note(check, format!("{elsewhere} {does} is not to be seen from here"), mend(options))
+        Finding::note(check, format!("{elsewhere} {does} cannot be seen from here"), mend(options))
     };
     let checksums = note(CHECKSUMS, "fills in checksums", "tx off");
     let segments = skb.then(|| note("segments", "splits segments, as skb mode needs it,", "tso off gso off"));

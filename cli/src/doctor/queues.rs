@@ -16,7 +16,7 @@ pub(super) fn numbers(nic: &Nic) -> Finding {
         ),
         None => {
             let message = format!(
-                "allocated: {} to receive, {} to send; those in use are not to be seen from here",
+                "allocated: {} to receive, {} to send; those in use cannot be seen from here",
                 allocated.0, allocated.1
             );
             Finding::ok("queues", message)
@@ -28,7 +28,7 @@ pub(super) fn numbers(nic: &Nic) -> Finding {
 pub(super) fn flows(nic: &Nic) -> Finding {
     let receives = nic.receives().unwrap_or(nic.link.rx_queues);
     if receives < 2 {
-        return Finding::ok("flows", "every frame comes by the one queue");
+        return Finding::ok("flows", "every frame arrives on the only queue");
     }
     let Some(spread) = &nic.spread else { return unspread(nic, receives) };
     if let (1, Some(only)) = (spread.len(), spread.first()) {

@@ -38,9 +38,10 @@ fn may_lock(qmp: &Qmp, need: u64) -> Result<(), Error> {
         return Ok(());
     }
     let message = format!(
-        "QEMU (process {pid}) may lock {} MiB and needs {} MiB with this netdev; it would not survive it",
-        limit >> 20,
-        need >> 20
+        "QEMU (process {pid}) needs {} MiB of locked memory with this netdev but may lock only {} MiB; \
+         it would crash",
+        need >> 20,
+        limit >> 20
     );
     Err(Error::new(Kind::Memlock, "RLIMIT_MEMLOCK", message)
         .hint(format!("sudo prlimit --pid {pid} --memlock={need}:{need}")))

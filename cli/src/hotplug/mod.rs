@@ -167,7 +167,7 @@ pub(crate) fn detach(args: &DetachArgs) -> Outcome {
     closed.map_err(|error| {
         error.or_hint("the netdev is gone; it was not attached by this command, or not over this socket")
     })?;
-    println!("{}: gone from QEMU, and its lease is over", args.id);
+    println!("{}: removed from QEMU, and its lease has ended", args.id);
     Ok(0)
 }
 

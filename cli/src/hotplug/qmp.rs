@@ -99,7 +99,7 @@ impl Qmp {
             match event.get("event").and_then(Value::as_str) {
                 Some("DEVICE_DELETED") if of => return Ok(()),
                 Some("DEVICE_UNPLUG_GUEST_ERROR") if of => {
-                    return Err(self.failed(&format!("the guest refuses to let {device} go")));
+                    return Err(self.failed(&format!("the guest refuses to release {device}")));
                 }
                 _ => {}
             }
@@ -154,7 +154,7 @@ fn not_let_go(error: Error, device: &str) -> Error {
         Kind::Timeout => Error::new(
             Kind::Timeout,
             device,
-            format!("the guest has not let {device} go in time; nothing else was done"),
+            format!("the guest has not released {device} in time; nothing else was changed"),
         )
         .hint("try again when the guest has booted, or with a longer --wait"),
         _ => error,

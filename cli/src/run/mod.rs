@@ -88,7 +88,7 @@ fn check_closer(plan: &Plan, programs: &Programs) -> Result<(), Error> {
     match &programs.closer {
         Some(closer) if !plan.targets.is_empty() => {
             let message = format!(
-                "{closer} passes no descriptor above 2 on, so that the sockets would be lost: put it before xsk-client"
+                "{closer} closes every descriptor above 2, so the sockets would be lost: put it before xsk-client"
             );
             Err(Error::new(Kind::Usage, closer, message)
                 .hint(format!("{closer} ... xsk-client run -- COMMAND...")))

@@ -31,12 +31,12 @@ fn sentence(nic: &Nic, held: &BTreeSet<u32>) -> Option<String> {
     let (name, first, own) = (nic.name(), held.first()?, held.len());
     let steer = if nic.spread.is_some() {
         let start = if *first == 0 { String::new() } else { format!(" start {first}") };
-        format!("; or have them all come by yours: sudo ethtool -X {name}{start} equal {own}")
+        format!("; or steer them all to yours: sudo ethtool -X {name}{start} equal {own}")
     } else {
         String::new()
     };
     Some(format!(
-        "{name} has {count} queues and you hold {own}: what comes by the others does not reach the command; take them \
+        "{name} has {count} queues and you hold {own}: frames on the others do not reach the command; take them \
          all with queues=all{steer}"
     ))
 }

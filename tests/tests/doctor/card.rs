@@ -41,7 +41,7 @@ fn a_virtual_function_is_its_physical_ones_to_confine() {
     doctor(&lab, "eth1").has(
         "note",
         "vf",
-        "virtual function 3 of a card that is not to be seen from here, nor whether it may send from other addresses",
+        "virtual function 3 of a card that cannot be seen from here; whether it may send from other addresses is not known",
         "where the physical function PF is: ip link set PF vf 3 trust off spoofchk on",
     );
     fs::create_dir_all(physical.join("net/eth8")).unwrap();
@@ -50,7 +50,7 @@ fn a_virtual_function_is_its_physical_ones_to_confine() {
     said.has(
         "note",
         "vf",
-        "virtual function 3 of eth8: it is not to be seen from here whether it may send from other addresses or receive \
+        "virtual function 3 of eth8: it cannot be seen from here whether it may send from other addresses or receive \
          for them",
         "sudo ip link set eth8 vf 3 trust off spoofchk on",
     );

@@ -73,7 +73,7 @@ fn an_mtu_that_no_buffer_holds() {
     let said = doctor(&lab, "eth1");
     said.exits(78);
     said.lacks("policy");
-    let message = "9000 bytes: QEMU would lose frames over 3840 bytes without a word";
+    let message = "9000 bytes: QEMU would silently lose frames over 3840 bytes";
     mended(&lab, &said.has("fail", "mtu", message, "sudo ip link set eth1 mtu 1500"));
     let said = doctor(&lab, "eth1");
     said.ok("mtu", "1500 bytes");
@@ -93,7 +93,7 @@ fn somebody_elses_program() {
         "program",
         &format!("XDP program {id} is on it, and it is not known to be the helper's; another one's has to go"),
         "sudo bpftool net show dev eth1; then, by what put it there: sudo xdp-loader unload eth1 --all (libxdp), \
-         sudo ip link set dev eth1 xdp off (ip; in skb mode: xdpgeneric off), or end who holds its link (sudo bpftool \
+         sudo ip link set dev eth1 xdp off (ip; in skb mode: xdpgeneric off), or end the process that holds its link (sudo bpftool \
          link show)",
     );
     lab.cmd("ip").args(["link", "set", "dev", "eth1", "xdp", "off"]).run(SOON).ok();
@@ -103,7 +103,7 @@ fn somebody_elses_program() {
     let mut holder = holder.arg("echo held; exec sleep 60").start();
     holder.says("held", SOON);
     let said = doctor(&lab, "eth1");
-    said.ok("program", "is on it, the helper's");
+    said.ok("program", "the helper's XDP program");
     said.ok("helper", "leases that you can see: 1");
     drop(holder);
     lab.nothing_left("eth1", &[]);
@@ -124,7 +124,7 @@ fn flows_that_go_to_queues_which_a_guest_does_not_have() {
     );
     mended(&lab, &mend);
     let said = doctor(&lab, "eth1");
-    said.ok("flows", "every frame comes by the one queue");
+    said.ok("flows", "every frame arrives on the only queue");
     said.ok("queues", "1 to receive, 1 to send (allocated: 4, 4)");
     said.ok("native", "native XDP");
     lab.no_helpers_but(&[]);
@@ -149,7 +149,7 @@ fn the_other_ends_offloads() {
     let lab = lab!();
     cable(&lab, "1");
     let said = doctor(&lab, "eth1");
-    let message = "far1, the other end, leaves checksums to be filled in, which a guest drops";
+    let message = "far1, the other end, sends frames without their checksums, and a guest drops them";
     mended(&lab, &said.has("note", "checksums", message, "sudo ethtool -K far1 tx off"));
     let message = "far1, the other end, leaves VLAN tags beside the frame, where they are lost";
     mended(&lab, &said.has("note", "vlan", message, "sudo ethtool -K far1 txvlan off"));
@@ -170,15 +170,14 @@ fn the_other_ends_offloads() {
     doctor(&lab, &veth.ifname).has(
         "note",
         "checksums",
-        "the other end is in another network namespace: whether it fills in checksums is not to be seen from here",
+        "the other end is in another network namespace: whether it fills in checksums cannot be seen from here",
         "in the other end's network namespace: ethtool -K PEER tx off",
     );
     let program = lab.stranger(&veth.ifname, Way::Netlink, SKB);
     doctor(&lab, &veth.ifname).has(
         "note",
         "segments",
-        "the other end is in another network namespace: whether it splits segments, as skb mode needs it, is not to be \
-         seen from here",
+        "the other end is in another network namespace: whether it splits segments, as skb mode needs it, cannot be seen from here",
         "in the other end's network namespace: ethtool -K PEER tso off gso off",
     );
     drop(program);
@@ -219,8 +218,8 @@ fn devices_on_top_of_devices() {
     ip(&["link", "del", "mv1"]);
     ip(&["link", "add", "br1", "type", "bridge"]);
     ip(&["link", "set", "eth1", "master", "br1"]);
-    let message = "a bridge: what passes between its ports does not come by here";
-    doctor(&lab, "br1").has("note", "bridge", message, "take one of its ports: bridge link show master br1");
+    let message = "a bridge: frames between its ports do not pass here";
+    doctor(&lab, "br1").has("note", "bridge", message, "use one of its ports: bridge link show master br1");
     let message = "a port of br1 (bridge), which does not see these queues' frames";
     let mend = doctor(&lab, "eth1").has("note", "upper", message, "sudo ip link set eth1 nomaster");
     mended(&lab, &mend);

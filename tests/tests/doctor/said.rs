@@ -155,7 +155,7 @@ impl Said {
 /// What doctor says of the source of what drivers can do.
 pub(crate) fn source(lab: &Lab, ifname: &str) -> &'static str {
     match netdev::knows(lab.ifindex(ifname), 0) {
-        Knows::Nothing => ", by a table of drivers: this kernel does not tell",
+        Knows::Nothing => ", by a table of drivers, since this kernel does not say",
         _ => "",
     }
 }

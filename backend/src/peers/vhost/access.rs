@@ -111,14 +111,14 @@ fn remove_stale(path: &Path, own: u32) -> Result<(), Error> {
     let object = path.display().to_string();
     let new = |status, code, message| Error::new(status, code, &object, format!("{object}: {message}"));
     if !metadata.file_type().is_socket() || metadata.uid() != own {
-        let error = new(exit::CONFIGURATION, "path-taken", "there is something else at this path");
+        let error = new(exit::CONFIGURATION, "path-taken", "what is at this path is not a socket");
         return Err(error.hint("choose another path, or remove it"));
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path).map_err(|error| error::io(&object, "remove the old socket", error))
         }
-        _ => Err(new(exit::BUSY, "busy", "somebody listens at this path already")),
+        _ => Err(new(exit::BUSY, "busy", "another process already listens at this path")),
     }
 }
 
