@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-helper-admin`: what `xsk-helper` executes where it is given arguments. It is never setuid,
-//! so what it is made of, a parser of arguments above all, is nothing that an ordinary user can
-//! reach. The work itself is the helper's library's; a library this is for the man page.
+//! `xsk-helper-admin`: what `xsk-helper` executes when it is given arguments. It is never setuid,
+//! so an ordinary user cannot reach what it is made of, above all a parser of arguments. The
+//! helper's library does the work. This crate is a library for the sake of the man page.
 #![forbid(unsafe_code)]
 
 pub mod cli;

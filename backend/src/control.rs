@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How the main thread ends the queue threads and how they end it: a flag beside an eventfd that is
-//! never read, so that whoever polls it, before or after, sees the end.
+//! How the main thread ends the queue threads, and they end it: a flag beside an eventfd that is
+//! never read, so that every thread that polls it, before or after, sees the end.
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

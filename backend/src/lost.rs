@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames that vanish for their length: received ones that no buffer holds, and those to be sent
-//! that the interface does not take. It is said on standard error, once a queue and direction: a
-//! guest sees only that some connections stand still.
+//! Frames that are lost because of their length: received frames that fit no buffer, and frames to
+//! send that the interface does not take. This is reported on standard error once per queue and
+//! direction, since a guest only sees that some connections stall.
 #![forbid(unsafe_code)]
 
 use xsk_command::say;

@@ -118,7 +118,7 @@ fn cpu(cli: &Cli, at: usize) -> Option<usize> {
 }
 
 /// The frames that each of `queues` may have, so that the first ones do not take what the last one
-/// needs: an even share of the locked-memory limit, which CAP_IPC_LOCK makes moot.
+/// needs: an even share of the locked-memory limit, which CAP_IPC_LOCK lifts.
 fn share(cli: &Cli, queues: usize) -> u32 {
     let moot =
         rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));

@@ -49,7 +49,7 @@ pub(crate) fn is_connection(number: RawFd) -> bool {
 /// The supplementary groups that the other side had when it connected.
 ///
 /// # Errors
-/// No unix socket, or more groups than anybody has.
+/// No unix socket, or more groups than any process has.
 pub(crate) fn peer_groups(socket: &std::os::unix::net::UnixStream) -> io::Result<Vec<u32>> {
     let mut groups = vec![0_u32; 1024];
     let mut len = size_of_val(&groups[..]) as libc::socklen_t;

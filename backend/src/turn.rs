@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much a queue or a peer does before the others have their turn.
+//! How much a queue or a peer does before it is the others' turn.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;

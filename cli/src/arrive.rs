@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether a guest's frames will arrive, said before it starts: it would only see that nothing
-//! works. QEMU neither puts the interface into promiscuous mode nor sets a filter, so an interface
-//! that filters drops every frame for another address than its own; and what the other end of a
-//! veth leaves to the receiver, AF_XDP does not do.
+//! Warns before the start if a guest's frames will not arrive, since the guest would only see that
+//! nothing works. QEMU neither puts the interface into promiscuous mode nor sets a filter, so an
+//! interface that filters drops every frame for an address that is not its own. And AF_XDP does not
+//! do what the other end of a veth leaves to the receiver.
 #![forbid(unsafe_code)]
 
 use xsk_client::netdev::Card;
@@ -41,7 +41,7 @@ fn of_cable(granted: &Granted, completes: bool) -> Vec<String> {
     wanted.map(|note| format!("{}: {}", note.message, note.mend)).collect()
 }
 
-/// A card that will not hear what is for it, or that the host would answer for.
+/// Warns of a card that will not get its frames, or for which the host would answer.
 fn of_card(card: &Card, granted: &Granted, link: &Link) -> Option<String> {
     if granted.mac == [0; 6] {
         return None;
@@ -70,7 +70,7 @@ fn of_card(card: &Card, granted: &Granted, link: &Link) -> Option<String> {
     })
 }
 
-/// The interface's address is well where the host itself does not answer by it.
+/// The interface's address is fine if the host itself does not answer by it.
 fn twin(granted: &Granted) -> Option<String> {
     let mut kinds = granted.warnings.iter().map(|warning| warning.kind);
     let is_used = kinds.any(|kind| matches!(kind, WarningKind::Addresses | WarningKind::Upper));

@@ -152,7 +152,7 @@ fn a_wait_has_an_end() {
 }
 
 /// As a user without CAP_IPC_LOCK and with little memory to lock, a queue of QEMU is refused before
-/// anything is acquired, with the number and the mend.
+/// anything is acquired, with the number and the fix.
 #[test]
 fn too_little_memory_to_lock_is_met_before_anything_is_attached() {
     if !rustix::process::geteuid().is_root() {
@@ -254,7 +254,7 @@ fn the_limit_is_looked_at_again_after_the_grant() {
     thread.join().unwrap();
 }
 
-/// The kernel charges what a user locks to him, over all his processes.
+/// The kernel charges a user for locked memory over all their processes.
 #[test]
 fn what_other_leases_lock_counts_against_the_limit() {
     if !rustix::process::geteuid().is_root() {

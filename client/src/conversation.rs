@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One conversation with a helper: the greeting and the request go out together, the answers are
-//! checked. An answer is believed only as far as it is what was asked for: whatever else came with
-//! it is closed.
+//! One conversation with a helper. The greeting and the request go out together, and the answers
+//! are checked. Only what was asked for is accepted; every other descriptor that came with an
+//! answer is closed.
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can go wrong between a user and his sockets: the same four things in every place where an
-//! error is seen (text, JSON, exit code), whether the helper refused or this side found it.
+//! What can go wrong between a user and their sockets. An error has the same four parts wherever it
+//! is seen (text, JSON, exit code), whether the helper refused or this side found the fault.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct Error {
     pub object: String,
     /// What happened, a sentence.
     pub message: String,
-    /// What to type next; empty where there is nothing.
+    /// What to type next; empty if there is nothing.
     pub hint: String,
 }
 
@@ -40,7 +40,7 @@ pub enum Kind {
     NoDescriptor,
     /// The sockets are for another network namespace than ours.
     Namespace,
-    /// The locked-memory limit is too low for what is to be started.
+    /// The locked-memory limit is too low for the command.
     Memlock,
     /// QEMU's machine protocol: no connection, or a command that failed.
     Qmp,
@@ -90,7 +90,7 @@ impl Error {
         Self { hint: hint.into(), ..self }
     }
 
-    /// The hint, where there is none yet.
+    /// Sets the hint if there is none yet.
     #[must_use]
     pub fn or_hint(self, hint: &str) -> Self {
         if self.hint.is_empty() { self.hint(hint) } else { self }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why there is no helper to talk to, a distinct sentence for each reason, with the command that
-//! mends it.
+//! Why there is no helper to talk to: a sentence for each reason, with the command that fixes it.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
@@ -35,7 +34,7 @@ pub(crate) fn socket(path: &Path, errno: Errno) -> Error {
     }
 }
 
-/// The socket's group may, as a rule; where its folder hides it, somebody has to look.
+/// As a rule, the socket's group may connect. If the folder hides the socket, the user has to look.
 fn may_connect(path: &str) -> String {
     match std::fs::metadata(path) {
         Ok(meta) if meta.permissions().mode() & 0o020 != 0 => {

@@ -15,7 +15,7 @@ use crate::{Endpoint, Error, Kind, Request, plain};
 /// Sockets in queue order, unbound, in the XSKMAP, close-on-exec.
 ///
 /// The lease lasts while any copy of [`Lease::connection`] is open, in this process or another:
-/// whoever uses the sockets has to hold it too.
+/// a process that uses the sockets must hold it too.
 #[derive(Debug)]
 pub struct Lease {
     /// What the helper says about the sockets.
@@ -33,7 +33,7 @@ pub enum News {
     Event(Event),
     /// Nothing happened until the time was over.
     Nothing,
-    /// The keeper is gone: the lease is over.
+    /// The keeper has gone, so the lease has ended.
     Ended,
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A helper's texts, fit for a terminal. A client may be pointed at any socket, and whoever listens
-//! there could otherwise write escape sequences to the user's terminal, or lines that look like
-//! ours.
+//! Makes a helper's texts safe for a terminal. A client can be pointed at any socket. The process
+//! that listens there could otherwise write escape sequences to the user's terminal, or lines that
+//! look like the client's own.
 #![forbid(unsafe_code)]
 
 use xsk_proto::codec::{DecodeError, decode_reply};

@@ -33,7 +33,7 @@ impl Request {
         self
     }
 
-    /// How the program is to be attached.
+    /// How to attach the program.
     pub fn mode(mut self, mode: ModeRequest) -> Self {
         self.0.mode = mode;
         self
@@ -44,25 +44,25 @@ impl Request {
         self.param(param::FRAGS, Value::Flag(true))
     }
 
-    /// The interface is to be in promiscuous mode while the lease lasts.
+    /// Puts the interface into promiscuous mode while the lease lasts.
     pub fn promisc(self) -> Self {
         self.param(param::PROMISC, Value::Flag(true))
     }
 
-    /// The interface is to let in the frames for every group while the lease lasts.
+    /// Lets the interface accept the frames for every group while the lease lasts.
     pub fn allmulti(self) -> Self {
         self.param(param::ALLMULTI, Value::Flag(true))
     }
 
-    /// The interface is to receive for these addresses while the lease lasts, four at most: those
-    /// of guests.
+    /// Lets the interface receive for these addresses of guests, at most four, while the lease
+    /// lasts.
     pub fn macs(self, macs: &[[u8; 6]]) -> Self {
         let text = |mac: &[u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
         let list = macs.iter().map(text).collect::<Vec<_>>().join(",");
         self.param(param::MACS, Value::Text(list))
     }
 
-    /// To be refused where another lease has queues of the interface.
+    /// Asks to be refused if another lease has queues of the interface.
     pub fn alone(self) -> Self {
         self.param(param::ALONE, Value::Flag(true))
     }

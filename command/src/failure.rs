@@ -36,7 +36,7 @@ pub struct Failure {
     pub object: String,
     /// What happened, a sentence.
     pub message: String,
-    /// What to type next; empty where there is nothing.
+    /// What to type next; empty if there is nothing.
     pub hint: String,
     /// The exit status.
     #[serde(skip)]

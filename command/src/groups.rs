@@ -32,7 +32,7 @@ pub fn with_groups(
     }
 }
 
-/// Nothing is missing where somebody else has the groups let in.
+/// Nothing is missing if something else lets the groups in.
 fn missing(granted: &Granted) -> Option<String> {
     let Granted { ifname, filter, .. } = granted;
     (!filter.all_groups).then(|| {

@@ -47,7 +47,7 @@ pub struct Acquire {
     pub first_queue: u32,
     /// How many queues, 1 to [`crate::MAX_QUEUES`].
     pub queues: u32,
-    /// How the program is to be attached.
+    /// How to attach the program.
     pub mode: ModeRequest,
     /// Typed options (see [`param`]); an unknown one is refused by its name.
     #[serde(deserialize_with = "crate::list::deserialize")]

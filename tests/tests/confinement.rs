@@ -134,7 +134,7 @@ fn h23_an_unbound_socket_binds_nowhere_once_its_lease_is_over() {
         drop(wire);
         lab.nothing_left(&veth.ifname, &[listener.pid()]);
         assert_eq!(errno(&lab, &socket, own, 0), errno_when_over(&grant), "{way:?}");
-        // Nor when somebody has leased the queue again; and he binds.
+        // Nor when another user has leased the queue again; and that user binds.
         let again = lease(&lab, way, &veth.ifname, 0);
         assert_eq!(errno(&lab, &socket, own, 0), EPERM, "{way:?}: with a lease of later");
         assert!(binds(&lab, again.socket, own, 0), "{way:?}");

@@ -194,7 +194,7 @@ fn h18_revoking_somebody_elses_lease_is_denied() {
         reply => assert_eq!(reply, Reply::Revoked { leases: 0 }),
     }
     assert!(!wire.readable(Duration::from_millis(200)), "the lease was touched");
-    // A user sees his own leases only.
+    // A user sees only their own leases.
     let seen = Wire::connect_as(SOCKET, &other).status();
     assert!(seen.leases.is_empty() && seen.interfaces.is_empty(), "{seen:?}");
     assert_eq!(lab.wire().status().leases.len(), 1);

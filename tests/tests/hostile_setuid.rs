@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a user does to a setuid program that he starts, lines 20 to 22 of the list.
+//! What a user does to a setuid program that they start, lines 20 to 22 of the list.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -36,7 +36,7 @@ fn h20_a_user_who_stops_and_kills_his_runs_holds_nobody_up() {
         let _ = wire.send(&codec::encode_request(&ask).unwrap());
         std::thread::sleep(Duration::from_micros(u64::from(step) * 500));
         let signal = if step % 4 == 3 { "-KILL" } else { "-STOP" };
-        // By the user's own hand: once the run is beyond his reach this fails, and that is the
+        // By the user: once the run is beyond their reach this fails, and that is the
         // point.
         let pids: Vec<String> = lab.helpers().iter().map(|p| p.pid.to_string()).collect();
         lab.user_cmd("kill").arg(signal).args(&pids).run(SOON);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What all users share although each has a process of his own: the service user's count of
+//! What all users share although each has a process of their own: the service user's count of
 //! descriptors in flight, the program behind pkexec, and addresses that others listen on. Lines 8,
 //! 9 and 20 of the list.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What happens to an interface, and what root does, while somebody has a lease on it: the client
+//! What happens to an interface, and what root does, while a user has a lease on it: the client
 //! is told, what is dead ends, and what lives is left alone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

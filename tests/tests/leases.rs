@@ -268,7 +268,7 @@ fn sigterm_to_a_keeper_ends_its_lease() {
     let grant = wire.get(&veth.ifname, 0, 1).unwrap();
     Process::new(grant.granted.keeper).signal(Signal::SIGTERM);
     assert!(wire.ends(SOON), "the client was not told");
-    // The user still has the socket, so the queue is not free; once he lets go, it is.
+    // The user still has the socket, so the queue is not free until they close it.
     drop(grant);
     drop(wire);
     let (wire, _helper) = lab.exec(&lab.user);

@@ -52,7 +52,7 @@ fn before_5_19_revoke_empties_what_a_keeper_may_not() {
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 
-/// By a real client, since it is his own process that the helper has to recognise.
+/// By a real client, since the helper has to recognise the client's own process.
 #[test]
 fn without_so_peerpidfd_the_process_is_known_by_its_number() {
     let lab = lab!();

@@ -8,13 +8,13 @@
 //! * [`net`]: feature bits, the header before each frame, configuration space, control queue;
 //! * [`device`]: what the messages of one connection come to.
 //!
-//! It knows nothing of where frames come from and go to: [`device::Backend`] gets the rings, and
+//! It does not know where frames come from and go to: [`device::Backend`] gets the rings, and
 //! moves them on threads of its own.
 //!
 //! # Trust
 //! None. The guest writes the rings while they are read, the front end sends the memory and the
 //! descriptors and can change both afterwards. Each number is read once and checked before it is
-//! used; a ring that says what cannot be is [`ring::Broken`]; memory that shrinks is caught
+//! used; a ring with impossible content is [`ring::Broken`]; memory that shrinks is caught
 //! ([`catch_bus_errors`]); memory and event descriptors are taken only of the kinds that cannot
 //! make their user wait for somebody else.
 

@@ -48,7 +48,7 @@ pub enum BadRegion {
     /// Too many bytes.
     #[error("more than {} GiB of guest memory", MAX_BYTES >> 30)]
     TooLarge,
-    /// A file whose pages could be held back by somebody: on a disk, a network or a FUSE server.
+    /// A file whose pages another party could hold back: on a disk, a network or a FUSE server.
     #[error("guest memory must be a memfd, or a file on tmpfs or hugetlbfs (share=on)")]
     Kind,
     /// The file ends before the region does.

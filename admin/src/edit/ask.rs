@@ -11,7 +11,8 @@ pub(super) enum Answer {
     Quit,
 }
 
-/// Says what is wrong, and asks until there is an answer. Where nobody answers, nothing is changed.
+/// Says what is wrong, and asks until there is an answer. At the end of the input, nothing is
+/// changed.
 pub(super) fn what_now(refused: &Refused, text: &str) -> Answer {
     let mut input = io::stdin().lock();
     loop {

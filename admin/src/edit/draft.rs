@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The copy that is edited: beside the file, so that it can take its place in one step, and by a
-//! name that the service does not read. It goes with this value, unless it took the place.
+//! The copy that is edited. It is beside the file, so that it can replace the file in one step, and
+//! has a name that the service does not read. It is removed with this value, unless it has replaced
+//! the file.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -15,7 +16,7 @@ use super::target::{Target, failed, read};
 pub(super) struct Draft(PathBuf);
 
 impl Draft {
-    /// A copy of a file. What an edit that was killed has left goes.
+    /// A copy of a file. A copy that a killed edit left behind is removed.
     pub(super) fn of(target: &Target) -> Result<Self, Refused> {
         let draft = Self(beside(target.path(), ".edit"));
         write(&draft.0, target.text().map_or("", String::as_str), (0, 0, 0o600))
@@ -27,15 +28,15 @@ impl Draft {
         &self.0
     }
 
-    /// What was made of it. An editor may have put another file in its place.
+    /// The edited text. An editor may have put another file in its place.
     pub(super) fn text(&self) -> Result<String, Refused> {
         let place = self.0.display().to_string();
         let gone = || refused(Code::Policy, &place, format!("the editor removed {place}"), "");
         read(&self.0)?.map(|(text, _)| text).ok_or_else(gone)
     }
 
-    /// Puts this text in the place of the file: a new file, of which nobody has a descriptor, is
-    /// written in full before it has the name.
+    /// Replaces the file by this text. A new file, of which no process has a descriptor, is written
+    /// in full before it gets the name.
     pub(super) fn replace(&self, target: &Target, text: &str) -> Result<(), Refused> {
         let new = beside(target.path(), ".new");
         write(&new, text, target.owner())

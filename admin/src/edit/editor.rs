@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which editor, and in which environment. The environment chooses one only where root has said so
-//! in a file: what sudo leaves in it may be a user's.
+//! Which editor, and in which environment. The environment chooses one only if root has said so in
+//! a file, since sudo may leave a user's variables in it.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::target::{read, trusted};
 const SETTING: &str = "/etc/xsk-helper/editor";
 /// Debian's name for the editor that the administrator has chosen.
 const USUAL: &str = "/usr/bin/editor";
-/// Where the environment names one, the first that is set.
+/// The variables that may name an editor; the first one that is set counts.
 const CHOOSING: [&str; 3] = ["SUDO_EDITOR", "VISUAL", "EDITOR"];
 /// What an editor needs to know.
 const PASSED_ON: [&str; 7] = ["TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "HOME"];

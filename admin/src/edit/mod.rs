@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `edit-policy`: a copy is edited, checked as the service reads it, and put in the place of the
-//! file in one step. A file that is written in place is at times half of what its author means, and
-//! a helper may read it then.
+//! `edit-policy`: a copy is edited, checked as the service reads it, and replaces the file in one
+//! step. A file that is written in place is incomplete for a moment, and a helper may read it then.
 //!
-//! For root alone, in this program, which is never setuid: an editor can execute anything.
+//! It is for root alone, and in this program, which is never setuid, since an editor can execute
+//! anything.
 
 mod ask;
 mod draft;

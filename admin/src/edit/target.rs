@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The file that is to be replaced, under the one lock of all edits. It has to be what the service
-//! trusts: root's, in a folder of root's, writable by nobody else, and no link.
+//! The file to replace, under the one lock of all edits. The service must be able to trust it: it
+//! belongs to root, in a folder of root's, is writable by nobody else, and is no link.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -54,7 +54,7 @@ impl Target {
         self.now.as_ref().map_or((0, 0, MODE), |(_, found)| (found.uid(), found.gid(), found.mode() & 0o7777))
     }
 
-    /// Somebody may have written to it by other means.
+    /// Another program may have written to it.
     pub(super) fn is_unchanged(&self) -> Result<(), Refused> {
         if read(&self.path)?.as_ref().map(|(text, _)| text) == self.text() {
             return Ok(());
@@ -102,7 +102,7 @@ pub(super) fn read(path: &Path) -> Result<Option<(String, Metadata)>, Refused> {
     Ok(Some((text, found)))
 }
 
-/// Returns whether a file or folder is root's alone.
+/// Returns whether a file or folder belongs to root alone.
 pub(super) fn trusted(path: &Path, found: &Metadata) -> Result<(), Refused> {
     if found.uid() == 0 && found.mode() & 0o022 == 0 {
         return Ok(());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Checksums that the sender left to its card. The other end of a veth has no card: in its default
-//! state the frame arrives with the pseudo-header's sum in the checksum field (`CHECKSUM_PARTIAL`,
-//! include/linux/skbuff.h), AF_XDP carries no word of it, and a guest drops the frame. A peer that
-//! hands frames on completes them here.
+//! Checksums that the sender left to its card. The other end of a veth has no card. By default its
+//! frames arrive with the pseudo-header's sum in the checksum field (`CHECKSUM_PARTIAL`,
+//! include/linux/skbuff.h). AF_XDP does not say so, and a guest drops such a frame. A peer that
+//! passes frames on completes them here.
 //!
 //! The exact sum in the field is the only sign. A frame whose checksum is right is never changed:
 //! where its field happens to hold that very sum, the completed one is the same. A damaged frame

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a tunnel carries: the segment inside a segment, one level deep. It is looked at for the
-//! counters' sake.
+//! What a tunnel carries: the segment inside a segment, one level deep. It is only counted.
 #![forbid(unsafe_code)]
 
 use super::parse::{Segment, UDP, ethernet, ip4, ip6, network, word};

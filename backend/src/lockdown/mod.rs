@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a process that a guest may take over has left. In this order, each before the first message
-//! of a front end:
+//! What a process that a guest may take over can still do. In this order, each before the first
+//! message of a front end:
 //!
 //! 1. [`before_threads`]: no new privileges, no dump and no tracer, no file (Landlock, where the
 //!    kernel has it);

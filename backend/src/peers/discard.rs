@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `discard`: counts what comes, and sends nothing.
+//! `discard`: counts the frames, and sends nothing.
 #![forbid(unsafe_code)]
 
 use xsk_socket::RxBatch;

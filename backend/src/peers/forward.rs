@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `forward`: queue for queue, what comes from one netdev goes out of the other. One thread moves
+//! `forward`: queue for queue, frames from one netdev go out of the other. One thread moves
 //! both directions of a pair of queues, so this peer owns the second netdev's socket.
 #![forbid(unsafe_code)]
 
@@ -20,7 +20,7 @@ pub struct Forward {
     name: String,
     other: Bound,
     counters: Arc<Counters>,
-    /// It has frames to send, or to give back: neither wakes anybody.
+    /// It has frames to send or to give back; neither wakes a thread.
     busy: bool,
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The other side of a queue: where its frames go and where they come from. One instance a queue.
+//! The other side of a queue: where its frames go and where they come from. There is one instance
+//! per queue.
 #![forbid(unsafe_code)]
 
 mod discard;

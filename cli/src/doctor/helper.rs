@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The helper: whether it answers, what its policy says to this user, and where it keeps its pins.
+//! The helper: whether it answers, what its policy allows this user, and where it keeps its pins.
 #![forbid(unsafe_code)]
 
 use xsk_client::{Endpoint, Error, Kind, Request, check, status};
@@ -11,7 +11,7 @@ const BPFFS: &str = "/run/xsk-helper/bpf";
 /// include/uapi/linux/magic.h.
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
 
-/// What there is to be said of the helper, and what it said.
+/// The findings about the helper, and its answer.
 #[derive(Debug, Default)]
 pub(super) struct Helper {
     pub(super) findings: Vec<Finding>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The machine: its kernel and what that has, what it can hold sockets to, and how much may be
-//! locked.
+//! The machine: its kernel and what that can do, what sockets are held to, and how much memory may
+//! be locked.
 #![forbid(unsafe_code)]
 
 use xsk_client::Kind;
@@ -75,8 +75,8 @@ fn features(has: Has) -> Finding {
     }
 }
 
-/// What sockets are held to: as the helper found it, or else as the kernel's list of security
-/// modules lets expect.
+/// What sockets are held to, as the helper found it, or else as the kernel's list of security
+/// modules suggests.
 pub(super) fn guard(verdict: Option<&Verdict>) -> Finding {
     let list = std::fs::read_to_string("/sys/kernel/security/lsm");
     let list = list.as_deref().map(str::trim);

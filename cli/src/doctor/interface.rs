@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The interface: there, up, with frames that fit, and without somebody else's program.
+//! The interface: it exists, is up, its frames fit, and no foreign program is on it.
 #![forbid(unsafe_code)]
 
 use xsk_client::{Error, Kind};

@@ -37,8 +37,8 @@ fn port(nic: &Nic) -> Option<Finding> {
     Some(Finding::note("upper", message, format!("sudo ip link set {} nomaster", nic.name())))
 }
 
-/// A virtual function is its user's own; what he may do with it is set on the physical one, whose
-/// interface may be in another network namespace.
+/// A virtual function belongs to its user. What the user may do with it is set on the physical
+/// function, whose interface may be in another network namespace.
 fn function(nic: &Nic) -> Option<Finding> {
     let device = nic.sysfs.as_ref()?.join("device");
     let physical = device.join("physfn");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-client doctor`: everything that has to be there, one line each, with the command that mends
-//! what is not. It changes nothing: what is asked of the helper is a verdict, not a lease. No check
-//! takes over two seconds.
+//! `xsk-client doctor`: one line for everything that is needed, with the command that fixes what is
+//! missing. It changes nothing: it asks the helper for a verdict, not for a lease. No check takes
+//! more than two seconds.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -32,7 +32,7 @@ use patience::in_time;
 pub use args::DoctorArgs;
 pub(crate) use peer::{CHECKSUMS, of_peer};
 
-/// Looks at everything, and ends with the status of the worst.
+/// Runs all checks, and ends with the status of the worst failure.
 pub(crate) fn run(args: &DoctorArgs) -> Outcome {
     let findings = all(args);
     let text = if args.json { format!("{:#}\n", json_of(&findings)) } else { lines(&findings) };
@@ -58,7 +58,7 @@ fn all(args: &DoctorArgs) -> Vec<Finding> {
     findings
 }
 
-/// A driver that is busy with the link keeps everybody waiting who asks about it.
+/// A driver that is busy with the link makes every question about it wait.
 fn of_interface(ifname: String, programs: Vec<u32>) -> Vec<Finding> {
     let name = ifname.clone();
     in_time(move || interface::findings(&name, &programs)).unwrap_or_else(|| {
@@ -96,7 +96,7 @@ fn json_of(findings: &[Finding]) -> Value {
     findings.iter().map(one).collect()
 }
 
-/// No helper at all is worse than a refusal, and that is worse than a thing to configure.
+/// A missing helper is worse than a refusal, and a refusal is worse than something to configure.
 fn worst(findings: &[Finding]) -> u8 {
     let codes = findings.iter().filter_map(|finding| match finding.state {
         State::Fail(kind) => Some(kind.exit_code()),

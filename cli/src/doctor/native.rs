@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What XDP the driver can do: as the kernel tells it, or else by a table of names.
+//! What XDP the driver can do, as the kernel says or, if it does not, by a table of names.
 #![forbid(unsafe_code)]
 
 use xsk_netlink::{Features, Undelivered};
@@ -8,7 +8,7 @@ use super::finding::Finding;
 use super::queues;
 use crate::nic::Nic;
 
-/// Drivers that redirect in native mode in Linux 6.1, before kernels told (`ndo_bpf` and
+/// Drivers that redirect in native mode in Linux 6.1, before kernels could say so (`ndo_bpf` and
 /// `xdp_do_redirect`).
 const NATIVE: [&str; 20] = [
     "bnxt_en",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The other end of a veth: it leaves to the receiver what a cable would have had done, and AF_XDP
-//! does not do it.
+//! The other end of a veth. It leaves work to the receiver that a real card would have done, and
+//! AF_XDP does not do it.
 #![forbid(unsafe_code)]
 
 use xsk_netlink::Link;
@@ -50,7 +50,7 @@ pub(crate) fn of_peer(nic: &Nic, skb: bool) -> Vec<Finding> {
     notes.filter(|finding| finding.check != TAGGED).collect()
 }
 
-/// Each is a matter of its own, as when it is to be seen.
+/// Each is checked separately, as if it were visible.
 fn unseen(skb: bool) -> Vec<Finding> {
     let elsewhere = "the other end is in another network namespace: whether it";
     let mend = |options: &str| format!("in the other end's network namespace: ethtool -K PEER {options}");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The QEMU in PATH: whether it has af-xdp, or goes by xsk-backend, and what its version is known
-//! for.
+//! The QEMU in PATH: whether it has af-xdp or needs xsk-backend, and the known problems of its
+//! version.
 #![forbid(unsafe_code)]
 
 use super::finding::Finding;

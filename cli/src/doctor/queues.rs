@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How many queues there are, and by which of them a guest's traffic comes in.
+//! How many queues there are, and on which of them a guest's traffic arrives.
 #![forbid(unsafe_code)]
 
 use super::finding::Finding;
@@ -24,7 +24,7 @@ pub(super) fn numbers(nic: &Nic) -> Finding {
     }
 }
 
-/// A guest gets only what comes by its own queues.
+/// A guest gets only the frames of its own queues.
 pub(super) fn flows(nic: &Nic) -> Finding {
     let receives = nic.receives().unwrap_or(nic.link.rx_queues);
     if receives < 2 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The host on the same interface: it sees nothing of what comes by leased queues.
+//! The host on the same interface: it does not see the frames of leased queues.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;

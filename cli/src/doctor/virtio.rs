@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! virtio-net, which is to say that this machine is a guest: what the machine outside gave it.
+//! virtio-net: this machine is a guest, so the outer machine decides what the card can do.
 #![forbid(unsafe_code)]
 
 use super::finding::Finding;
@@ -31,7 +31,7 @@ fn guest_offloads(bits: &str) -> Finding {
     )
 }
 
-/// Native XDP wants one more pair of queues a CPU (`virtnet_xdp_set`, drivers/net/virtio_net.c).
+/// Native XDP needs one more pair of queues per CPU (`virtnet_xdp_set`, drivers/net/virtio_net.c).
 fn spare(nic: &Nic) -> Option<Finding> {
     let channels = nic.channels?;
     let possible = std::fs::read_to_string("/sys/devices/system/cpu/possible").ok()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The card of a netdev. In the comma form it goes through QEMU's monitor, whose `device_add` reads
-//! it as the command line does: over QMP, `addr=10` would have to be a string and `mq=on` a switch,
+//! The card of a netdev. In the comma form it goes through QEMU's monitor, where `device_add` reads
+//! it as on the command line: over QMP, `addr=10` would have to be a string and `mq=on` a switch,
 //! and only QEMU knows which is which.
 
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ pub(super) enum Device {
     Json(Map<String, Value>),
 }
 
-/// What a card is called that was given no id.
+/// The id of a card that was given none.
 pub(super) fn device_id(netdev: &str) -> String {
     format!("dev-{netdev}")
 }
@@ -80,7 +80,7 @@ fn quoted(word: &str) -> String {
     format!("\"{escaped}\"")
 }
 
-/// The monitor says nothing of what it has done, and warns of some.
+/// The monitor prints nothing when it succeeds, and sometimes warns.
 fn complaint(said: &str) -> Option<&str> {
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.find(|line| !line.starts_with("warning: ")).map(|line| line.trim_start_matches("Error: "))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The locked memory of a QEMU that runs: with too little of it netdev_add would not fail, it would
-//! take the guest down (see the sibling module of `run`).
+//! The locked memory of a running QEMU. With too little of it, netdev_add does not fail but crashes
+//! QEMU (see the sibling module of `run`).
 
 use xsk_client::{Error, Kind, Request};
 
@@ -13,20 +13,21 @@ fn of(queues: u32) -> u64 {
     QEMU_QUEUE * u64::from(queues)
 }
 
-/// The request with what is charged to the user for these queues: nothing where a capability makes
-/// the limit moot.
+/// The request with what is charged to the user for these queues: nothing if a capability lifts the
+/// limit.
 pub(super) fn declare(request: Request, qmp: &Qmp, queues: u32) -> Request {
     let exempt = limits::peer(qmp.socket()).is_some_and(limits::holds_ipc_lock);
     if exempt { request } else { request.memlock(of(queues)) }
 }
 
-/// Refuses where QEMU could not lock the memory of `queues` more queues. What cannot be found out
-/// is let pass.
+/// Refuses if QEMU could not lock the memory of `queues` more queues. If that cannot be found out,
+/// it does not refuse.
 pub(super) fn check(qmp: &Qmp, network: &str, queues: u32) -> Result<(), Error> {
     may_lock(qmp, of(queues) + QEMU_QUEUE * in_use(network))
 }
 
-/// The same once the helper has said what all leases of this user lock, who is QEMU's as a rule.
+/// The same after the helper has said what all leases of this user lock. As a rule QEMU is that
+/// user's.
 pub(super) fn check_after(qmp: &Qmp, leased: u64) -> Result<(), Error> {
     if limits::is_peers_user(qmp.socket()) { may_lock(qmp, leased) } else { Ok(()) }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-client attach` and `detach`: the same hand-over into a QEMU that runs already. The sockets
+//! `xsk-client attach` and `detach`: the same hand-over to a running QEMU. The sockets
 //! travel over QMP with getfd, and so does the lease's connection: the lease lives as long as the
 //! netdev.
 
@@ -124,8 +124,8 @@ fn plug(
     })
 }
 
-/// Takes back whatever QEMU still has under our names. What is not there is an error that changes
-/// nothing.
+/// Removes everything that QEMU still has under our names. If something is not there, that is an
+/// error that changes nothing.
 fn roll_back(qmp: &mut Qmp, id: &str, names: &[String]) {
     for name in names.iter().chain([&lease_name(id)]) {
         let _ = qmp.run("closefd", json!({ "fdname": name }));
@@ -146,14 +146,14 @@ fn netdev_json(id: &str, options: &Options, mode: Mode, names: &[String]) -> Val
     })
 }
 
-/// Unplugs. Each step is tried even if the one before it found nothing, since what is there has to
-/// go.
+/// Unplugs. Each step is tried even if the one before it found nothing, since something may be
+/// left.
 pub(crate) fn detach(args: &DetachArgs) -> Outcome {
     let mut qmp = Qmp::connect(&args.qmp)?;
     let device = args.device.clone().unwrap_or_else(|| device_id(&args.id));
     match qmp.run("device_del", json!({ "id": device })) {
         Ok(_) => qmp.wait_deleted(&device, args.wait)?,
-        // An earlier detach gave up waiting; the guest may still let it go.
+        // An earlier detach gave up waiting; the guest may still release it.
         Err(error) if error.message.contains("in the process of unplug") => {
             qmp.wait_deleted(&device, args.wait)?;
         }

@@ -53,8 +53,8 @@ pub struct RunArgs {
     /// several times).
     ///
     /// XSK_FDS has the number of descriptors from 3 on that COMMAND inherits, for a container
-    /// engine: podman run --preserve-fds="$XSK_FDS" ... XSK_LEASES names the connection of each lease
-    /// with its sockets, so that a program can hear of a revoke: CONNECTION=SOCKET,SOCKET:...
+    /// engine: podman run --preserve-fds="$XSK_FDS" ... XSK_LEASES names the connection of each
+    /// lease with its sockets, so that a program can hear of a revoke: CONNECTION=SOCKET,SOCKET:...
     #[arg(long, value_name = "NETDEV")]
     pub acquire: Vec<OsString>,
 

@@ -23,8 +23,7 @@ pub(super) fn cards_of(target: &Target, command: &[OsString]) -> Vec<Card> {
     cards(command).into_iter().filter(is_its).collect()
 }
 
-/// Has the requests ask for what `--mac` needs. Refuses what it cannot do, before anything is
-/// acquired.
+/// Adds what `--mac` needs to the requests. Refuses what it cannot do, before anything is acquired.
 pub(super) fn ask(mac: Mac, targets: &mut [Target], command: &[OsString]) -> Result<(), Error> {
     let mut seen: Vec<String> = Vec::new();
     for target in targets {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Netdevs that have their sockets already are left alone, but not unseen: QEMU does not check what
-//! it is given, and dies of a wrong descriptor without a word.
+//! Netdevs that already have their sockets are left alone, but checked: QEMU does not check its
+//! descriptors, and a wrong one kills it without a message.
 
 use std::os::fd::RawFd;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Locked memory. With too little of it `XDP_UMEM_REG` fails, and QEMU then dies of a double free
-//! instead of saying so: the limit has to be right before QEMU starts. The kernel charges a UMEM to
-//! the real uid, over all its processes (`xdp_umem_account_pages`, net/xdp/xdp_umem.c); the rings
-//! are not charged.
+//! instead of reporting it. So the limit must be right before QEMU starts. The kernel charges a
+//! UMEM to the real uid, over all its processes (`xdp_umem_account_pages`, net/xdp/xdp_umem.c); the
+//! rings are not charged.
 
 use xsk_client::{Endpoint, Error, Kind, check};
 use xsk_command::say;
@@ -42,11 +42,11 @@ const UNKNOWN: Queue = Queue { least: 0, most: 0 };
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     Qemu,
-    /// Makes do with what there is, and says itself when that is too little.
+    /// Uses what there is, and reports it if that is too little.
     Backend,
-    /// A backend behind QEMU, where nobody would see that: it is told how much it may have.
+    /// A backend behind QEMU, whose report nobody would see: it is told how much it may use.
     Streamed,
-    /// A program that may say itself what it lacks.
+    /// A program that may report itself what it lacks.
     Other,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Need {
     queues: u64,
     /// `--memlock` says it, for all leases.
     declared: bool,
-    /// A capability makes the limit moot.
+    /// A capability lifts the limit.
     exempt: bool,
 }
 

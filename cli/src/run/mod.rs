@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-client run`: everything that could go wrong is looked at before the exec, in the order of
-//! what it costs; only then sockets are acquired; then this process becomes the command.
+//! `xsk-client run`: everything that could go wrong is checked before the exec, the cheapest check
+//! first. Only then are sockets acquired, and this process becomes the command.
 
 mod args;
 mod guest;
@@ -34,10 +34,10 @@ use target::Target;
 use args::Mac;
 pub use args::{Backend, RunArgs};
 
-/// The status of our own failures, as of env(1).
+/// The status of this command's own failures, as for env(1).
 pub(crate) const OURS: u8 = 125;
 
-/// Becomes the command; comes back where that failed, and from a dry run.
+/// Becomes the command. Returns if that failed, and after a dry run.
 pub(crate) fn run(args: &RunArgs) -> Outcome {
     match prepare(args) {
         Ok(Some(start)) => Err(start.become_it()),
@@ -136,7 +136,7 @@ fn acquire_all(
     targets.into_iter().map(one).collect()
 }
 
-/// What is busy can be waited for, if that was not done.
+/// If something is busy, suggests --wait, unless it was given.
 fn with_wait(error: Error, waited: bool) -> Error {
     match error.kind {
         Kind::Refused(Code::Busy | Code::Limit) if !waited => {

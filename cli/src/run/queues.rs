@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether frames may come by queues that the command does not hold: they do not reach it, and
-//! nothing says so.
+//! Whether frames may arrive on queues that the command does not hold. They do not reach it, and
+//! nothing reports that.
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +20,8 @@ pub(super) fn missed(held: &[Leased]) -> Vec<String> {
     queues.into_iter().filter_map(of).collect()
 }
 
-/// Whether a card spreads flows, and over which queues, decides; a table with none but held ones is
-/// well.
+/// This depends on whether a card spreads flows, and over which queues. A table with only held
+/// queues is fine.
 fn sentence(nic: &Nic, held: &BTreeSet<u32>) -> Option<String> {
     let count = nic.receives().unwrap_or(nic.link.rx_queues);
     let reached = nic.spread.clone().unwrap_or_else(|| (0..count).collect());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A command line that a shell reads back as it was, whatever its bytes.
+//! Quotes a command line so that a shell reads back the same bytes.
 #![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A QEMU without af-xdp: xsk-backend holds the sockets, and QEMU gets one end of a socketpair as
-//! its netdev. No path, nobody in between, and this process still becomes QEMU. The backend ends
-//! with QEMU; a QEMU whose backend is killed runs on without its network, as with a cable pulled
-//! (QEMU, net/stream.c).
+//! its netdev. There is no path and no process in between, and this process still becomes QEMU. The
+//! backend ends with QEMU; a QEMU whose backend is killed runs on without its network, as with a
+//! cable pulled (QEMU, net/stream.c).
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};

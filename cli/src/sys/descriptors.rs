@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a descriptor is that somebody else opened, and what the kernel has of sockets.
+//! What kind of descriptor another process opened, and which sockets the kernel has.
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much memory the next program may lock: its limit, and whether a capability makes the limit
-//! moot.
+//! How much memory the next program may lock: its limit, and whether a capability lifts the limit.
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;

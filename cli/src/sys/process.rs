@@ -31,7 +31,7 @@ pub(crate) fn spawn_detached(command: &mut Command, keep: &[BorrowedFd<'_>]) -> 
     command.spawn()?.wait().map(|_| ())
 }
 
-/// Leaves the session, and then the process that is somebody's child.
+/// Starts a session of its own, and then forks, so that nobody is its parent.
 fn leave(keep: &[RawFd]) -> io::Result<()> {
     setsid()?;
     // SAFETY: the calling process has one thread, and both sides go on with system calls only.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Code in somebody else's process: root stops it, and has it make system calls of the test's
+//! Code in another process: root stops it, and makes it run system calls of the test's
 //! choice, as an intruder who found a fault in it would. What the process may do decides the
 //! kernel, not this.
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Lab;
 
-/// A veth pair. The peer has the address; the host's end has none, since whoever gets the queues
+/// A veth pair. The peer has the address; the host's end has none, since the holder of the queues
 /// has them alone.
 #[derive(Debug, Clone)]
 pub struct Veth {
@@ -19,7 +19,7 @@ pub struct Veth {
     pub peer: String,
     /// The peer's address, with a prefix of 24 bits.
     pub peer_ip: Ipv4Addr,
-    /// An address for whoever is at the host's end, in the same prefix.
+    /// An address for the host's end, in the same prefix.
     pub ip: Ipv4Addr,
     /// The number of queues of the host's end.
     pub queues: u32,

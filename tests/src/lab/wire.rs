@@ -76,7 +76,7 @@ pub fn listen(path: &str) -> OwnedFd {
 }
 
 impl Wire {
-    /// Connects to the socket at `path` as root; waits until somebody listens there.
+    /// Connects to the socket at `path` as root, after waiting until a process listens there.
     pub fn connect(path: &str) -> Self {
         let attempt = || Self::try_connect(path).ok();
         wait::wait_for(wait::SOON, "somebody to listen", attempt)

@@ -32,7 +32,7 @@ pub(crate) fn status_is_true(world: &World) {
     }
 }
 
-/// Everybody is gone: so is everything that was his.
+/// All processes are gone, and so is everything that was theirs.
 pub(crate) fn nothing_is_stranded(world: &mut World, dice: &mut Dice) {
     no_helper_but_the_listener(world);
     let left: Vec<usize> = (0..world.cables.len()).filter(|n| world.cables[*n].residue).collect();

@@ -113,7 +113,7 @@ impl Said {
         self.lines.iter().find(|line| line[1] == check)
     }
 
-    /// The line of a check is exactly this one. Returns what mends it.
+    /// The line of a check is exactly this one. Returns the command that fixes it.
     #[track_caller]
     pub(crate) fn has(&self, state: &str, check: &str, message: &str, mend: &str) -> String {
         let line = self.find(check).unwrap_or_else(|| panic!("no line for {check}:\n{}", self.text));

@@ -31,7 +31,7 @@ pub enum Refusal {
     /// Not as many descriptors as the message needs.
     #[error("{0} descriptors, where {1} belong")]
     Descriptors(usize, usize),
-    /// A descriptor that could make its user wait for somebody.
+    /// A descriptor that could make its user wait for another process.
     #[error("kick and call must be eventfds, pipes or unix sockets")]
     Event,
     /// A ring without a kick descriptor.

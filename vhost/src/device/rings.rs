@@ -10,7 +10,7 @@ use crate::net::feature;
 use crate::protocol::{Descriptor, Reader, Writer};
 use crate::ring::{Addresses, MAX_SIZE, Ring, RingFeatures};
 
-/// What comes with a ring that is to be started.
+/// What comes with a ring that starts.
 #[derive(Debug, Clone)]
 pub struct RingSetup {
     /// Readable when the driver kicked. The front end's: only to be polled, never read.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Descriptors are the front end's own: it can fill them, and change their flags, at any time.
-//! Which *kind* they are it cannot change, so that is looked at before anything else is done with
-//! one. A FUSE file can hold up whoever polls, writes, maps or merely closes it, for as long as its
-//! server likes; a TCP socket whoever closes it last (SO_LINGER).
+//! Descriptors are the front end's own: it can fill them, and change their flags, at any time. It
+//! cannot change their *kind*, so the kind is checked before anything else is done with one. A FUSE
+//! file can hold up a thread that polls, writes, maps or merely closes it, for as long as its
+//! server likes. A TCP socket can hold up the thread that closes it last (SO_LINGER).
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -24,10 +24,10 @@ pub enum Descriptor {
 }
 
 impl Descriptor {
-    /// Finds out what a descriptor is without asking anybody but the kernel.
+    /// Finds out what kind of descriptor it is, asking only the kernel.
     ///
     /// # Errors
-    /// It is one that could hold up whoever closes it.
+    /// It could hold up a thread that closes it.
     pub fn of(descriptor: OwnedFd) -> Result<Self, OwnedFd> {
         if is_event(&descriptor) {
             Ok(Self::Event(descriptor))

@@ -2,8 +2,8 @@
 //! A split virtqueue, from the device's side: chains are gathered in batches, given back in order,
 //! and published with one store and one decision on the notification a batch.
 //!
-//! Nothing that the driver writes is believed: an index, a descriptor or an address that cannot be
-//! makes the ring [`Broken`], and its owner stops it.
+//! Nothing that the driver writes is trusted. An impossible index, descriptor or address makes the
+//! ring [`Broken`], and its owner stops it.
 #![forbid(unsafe_code)]
 
 mod batch;
@@ -171,7 +171,7 @@ impl Ring {
         self.staged = self.staged.wrapping_add(1);
     }
 
-    /// Publishes what was completed, and returns whether the driver is to be notified.
+    /// Publishes what was completed, and returns whether to notify the driver.
     #[inline]
     pub fn publish(&mut self) -> bool {
         if self.staged == 0 {

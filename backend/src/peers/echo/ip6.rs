@@ -68,7 +68,7 @@ fn seal(message: &mut [u8], addresses: &[u8]) {
 }
 
 /// Turns a solicitation for one of our addresses into an advertisement. Who asks with no address of
-/// his own is looking for a duplicate, and the answer goes to all nodes.
+/// its own is looking for a duplicate, and the answer goes to all nodes.
 fn advertise(host: &Echo, frame: &mut [u8], payload: usize) -> Option<usize> {
     let packet = frame.get(ETHERNET..ETHERNET + 40 + payload)?;
     let asked = packet.get(48..64)?;

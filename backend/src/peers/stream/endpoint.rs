@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The unix socket's own life: listening at a path, or connecting to one, again and again if that
-//! is wanted.
+//! The unix socket: listens at a path or connects to one, repeatedly if asked to.
 #![forbid(unsafe_code)]
 
 use std::io;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who may be the front end, and how the socket is made so that nobody else can be.
 //!
-//! The folder is one that no other user can write, so nobody puts a socket or a link of theirs in
-//! our place; the socket has its mode before it has its name; and whoever connects is asked for its
-//! uid all the same.
+//! No other user can write to the folder, so none can put a socket or a link in its place. The
+//! socket has its mode before it has its name. The uid of each connection is checked all the same.
 #![forbid(unsafe_code)]
 
 use std::io;

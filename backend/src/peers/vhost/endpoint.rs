@@ -43,7 +43,7 @@ impl Endpoint {
         Ok(Self { from, next: None, allowed })
     }
 
-    /// A connection with somebody who may have one, if there is one to be had now.
+    /// Returns a connection with a front end that is allowed one, if there is one now.
     pub(super) fn connection(&mut self, log: &Log) -> Result<Option<UnixStream>, Error> {
         let found = match &mut self.from {
             _ if self.next.is_some() => Ok(self.next.take()),

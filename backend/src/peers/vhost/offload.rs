@@ -21,7 +21,7 @@ pub(super) enum Lie {
     Headers(u16, usize),
 }
 
-/// What is to be done with a frame.
+/// What to do with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     /// Nothing: it leaves as it is.

@@ -51,7 +51,7 @@ pub(crate) struct Service {
     control: Arc<Control>,
     told: Arc<Told>,
     guard: Arc<Guard>,
-    /// Descriptors that could hold up whoever closes them.
+    /// Descriptors that could hold up a thread that closes them.
     closer: Sender<OwnedFd>,
     to_close: Option<Receiver<OwnedFd>>,
     /// Kicks of the control queue, edge-triggered.
