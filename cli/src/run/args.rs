@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
+use xsk_client::{Error, Kind};
 use xsk_command::{EndpointArgs, WaitArgs};
 
 /// Start a command, and give its af-xdp netdevs sockets from the helper.
@@ -121,6 +122,11 @@ Examples:
   xsk-client run --acquire af-xdp,id=n0,ifname=eth1 -- ./start-vm.sh
 
 Exit status: that of COMMAND; 125 if xsk-client failed, 126 if COMMAND cannot be run, 127 if it is not found.";
+
+/// The command line does not make sense.
+pub(super) fn usage(object: &str, message: &str) -> Error {
+    Error::new(Kind::Usage, object, message).hint("xsk-client run --help")
+}
 
 #[cfg(test)]
 mod tests {

@@ -7,8 +7,7 @@ use std::ffi::OsString;
 use xsk_client::netdev::{Card, Place, cards};
 use xsk_client::{Error, Kind};
 
-use super::args::Mac;
-use super::plan::usage;
+use super::args::{Mac, usage};
 use super::target::Target;
 
 /// The cards of the guest that are plugged into a netdev.

@@ -5,10 +5,10 @@
 use std::ffi::{OsStr, OsString};
 
 use xsk_client::netdev::{self, Found, Netdev, Place};
-use xsk_client::{Error, Kind, Request};
+use xsk_client::{Error, Request};
 use xsk_command::Patience;
 
-use super::args::{Mac, RunArgs};
+use super::args::{Mac, RunArgs, usage};
 use super::target::{Target, Where};
 use super::{guest, quote, stream};
 
@@ -69,10 +69,6 @@ impl Plan {
         }
         println!("{}", quote::line(&command));
     }
-}
-
-pub(super) fn usage(object: &str, message: &str) -> Error {
-    Error::new(Kind::Usage, object, message).hint("xsk-client run --help")
 }
 
 fn read_acquire(text: &OsStr) -> Result<Netdev, Error> {

@@ -41,72 +41,77 @@ const LIST: &str = "list the interfaces of this network namespace: ip link";
 
 impl InterfaceFault {
     pub(super) fn refused(&self) -> Refused {
+        say(self.code(), self.name(), self.message(), self.hint())
+    }
+
+    fn code(&self) -> Code {
         match self {
-            Self::BadName { shown, reason } => say(Code::BadName, shown, reason, "see the names: ip link"),
-            Self::Missing(name) => {
-                say(Code::NoSuchInterface, name, format!("there is no interface '{name}'"), LIST)
+            Self::BadName { .. } | Self::NotPrimary(_) => Code::BadName,
+            Self::Missing(_) | Self::Removed(_) => Code::NoSuchInterface,
+            Self::Renamed(_) => Code::Busy,
+            Self::NotEthernet { .. } => Code::NotEthernet,
+            Self::QueueCount { .. } | Self::QueueRange { .. } => Code::QueueRange,
+            Self::Mtu { .. } => Code::MtuTooLarge,
+            Self::FixedAddress { .. } => Code::ModeUnsupported,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Missing(name) | Self::Removed(name) | Self::Renamed(name) | Self::NotPrimary(name) => name,
+            Self::BadName { shown: name, .. }
+            | Self::NotEthernet { name, .. }
+            | Self::QueueCount { name, .. }
+            | Self::QueueRange { name, .. }
+            | Self::Mtu { name, .. }
+            | Self::FixedAddress { name, .. } => name,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::BadName { reason, .. } => reason.clone(),
+            Self::Missing(name) => format!("there is no interface '{name}'"),
+            Self::Removed(name) => format!("the interface '{name}' was removed meanwhile"),
+            Self::Renamed(name) => format!("the interface '{name}' has just changed its name"),
+            Self::NotPrimary(name) => format!("'{name}' is not the primary name of an interface"),
+            Self::NotEthernet { name, why, .. } => format!("{name} cannot carry a guest's frames: {why}"),
+            Self::QueueCount { first, queues, .. } => {
+                format!("{queues} queues from {first} on cannot be asked for")
             }
-            Self::Removed(name) => say(
-                Code::NoSuchInterface,
-                name,
-                format!("the interface '{name}' was removed meanwhile"),
-                LIST,
+            Self::QueueRange { name, real, first, last } => {
+                let highest = real.saturating_sub(1);
+                format!("{name} has {real} queues (0 to {highest}); asked for were {first} to {last}")
+            }
+            Self::Mtu { name, mtu } => format!(
+                "the MTU of {name} is {mtu}; a consumer of single buffers gets frames of {SINGLE_BUFFER} \
+                 bytes at most"
             ),
-            Self::Renamed(name) => say(
-                Code::Busy,
-                name,
-                format!("the interface '{name}' has just changed its name"),
-                "try again",
-            ),
-            Self::NotPrimary(name) => say(
-                Code::BadName,
-                name,
-                format!("'{name}' is not the primary name of an interface"),
-                "ask for it by the first name that ip link shows",
-            ),
-            Self::NotEthernet { name, why, tun } => say(
-                Code::NotEthernet,
-                name,
-                format!("{name} cannot carry a guest's frames: {why}"),
-                if *tun {
-                    "take a tap, whose frames have the header: ip tuntap add dev NAME mode tap"
-                } else {
-                    "take another interface: ip link shows those of type link/ether"
-                },
-            ),
-            Self::QueueCount { name, first, queues } => say(
-                Code::QueueRange,
-                name,
-                format!("{queues} queues from {first} on cannot be asked for"),
-                format!("ask for 1 to {MAX_QUEUES}"),
-            ),
-            Self::QueueRange { name, real, first, last } => say(
-                Code::QueueRange,
-                name,
-                format!(
-                    "{name} has {real} queues (0 to {}); asked for were {first} to {last}",
-                    real.saturating_sub(1)
-                ),
-                format!(
-                    "ask for fewer, or as root give it more: ethtool -L {name} combined {}",
-                    last.saturating_add(1)
-                ),
-            ),
-            Self::Mtu { name, mtu } => say(
-                Code::MtuTooLarge,
-                name,
-                format!(
-                    "the MTU of {name} is {mtu}; a consumer of single buffers gets frames of {SINGLE_BUFFER} bytes \
-                     at most"
-                ),
-                format!("as root: ip link set dev {name} mtu {SINGLE_BUFFER_MTU}"),
-            ),
-            Self::FixedAddress { name, kind, own } => say(
-                Code::ModeUnsupported,
-                name,
-                format!("{name} is a {kind}, which receives for its own address alone"),
-                format!("give the guest that address: mac={own}"),
-            ),
+            Self::FixedAddress { name, kind, .. } => {
+                format!("{name} is a {kind}, which receives for its own address alone")
+            }
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::BadName { .. } => "see the names: ip link".into(),
+            Self::Missing(_) | Self::Removed(_) => LIST.into(),
+            Self::Renamed(_) => "try again".into(),
+            Self::NotPrimary(_) => "ask for it by the first name that ip link shows".into(),
+            Self::NotEthernet { tun: true, .. } => {
+                "take a tap, whose frames have the header: ip tuntap add dev NAME mode tap".into()
+            }
+            Self::NotEthernet { tun: false, .. } => {
+                "take another interface: ip link shows those of type link/ether".into()
+            }
+            Self::QueueCount { .. } => format!("ask for 1 to {MAX_QUEUES}"),
+            Self::QueueRange { name, last, .. } => {
+                let count = last.saturating_add(1);
+                format!("ask for fewer, or as root give it more: ethtool -L {name} combined {count}")
+            }
+            Self::Mtu { name, .. } => format!("as root: ip link set dev {name} mtu {SINGLE_BUFFER_MTU}"),
+            Self::FixedAddress { own, .. } => format!("give the guest that address: mac={own}"),
         }
     }
 }

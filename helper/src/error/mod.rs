@@ -213,4 +213,27 @@ mod tests {
         );
         assert_eq!(Failure::sys_of("reading", "eth1", nix::errno::Errno::EPERM).refused().object, "eth1");
     }
+
+    #[test]
+    fn a_claim_waits_for_what_a_killed_process_still_has() {
+        let name = || "eth1".to_owned();
+        let held = Taken::Held { name: name(), queue: 0, uid: 1, pid: 2 };
+        assert!(Failure::from(held).may_pass());
+        assert!(Failure::from(ProgramFault::Appeared { name: name() }).may_pass());
+        assert!(!Failure::from(Taken::Mount).may_pass());
+        assert!(!Failure::from(ProgramFault::NoBpffs).may_pass());
+        assert!(!Failure::from(InterfaceFault::Renamed(name())).may_pass());
+    }
+
+    #[test]
+    fn a_load_is_refused_by_the_errnos_of_an_older_kernel_alone() {
+        let error = |step, errno| Failure::from(xsk_bpf::Error { step, errno });
+        for errno in [libc::EINVAL, libc::E2BIG] {
+            assert!(error(xsk_bpf::Step::Load, errno).is_refused_load());
+            assert_eq!(error(xsk_bpf::Step::Load, errno).code(), Code::KernelTooOld);
+            assert!(!error(xsk_bpf::Step::Attach, errno).is_refused_load());
+        }
+        assert!(!error(xsk_bpf::Step::Load, libc::EPERM).is_refused_load());
+        assert!(!Failure::from(KernelFault::NoFrags).is_refused_load());
+    }
 }

@@ -136,3 +136,36 @@ impl Unsupported {
         refused(message, cause.as_ref().map_or(skb, |cause| &cause.hint))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_programs_that_may_go_are_waited_for() {
+        let name = || "eth1".to_owned();
+        let foreign = ProgramFault::Foreign { name: name(), prog_id: 7, mode: None };
+        let attached = ProgramFault::Attached { name: name(), mode: Mode::Skb };
+        assert!(foreign.may_pass() && attached.may_pass());
+        assert!(ProgramFault::CameWithLeases { name: name() }.may_pass());
+        assert!(!ProgramFault::BeyondMap { name: name(), queue: 0 }.may_pass());
+    }
+
+    fn unsupported(tried: Option<Tried>) -> Refused {
+        Unsupported { name: "eth1".to_owned(), tried, reason: "why".to_owned() }.refused()
+    }
+
+    #[test]
+    fn a_refusal_of_all_modes_says_the_last_one_and_what_to_do() {
+        let none = unsupported(None);
+        assert_eq!(none.message, "eth1 does not take the XSK program: why");
+        assert!(none.hint.starts_with(ASK_FOR_SKB), "{}", none.hint);
+        let tried = |mode| Tried { mode, errno: libc::EINVAL, cause: None };
+        assert!(unsupported(Some(tried(Mode::Native))).hint.starts_with(ASK_FOR_SKB));
+        assert!(unsupported(Some(tried(Mode::Skb))).hint.starts_with("dmesg"));
+        let cause = Cause { what: "its lro is on".to_owned(), hint: "turn it off".to_owned() };
+        let known = unsupported(Some(Tried { cause: Some(cause), ..tried(Mode::Native) }));
+        assert!(known.message.contains("in native mode: its lro is on; "), "{}", known.message);
+        assert_eq!(known.hint, "turn it off; all checks: xsk-client doctor eth1");
+    }
+}

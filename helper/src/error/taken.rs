@@ -37,7 +37,6 @@ pub(crate) enum Taken {
 }
 
 const SOCKET_CLOSES: &str = "it is free as soon as whoever has that socket closes it";
-const LOCK: &str = "try again; if it stays so, look at that process";
 
 impl Taken {
     pub(super) fn may_pass(&self) -> bool {
@@ -53,83 +52,92 @@ impl Taken {
     }
 
     pub(super) fn refused(&self) -> Refused {
-        let (object, message, hint) = self.parts();
-        say(Code::Busy, object, message, hint)
+        say(Code::Busy, self.object(), self.message(), self.hint())
     }
 
-    /// Object, sentence and hint.
-    fn parts(&self) -> (&str, String, String) {
+    fn object(&self) -> &str {
         match self {
-            Self::Held { name, queue, uid, pid } => (
-                name,
-                format!("queue {queue} of {name} is leased to uid {uid} (keeper {pid})"),
-                "wait for it with --wait, or ask for another queue with start-queue=".into(),
-            ),
-            Self::Unshared { name, uid } => (
-                name,
-                format!("uid {uid} has leases on {name}, and the policy does not share it"),
-                "the administrator can set shared = true in the rule".into(),
-            ),
-            Self::NotAlone { name } => (
-                name,
-                format!("{name} has another lease, and this one was to be the only one"),
-                "take another interface, or wait for this one with --wait".into(),
-            ),
-            Self::TheirsAlone { name, uid } => (
-                name,
-                format!("uid {uid} has leases on {name} by a rule that does not share it"),
-                "the administrator can set shared = true in that rule, which counts for leases to come"
-                    .into(),
-            ),
-            Self::InterfaceLock { name, pid } => (
-                name,
-                format!("process {pid} holds the lock of {name} for longer than a grant takes"),
-                LOCK.into(),
-            ),
-            Self::UnseenSlots { ifindex, pid } => (
-                "the interface",
-                format!(
-                    "process {pid} holds the lock of interface {ifindex} for longer than a grant takes, so its slots \
-                     were not looked at"
-                ),
-                LOCK.into(),
-            ),
-            Self::Slot { name, queue } => (
-                name,
-                format!("queue {queue} of {name} is occupied by a socket that no lease accounts for"),
-                format!("{SOCKET_CLOSES} (xsk-client status)"),
-            ),
-            Self::Bound { name, queue } => (
-                name,
-                format!("an AF_XDP socket that no lease accounts for is bound to queue {queue} of {name}"),
-                format!("{SOCKET_CLOSES}; to see its process: ss --xdp -p"),
-            ),
-            Self::Address { mac, owner } => (
-                mac,
-                format!("{mac} is the address of {owner}, so it is not to be a guest's"),
-                "give the guest another one: mac= of its card".into(),
-            ),
-            Self::Filter { name, mac } => (
-                mac,
-                format!("{name} receives for {mac} already, for another lease or program"),
-                "give the guest another address: mac= of its card; xsk-client status shows leases".into(),
-            ),
-            Self::Keeper { pid, uid, queues } => (
-                "lease",
-                format!(
-                    "keeper {pid} of uid {uid} was killed and has not ended; its lease receives nothing more, and \
-                     holds queue {} until then",
-                    list(queues)
-                ),
-                format!("end the processes of uid {uid}, one of which may hold it in the kernel"),
-            ),
-            Self::Mount => (
-                paths::BPF,
-                "another helper has been mounting the bpffs for longer than that takes".into(),
-                "try again; or mount it by hand".into(),
-            ),
+            Self::Held { name, .. }
+            | Self::Unshared { name, .. }
+            | Self::NotAlone { name }
+            | Self::TheirsAlone { name, .. }
+            | Self::InterfaceLock { name, .. }
+            | Self::Slot { name, .. }
+            | Self::Bound { name, .. } => name,
+            Self::UnseenSlots { .. } => "the interface",
+            Self::Address { mac, .. } | Self::Filter { mac, .. } => mac,
+            Self::Keeper { .. } => "lease",
+            Self::Mount => paths::BPF,
         }
     }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Held { name, queue, uid, pid } => {
+                format!("queue {queue} of {name} is leased to uid {uid} (keeper {pid})")
+            }
+            Self::Unshared { name, uid } => {
+                format!("uid {uid} has leases on {name}, and the policy does not share it")
+            }
+            Self::TheirsAlone { name, uid } => {
+                format!("uid {uid} has leases on {name} by a rule that does not share it")
+            }
+            Self::NotAlone { name } => {
+                format!("{name} has another lease, and this one was to be the only one")
+            }
+            Self::InterfaceLock { name, pid } => held_too_long(*pid, name),
+            Self::UnseenSlots { ifindex, pid } => {
+                let held = held_too_long(*pid, &format!("interface {ifindex}"));
+                format!("{held}, so its slots were not looked at")
+            }
+            Self::Slot { name, queue } => {
+                format!("queue {queue} of {name} is occupied by a socket that no lease accounts for")
+            }
+            Self::Bound { name, queue } => {
+                format!("an AF_XDP socket that no lease accounts for is bound to queue {queue} of {name}")
+            }
+            Self::Address { mac, owner } => {
+                format!("{mac} is the address of {owner}, so it is not to be a guest's")
+            }
+            Self::Filter { name, mac } => {
+                format!("{name} receives for {mac} already, for another lease or program")
+            }
+            Self::Keeper { pid, uid, queues } => format!(
+                "keeper {pid} of uid {uid} was killed and has not ended; its lease receives nothing more, \
+                 and holds queue {} until then",
+                list(queues)
+            ),
+            Self::Mount => "another helper has been mounting the bpffs for longer than that takes".into(),
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Held { .. } => "wait for it with --wait, or ask for another queue with start-queue=".into(),
+            Self::Unshared { .. } => "the administrator can set shared = true in the rule".into(),
+            Self::TheirsAlone { .. } => {
+                "the administrator can set shared = true in that rule, which counts for leases to come".into()
+            }
+            Self::NotAlone { .. } => "take another interface, or wait for this one with --wait".into(),
+            Self::InterfaceLock { .. } | Self::UnseenSlots { .. } => {
+                "try again; if it stays so, look at that process".into()
+            }
+            Self::Slot { .. } => format!("{SOCKET_CLOSES} (xsk-client status)"),
+            Self::Bound { .. } => format!("{SOCKET_CLOSES}; to see its process: ss --xdp -p"),
+            Self::Address { .. } => "give the guest another one: mac= of its card".into(),
+            Self::Filter { .. } => {
+                "give the guest another address: mac= of its card; xsk-client status shows leases".into()
+            }
+            Self::Keeper { uid, .. } => {
+                format!("end the processes of uid {uid}, one of which may hold it in the kernel")
+            }
+            Self::Mount => "try again; or mount it by hand".into(),
+        }
+    }
+}
+
+fn held_too_long(pid: u32, name: &str) -> String {
+    format!("process {pid} holds the lock of {name} for longer than a grant takes")
 }
 
 fn list(queues: &[u32]) -> String {
