@@ -27,9 +27,10 @@ Examples:
   xsk-helper check-policy --as alice eth1
   xsk-helper edit-policy
   xsk-helper revoke eth1 --queue 0
+  xsk-helper revoke --user mallory --kill
   xsk-helper reap
 
-Exit status: 0 done, 64 usage, 69 a failure of its own, 75 busy, 77 denied, 78 configuration.";
+Exit status: 0 done, 64 usage, 66 no lease matches, 69 a failure of its own, 75 busy, 77 denied, 78 configuration.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
@@ -90,7 +91,7 @@ pub struct EditPolicy {
 #[derive(Debug, Args)]
 pub struct Revoke {
     /// The interface; without it, every interface
-    #[arg(value_name = "IFNAME", required_unless_present_any = ["queue", "user"])]
+    #[arg(value_name = "IFNAME", required_unless_present_any = ["queue", "user", "lease", "all"])]
     pub ifname: Option<String>,
     /// Only the lease that has this queue
     #[arg(long, value_name = "N")]
@@ -98,6 +99,16 @@ pub struct Revoke {
     /// Only the leases of this user, by name or number
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// Only the lease with this number, as `xsk-client status --json` shows it
+    #[arg(long, value_name = "NUMBER")]
+    pub lease: Option<u64>,
+    /// Every lease
+    #[arg(long, conflicts_with_all = ["ifname", "queue", "user", "lease"])]
+    pub all: bool,
+    /// End the processes of the lease's user that still hold a socket of it, by SIGTERM and then
+    /// SIGKILL. Processes that have another uid are named and left alone
+    #[arg(long)]
+    pub kill: bool,
 }
 
 impl From<Listen> for admin::Command {
@@ -115,8 +126,8 @@ impl From<CheckPolicy> for admin::CheckPolicy {
 }
 
 impl From<Revoke> for admin::Command {
-    fn from(Revoke { ifname, queue, user }: Revoke) -> Self {
-        Self::Revoke(admin::Revoke { ifname, queue, user })
+    fn from(Revoke { ifname, queue, user, lease, kill, .. }: Revoke) -> Self {
+        Self::Revoke(admin::Revoke { ifname, queue, user, lease, kill })
     }
 }
 

@@ -7,6 +7,8 @@ use crate::Code;
 
 /// The command line does not make sense (`EX_USAGE`).
 pub const USAGE: u8 = 64;
+/// Nothing matches what was to be ended (`EX_NOINPUT`).
+pub const NO_MATCH: u8 = 66;
 /// The helper, or QEMU's QMP, cannot be reached, does not answer, or failed itself
 /// (`EX_UNAVAILABLE`).
 pub const UNREACHABLE: u8 = 69;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nix::sys::resource::Resource;
+use serde_json::Value;
 use xsk_tests::lab;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::{Cmd, HELPER, Lab, Running, SOON, wait_for, wait_until};
@@ -97,5 +98,88 @@ fn the_stream_of_a_qemu_closes_with_its_revoked_lease() {
     wait_until(SOON, "QEMU's stream to close", || sockets() < before);
     assert!(running.runs(), "QEMU ended with its lease");
     running.kill();
+    lab.nothing_left("eth1", &[]);
+}
+
+/// `revoke --kill` names what it ends and what it leaves alone.
+#[test]
+fn the_user_s_own_processes_are_ended_and_a_socket_in_root_s_is_named() {
+    let lab = lab!();
+    let veth = lab.veth(2);
+    lab.allow("eth1");
+    // The lab's user has planted this socket in a process of root's: the test itself.
+    let (wire, _helper) = lab.exec(&lab.user);
+    let planted = wire.get(&veth.ifname, 1, 1).unwrap();
+    let netdev = "af-xdp,id=n0,ifname=eth1";
+    // The shell dies of the signal; its child ignores the first one.
+    let script = "trap '' TERM; echo started; sleep 600 & wait";
+    let mut running = lab.client("run").args(["--acquire", netdev, "--", "sh", "-c", script]).start();
+    running.says("started", SOON);
+    let done = lab.cmd(HELPER).args(["revoke", "eth1", "--kill"]).run(SOON).exits(75);
+    let (own, uid) = (std::process::id(), lab.user.uid);
+    let said = &done.stdout;
+    assert!(
+        said.contains(&format!("eth1 queue 0 of uid {uid}: client {} (sh -c trap", running.pid())),
+        "{said}"
+    );
+    assert!(said.contains(&format!("killed process {} (sh -c", running.pid())), "{said}");
+    assert!(said.contains(" (sleep 600), which holds queue 0 of eth1"), "{said}");
+    let left = said.lines().find(|line| line.ends_with("was left alone")).unwrap();
+    assert!(left.starts_with(&format!("process {own} (")), "{said}");
+    assert!(left.contains("of uid 0 holds queue 1 of eth1"), "{said}");
+    wait_until(SOON, "the user's processes to end", || !running.runs());
+    assert!(!lab.processes().iter().any(|process| process.runs("sleep")));
+    drop((wire, planted));
+    lab.nothing_left("eth1", &[]);
+}
+
+/// A process with the user's real uid and another effective one is not the user's alone.
+#[test]
+fn a_process_with_a_second_uid_is_left_alone() {
+    let lab = lab!();
+    lab.veth(1);
+    lab.allow("eth1");
+    let setuid = lab.copy("/usr/bin/sleep".as_ref(), "setuid-sleep");
+    lab.cmd("chmod").arg("4755").arg(&setuid).run(SOON).ok();
+    let run = lab.client("run").args(["--acquire", "af-xdp,id=n0,ifname=eth1", "--"]).arg(&setuid);
+    let mut running = run.arg("600").start();
+    let process = Process::new(running.pid());
+    wait_until(SOON, "the setuid program", || process.uids()[1] == 0);
+    let done = lab.cmd(HELPER).args(["revoke", "eth1", "--kill"]).run(SOON).exits(75);
+    let uid = lab.user.uid;
+    assert!(
+        done.stdout.contains(&format!("of uids {uid}, 0, 0 holds queue 0 of eth1 and was left alone")),
+        "{}",
+        done.stdout
+    );
+    assert!(running.runs());
+    running.kill();
+    lab.nothing_left("eth1", &[]);
+}
+
+#[test]
+fn a_lease_is_revoked_by_its_number_and_nothing_else_is() {
+    let lab = lab!();
+    lab.veth(2);
+    lab.allow("eth1");
+    lab.bin("xsk-helper");
+    let run = |words: &[&str]| lab.cmd(HELPER).arg("revoke").args(words).run(SOON);
+    run(&["--all"]).exits(66).err_has("no lease matches").err_has("hint: see what is leased");
+    run(&["--all", "eth1"]).exits(64);
+    let mut first = backend(&lab, &[], 0).start();
+    let mut second = backend(&lab, &[], 1).start();
+    first.says("ready:", SOON);
+    second.says("ready:", SOON);
+    let status = lab.client("status").arg("--json").run(SOON).ok().stdout;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let leases = status["leases"].as_array().unwrap();
+    let number = leases.iter().find(|lease| lease["first_queue"] == 1).unwrap()["lease"].to_string();
+    run(&["--lease", "1"]).exits(66);
+    let said = run(&["--lease", &number]).ok().stdout;
+    assert!(said.contains("eth1 queue 1 of uid") && !said.contains("eth1 queue 0"), "{said}");
+    ends_revoked(second);
+    assert!(first.runs());
+    run(&["--all"]).ok();
+    ends_revoked(first);
     lab.nothing_left("eth1", &[]);
 }

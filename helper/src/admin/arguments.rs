@@ -56,4 +56,8 @@ pub struct Revoke {
     pub queue: Option<u32>,
     /// Only the leases of this user, by name or number.
     pub user: Option<String>,
+    /// Only the lease with this number.
+    pub lease: Option<u64>,
+    /// End the processes of the leases' users that hold the sockets.
+    pub kill: bool,
 }

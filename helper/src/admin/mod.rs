@@ -4,6 +4,8 @@
 
 mod arguments;
 mod check_policy;
+mod holders;
+mod kill;
 mod listen;
 mod reap;
 mod revoke;
@@ -38,10 +40,16 @@ pub fn run(command: &Command) -> ExitCode {
     let result = match command {
         Command::Listen(arguments) => listen::listen(arguments),
         Command::Reap => as_service().and_then(|()| reap::reap()),
-        Command::Revoke(arguments) => revoke::by_command(arguments),
+        Command::Revoke(arguments) => return revoke_and_log(arguments),
     };
     audit::finish();
     finish(result)
+}
+
+fn revoke_and_log(arguments: &Revoke) -> ExitCode {
+    let status = revoke::by_command(arguments);
+    audit::finish();
+    status
 }
 
 /// Reads the policy and says what is wrong with it, or what it grants a user: `print` writes the

@@ -2,7 +2,7 @@
 //! What `revoke` has to say to a person.
 #![forbid(unsafe_code)]
 
-use crate::revoke::{Cleared, End, Revoked};
+use crate::revoke::{About, Cleared, End, Ended, Revoked};
 
 /// One line a thing that was done.
 pub(super) fn lines(revoked: &Revoked) -> Vec<String> {
@@ -12,6 +12,7 @@ pub(super) fn lines(revoked: &Revoked) -> Vec<String> {
         "{ended} lease{plural} revoked; their holders can still send until they close their sockets"
     )];
     for lease in &revoked.leases {
+        lines.extend(revoked.about(lease).map(|about| which(lease, about)));
         if lease.end == End::Killed {
             lines.push(format!(
                 "keeper {} (uid {}) did not end on SIGTERM and was killed",
@@ -22,6 +23,14 @@ pub(super) fn lines(revoked: &Revoked) -> Vec<String> {
     }
     lines.extend(cleared(&revoked.orphans, "that no lease accounted for"));
     lines
+}
+
+/// Which lease it was, and whose.
+fn which(lease: &Ended, about: &About) -> String {
+    let queues: Vec<String> = lease.queues.iter().map(u32::to_string).collect();
+    let (uid, ifname, queues) = (lease.uid, &about.ifname, queues.join(", "));
+    let client = about.client.as_deref().unwrap_or("not known");
+    format!("{ifname} queue {queues} of uid {uid}: client {client}")
 }
 
 fn cleared(cleared: &Cleared, which: &str) -> Option<String> {
@@ -41,7 +50,6 @@ fn cleared(cleared: &Cleared, which: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::leases::key::{Key, Netns};
-    use crate::revoke::Ended;
 
     fn lease(end: End, slots: &[u32]) -> Ended {
         let key = Key { netns: Netns::Cookie(1), ifindex: 2 };
@@ -50,14 +58,17 @@ mod tests {
     }
 
     fn said(leases: Vec<Ended>, orphans: Cleared) -> String {
-        lines(&Revoked { leases, orphans }).join("\n")
+        let client = Some("70 (qemu -M pc)".to_owned());
+        let about = vec![About { keeper: 7, ifname: "eth1".into(), client, sockets: vec![] }];
+        lines(&Revoked { leases, about, orphans }).join("\n")
     }
 
     #[test]
-    fn a_lease_that_ends_when_told_to_is_one_line() {
+    fn a_lease_that_ends_when_told_to_is_named() {
         assert_eq!(
             said(vec![lease(End::Told, &[])], Cleared::default()),
-            "1 lease revoked; their holders can still send until they close their sockets"
+            "1 lease revoked; their holders can still send until they close their sockets\n\
+             eth1 queue 0, 1 of uid 1000: client 70 (qemu -M pc)"
         );
     }
 

@@ -15,6 +15,8 @@ pub(crate) enum CommandFault {
     NoGroup { name: String },
     /// `revoke`: there is no such user.
     NoHolder { name: String },
+    /// `revoke --kill`: the service user cannot look into other users' processes.
+    KillByRoot,
     /// `check-policy`: there is no such user.
     NoUser { name: String },
     /// `check-policy`: the user database does not answer about a user.
@@ -45,6 +47,12 @@ impl CommandFault {
                 name,
                 no_user(name),
                 "a name or a number; see who has leases: xsk-client status",
+            ),
+            Self::KillByRoot => say(
+                Code::NotPrivileged,
+                "xsk-helper",
+                "only root can end the processes that hold a socket",
+                "as root: xsk-helper revoke --kill",
             ),
             Self::NoUser { name } => {
                 say(Code::Policy, name, no_user(name), "a name or a number; see: getent passwd")

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is said of a lease: to the client, and in the text for people.
 
+use std::os::fd::OwnedFd;
+
+use nix::sys::stat::fstat;
 use xsk_proto::{BusyPoll, Confinement, Granted, Memlock, Verdict, Warning};
 
 use super::device::Device;
@@ -69,7 +72,14 @@ pub(super) fn verdict(rule: &Rule, device: &Device<'_>, confinement: Confinement
 }
 
 /// The text for people.
-pub(super) fn record(lease: &Lease, caller: &Caller, granted: &Granted, memlock: u64) -> Record {
+pub(super) fn record(
+    lease: &Lease,
+    caller: &Caller,
+    granted: &Granted,
+    memlock: u64,
+    sockets: &[OwnedFd],
+) -> Record {
+    let inode = |socket| fstat(socket).map_or(0, |found| found.st_ino);
     Record {
         lease: lease.number,
         uid: caller.uid,
@@ -82,5 +92,6 @@ pub(super) fn record(lease: &Lease, caller: &Caller, granted: &Granted, memlock:
         device: granted.confinement.device,
         queue: granted.confinement.queue,
         memlock,
+        sockets: sockets.iter().map(inode).collect(),
     }
 }

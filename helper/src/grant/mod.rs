@@ -119,7 +119,7 @@ fn make(
     let mut granted =
         Granted { memlock, ..describe::granted(request, allowed, &device, attachment, &lease, confinement) };
     granted.warnings.extend(kernel_warnings::warnings(connection, &lease, told, memlock));
-    let record = describe::record(&lease, caller, &granted, request.options.memlock);
+    let record = describe::record(&lease, caller, &granted, request.options.memlock, &sockets);
     let extras = Extras { _filter: filter, _declaration: declaration };
     Ok(Grant { lease, granted, sockets, link: device.link, record, handed_over: false, extras })
 }

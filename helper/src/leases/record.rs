@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::key::Key;
 use super::lock_file;
+use super::table;
 
 /// What is told of a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -32,6 +33,9 @@ pub(crate) struct Record {
     pub(crate) queue: bool,
     /// Bytes of locked memory that the consumer declared.
     pub(crate) memlock: u64,
+    /// The inodes of the sockets, in queue order; none in what an older helper wrote.
+    #[serde(default)]
+    pub(crate) sockets: Vec<u64>,
 }
 
 /// The folder of the texts. Each user has one in it, from which the keepers of that user remove
@@ -60,12 +64,24 @@ impl Record {
 
     /// As TOML. Written by hand, since a crate's writer would be linked for this alone.
     fn text(&self) -> String {
-        let Self { lease, uid, client, keeper, first_queue, queues, since, rule, device, queue, memlock } =
-            self;
+        let Self {
+            lease,
+            uid,
+            client,
+            keeper,
+            first_queue,
+            queues,
+            since,
+            rule,
+            device,
+            queue,
+            memlock,
+            sockets,
+        } = self;
         format!(
             "lease = {lease}\nuid = {uid}\nclient = {client}\nkeeper = {keeper}\nfirst_queue = {first_queue}\n\
              queues = {queues}\nsince = {since}\nrule = \"{}\"\ndevice = {device}\nqueue = {queue}\n\
-             memlock = {memlock}\n",
+             memlock = {memlock}\nsockets = {sockets:?}\n",
             escaped(rule)
         )
     }
@@ -73,6 +89,14 @@ impl Record {
     /// Reads what the user who holds the lease that begins at a queue has written, if anything.
     pub(crate) fn read(uid: u32, key: Key, first_queue: u32) -> Option<Self> {
         toml::from_str(&fs::read_to_string(folder(uid).join(name(key, first_queue))).ok()?).ok()
+    }
+
+    /// What a keeper that holds queues of the interface has written.
+    pub(crate) fn of_keeper(key: Key, keeper: u32) -> Option<Self> {
+        let holders = table::holders(key).ok()?;
+        let first = holders.iter().filter(|holder| holder.pid == keeper).min_by_key(|holder| holder.queue)?;
+        let record = Self::read(first.uid, key, first.queue)?;
+        Some(record).filter(|record| record.keeper == keeper && record.uid == first.uid)
     }
 
     /// Opens the folder of a user's texts, to remove them from later.
@@ -128,6 +152,7 @@ mod tests {
                 device: true,
                 queue: false,
                 memlock: 1 << 40,
+                sockets: vec![1 << 50, 7],
             };
             assert_eq!(toml::from_str::<Record>(&record.text()).unwrap(), record);
         }

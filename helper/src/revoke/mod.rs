@@ -2,6 +2,8 @@
 //! Ends leases before their holders do. What is said to be revoked is: its keeper holds nothing any
 //! more, and its slots are empty.
 
+mod about;
+pub(crate) mod command_line;
 mod end_keepers;
 pub(crate) mod orphan_slots;
 mod processes;
@@ -12,8 +14,10 @@ use crate::audit::{Line, What};
 use crate::caller::Caller;
 use crate::error::{Failure, InterfaceFault, PolicyFault, Taken};
 use crate::leases::key::{Key, Netns};
+use crate::leases::record::Record;
 use crate::leases::table::{self, Holder};
 use crate::{leases, netlink};
+pub(crate) use about::About;
 pub(crate) use end_keepers::{End, Ended};
 pub(crate) use orphan_slots::Cleared;
 
@@ -23,6 +27,8 @@ pub(crate) struct Choice {
     pub(crate) interface: Option<Key>,
     pub(crate) queue: Option<u32>,
     pub(crate) uid: Option<u32>,
+    /// The lease's number.
+    pub(crate) lease: Option<u64>,
 }
 
 impl Choice {
@@ -35,7 +41,7 @@ impl Choice {
             Some(user) if user != client => return None,
             _ => Some(client),
         };
-        Some(Self { interface, queue: given(request.queue), uid })
+        Some(Self { interface, queue: given(request.queue), uid, lease: None })
     }
 
     fn covers(self, key: Key, holder: Holder) -> bool {
@@ -48,11 +54,23 @@ impl Choice {
 /// What came of a revoke.
 pub(crate) struct Revoked {
     pub(crate) leases: Vec<Ended>,
+    /// What was known of them.
+    pub(crate) about: Vec<About>,
     /// What was there without a lease.
     pub(crate) orphans: Cleared,
 }
 
 impl Revoked {
+    /// Whether there was nothing to end and nothing to clear.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.leases.is_empty() && self.orphans == Cleared::default()
+    }
+
+    /// Returns what was known of a lease.
+    pub(crate) fn about(&self, lease: &Ended) -> Option<&About> {
+        self.about.iter().find(|about| about.keeper == lease.keeper)
+    }
+
     /// Returns how many leases have ended, or the keeper that holds its queues all the same.
     pub(crate) fn proven(&self) -> Result<u32, Failure> {
         match self.leases.iter().find(|lease| lease.end == End::Holding) {
@@ -100,7 +118,12 @@ fn chosen(choice: Choice) -> Result<Vec<(Key, Holder)>, Failure> {
     let mut found = Vec::new();
     for key in leases::interfaces() {
         let holders = table::holders(key).map_err(failed)?;
-        let covered = holders.into_iter().filter(|holder| choice.covers(key, *holder));
+        let is_lease = |holder: &Holder, lease| {
+            Record::of_keeper(key, holder.pid).is_some_and(|record| record.lease == lease)
+        };
+        let covered = holders.into_iter().filter(|holder| {
+            choice.covers(key, *holder) && choice.lease.is_none_or(|lease| is_lease(holder, lease))
+        });
         found.extend(covered.map(|holder| (key, holder)));
     }
     Ok(found)
@@ -109,15 +132,17 @@ fn chosen(choice: Choice) -> Result<Vec<(Key, Holder)>, Failure> {
 /// Ends what was chosen, and clears the slots that no lease accounts for if an interface was chosen
 /// and no user.
 pub(crate) fn end(choice: Choice) -> Result<Revoked, Failure> {
-    let leases = end_keepers::end(&chosen(choice)?)?;
+    let chosen = chosen(choice)?;
+    let about = About::all(&chosen);
+    let leases = end_keepers::end(&chosen)?;
     leases.iter().for_each(log);
     let orphans = match choice {
-        Choice { interface: Some(key), uid: None, queue } => {
+        Choice { interface: Some(key), uid: None, lease: None, queue } => {
             orphan_slots::clear(key, None, |other| queue.is_none_or(|queue| queue == other))?
         }
         _ => Cleared::default(),
     };
-    Ok(Revoked { leases, orphans })
+    Ok(Revoked { leases, about, orphans })
 }
 
 fn log(ended: &Ended) {
@@ -163,8 +188,8 @@ mod tests {
     #[test]
     fn what_was_chosen_has_to_hold_all_together() {
         let holder = Holder { queue: 4, uid: ALICE, pid: 7 };
-        let all = Choice { interface: None, queue: None, uid: None };
-        let one = Choice { interface: Some(KEY), queue: Some(4), uid: Some(ALICE) };
+        let all = Choice { interface: None, queue: None, uid: None, lease: None };
+        let one = Choice { interface: Some(KEY), queue: Some(4), uid: Some(ALICE), lease: None };
         assert!(all.covers(KEY, holder) && one.covers(KEY, holder));
         assert!(!one.covers(OTHER, holder));
         assert!(!one.covers(KEY, Holder { queue: 5, ..holder }));
@@ -181,7 +206,7 @@ mod tests {
             end,
             cleared: Cleared::default(),
         };
-        let of = |leases| Revoked { leases, orphans: Cleared::default() }.proven();
+        let of = |leases| Revoked { leases, about: Vec::new(), orphans: Cleared::default() }.proven();
         assert_eq!(of(vec![ended(End::Told), ended(End::Killed)]), Ok(2));
         assert!(matches!(of(vec![ended(End::Told), ended(End::Holding)]), Err(Failure::Taken(_))));
     }
