@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Cables in their default state, whose ends leave checksums to a card that is not there: TCP and
-//! UDP through `forward` between two hosts that know nothing of it.
+//! Cables in their default state, whose ends leave checksums to a card that does not exist: TCP and
+//! UDP through `forward` between two unsuspecting hosts.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read, Write};

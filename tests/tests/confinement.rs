@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a socket can be bound to, line 23 of the list: the part that needs the bind guard, and so a
-//! kernel with the BPF security module that lets it be loaded. Where there is none, `make vm` runs
+//! kernel with the BPF security module that lets it be loaded. If there is none, `make vm` runs
 //! these.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Other people's XDP programs as their own tools attach them, line 27 of the list: behind libxdp's
+//! Foreign XDP programs as their own tools attach them, line 27 of the list: behind libxdp's
 //! dispatcher, by `ip link`, and by a bpf_link. Each is recognised, named and left alone, and
 //! doctor says what the administrator can do, which is done. The dispatcher wants freplace
 //! programs, which not every kernel lets root load.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Doctor before cards and devices that not every machine has: `make vm` runs these. What it says
-//! is held against what an AF_XDP socket gets there.
+//! is compared with what an AF_XDP socket gets there.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "doctor/said.rs"]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-helper edit-policy`: the file is replaced in one step, by something that the service can
-//! use, or stays.
+//! `xsk-helper edit-policy`: the file is replaced in one step by one that the service can use, or
+//! it stays.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ways in which a command ends, by itself and by its terminal: the lease ends with the last
-//! holder of the sockets, not before and not later, and nothing of it is left.
+//! The ways in which a command ends, by itself and by its terminal. The lease ends exactly with the
+//! last holder of the sockets, and leaves nothing.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;

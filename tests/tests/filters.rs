@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an interface lets in for the sake of a lease: groups, and the addresses of guests. Both end
-//! with the keeper.
+//! What an interface lets in for a lease: groups, and the addresses of guests. Both end with the
+//! keeper.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a guest needs to hear anything, and what `xsk-client run` does about it or says: an address
-//! that the interface lets in, the frames for groups, and finished checksums.
+//! What a guest needs to receive anything, and what `xsk-client run` does or says about it: an
+//! address that the interface lets in, the frames for groups, and finished checksums.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whom a rule that denies a group means, line 32 of the list. The kernel tells of the groups that
-//! a user kept, and the user database of those that it knows: each of them is enough to be denied.
+//! Whom a rule that denies a group means, line 32 of the list. The kernel knows the groups that a
+//! user kept, and the user database its own; one of them is enough to be denied.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use xsk_tests::lab;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who asks, and what the policy may be, lines 15 to 19 of the list; `hostile_setuid.rs` has the
+//! Identity and policy, lines 15 to 19 of the list; `hostile_setuid.rs` has the
 //! rest of the section.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Somebody runs code in a keeper: it has no capability, and what its lists leave it is its own.
+//! Hostile code in a keeper: it has no capability, and can reach only what is the keeper's own.
 //! Line 38 of the list.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(target_arch = "x86_64")]

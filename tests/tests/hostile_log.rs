@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The audit log: that nobody suppresses it, and that nobody fills it. Lines 36 and 37 of the list.
+//! The audit log: nobody can suppress it, and nobody can fill it. Lines 36 and 37 of the list.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicBool, Ordering};

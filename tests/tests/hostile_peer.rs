@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Exec runs whose user is not the one whom the connection names, line 35 of the list: over the end
-//! that connected to a listener, where the kernel names the listener; and by sudo, over another's
-//! pair.
+//! Exec runs by a user other than the one that the connection names, line 35 of the list: over the
+//! end that connected to a listener, where the kernel names the listener; and by sudo, over
+//! another's pair.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;

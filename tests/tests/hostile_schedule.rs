@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a user makes of the scheduling of a setuid program that they start, line 34 of the list:
+//! What a user does to the scheduling of a setuid program that they start, line 34 of the list:
 //! nobody else waits for it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

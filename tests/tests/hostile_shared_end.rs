@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A user who starts the helper keeps a copy of the helper's end of the connection, line 33 of the
-//! list: whatever is done to it, at whatever step, the helper ends in its time, the keeper ends on
+//! list: whatever the user does to it, at any step, the helper ends in time, the keeper ends on
 //! SIGTERM, and `revoke` tells the truth.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A guest that lies in the rings of a vhost-user device, or that loses its memory: that ring or
+//! A guest that lies in the rings of a vhost-user device, or loses its memory: that ring or
 //! that connection stops with a line in the log, the device goes on, and the next front end is
 //! served.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Descriptors of a front end that would hold up whoever writes to them, polls them or closes them:
-//! no thread that serves anything else waits for one.
+//! Descriptors of a front end that would hold up a thread that writes to them, polls them or closes
+//! them: no thread with other work waits for one.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::{TcpListener, TcpStream};

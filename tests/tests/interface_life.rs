@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What happens to an interface, and what root does, while a user has a lease on it: the client
-//! is told, what is dead ends, and what lives is left alone.
+//! What happens to an interface, and what root does, while a user has a lease on it: the client is
+//! told, dead leases end, and live ones are left alone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};

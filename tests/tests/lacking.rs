@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Kernels that lack something: one clear sentence each. What no kernel at hand lacks is taken away
-//! by `strace`, which has single system calls of the helper answer as a kernel without it would.
+//! Kernels that lack something: one clear sentence for each case. If no kernel at hand lacks it,
+//! `strace` makes single system calls of the helper answer as such a kernel would.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use xsk_tests::lab;

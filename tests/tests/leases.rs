@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A grant over the wire: what comes with it, what it leaves to the host, who keeps it, and how it
-//! ends.
+//! A grant over the wire: what comes with it, what the host keeps, which process keeps it, and how
+//! it ends.
 
 use std::time::Duration;
 

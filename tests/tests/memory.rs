@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Locked memory, where the helper may raise its limit, which wants CAP_SYS_RESOURCE: `make vm`
-//! runs these. The consumer is this program once more, as an ordinary user's process with a UMEM as
+//! Locked memory, if the helper may raise its limit, which needs CAP_SYS_RESOURCE: `make vm` runs
+//! these. The consumer is this program once more, as an ordinary user's process with a UMEM as
 //! large as QEMU's.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The commands as one family: the same mistake is said in one layout, with the exit status of one
-//! table, and the options that they share take the same values.
+//! The commands as one family: the same mistake is reported in one layout with one exit status, and
+//! shared options take the same values.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use xsk_tests::lab;

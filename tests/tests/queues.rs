@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An interface of several queues: who holds some of them is told of the others, and can ask for
+//! An interface of several queues: the holder of some is told about the others, and can ask for
 //! all.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Each refusal as the user of `xsk-client run` sees it: its code, its sentence, what to do, and
-//! nothing half-made behind it.
+//! nothing left half-made.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt;

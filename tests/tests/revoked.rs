@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a revoke means to the programs that use the lease's sockets: a backend that inherited them
-//! ends, and says why. It would otherwise go on deaf, and able to send.
+//! ends, and says why. Otherwise it would go on without receiving, and still able to send.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nix::sys::resource::Resource;

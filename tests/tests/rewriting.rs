@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `xsk-client run` makes of a command line, as the command sees it, and as QEMU's own parser
-//! takes it.
+//! How `xsk-client run` rewrites a command line, as the command sees it, and as QEMU's own parser
+//! reads it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;

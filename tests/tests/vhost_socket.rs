@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The socket of `--peer vhost-user`: where it may be, whose connections it takes, and that either
-//! end may come and go.
+//! The socket of `--peer vhost-user`: where it may be, whose connections it accepts, and that
+//! either end may come and go.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::{PermissionsExt, symlink};

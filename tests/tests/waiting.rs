@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `--wait` for an interface that is not there yet, as when a machine starts before udev is done.
+//! `--wait` for an interface that does not exist yet, as when a machine starts before udev is done.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Instant;

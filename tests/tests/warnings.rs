@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a grant warns of and `doctor` notes: what the host itself has on the interface. Both have
-//! to say the same of it.
+//! What a grant warns of and `doctor` notes: what the host itself has on the interface. Both must
+//! say the same about it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use xsk_tests::lab::link::ip;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every way in, and what the kernel says of the helper at each stage: whichever way it was
-//! started, the same is left of it. A conversation that has got as far as its greeting shows the
-//! stage before the grant.
+//! Every way in, and what the kernel says about the helper at each stage: the same is left of it in
+//! every way. A conversation that has reached its greeting shows the stage before the grant.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Commands that are not QEMU's own: wrappers around QEMU and our backend, programs that close what
-//! they were given, and consumers of somebody's own. All as an ordinary user who may lock 8 MiB.
+//! Commands that are not QEMU's own: wrappers around QEMU and the backend, programs that close
+//! their descriptors, and other consumers. All as an ordinary user who may lock 8 MiB.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nix::sys::resource::Resource;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The least that any grant has to do, as system calls alone: what the benchmarks compare with.
+//! The least that a grant has to do, as bare system calls: the reference of the benchmarks.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 

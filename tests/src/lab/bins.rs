@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the programs under test lie.
+//! Where the programs under test are.
 
 use std::path::{Path, PathBuf};
 

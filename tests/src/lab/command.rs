@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs that a test runs: as whom, where, with what, and never without an end.
+//! Programs that a test runs: as which user, where, with what, and always with a time limit.
 
 use std::ffi::{CString, OsStr};
 use std::fs::File;

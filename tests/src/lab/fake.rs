@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A helper that does not keep the protocol, to see what the client makes of it.
+//! A helper that breaks the protocol, to see how the client reacts.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::thread::JoinHandle;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A third place: a network namespace with the other end of a cable of its own, so that what the
-//! peer says to it has to go through the host.
+//! A third network namespace with a cable of its own, so that frames from the peer to it have to go
+//! through the host.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;

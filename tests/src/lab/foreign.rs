@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Somebody else's XDP program, attached in the ways in which such programs are.
+//! A foreign XDP program, attached in the usual ways.
 
 use std::os::fd::OwnedFd;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A vhost-user front end and a guest's driver in one, that can lie: messages of any form, and
-//! rings and memory that are written to by `pwrite`. It knows nothing of the crate under test.
+//! rings and memory that are written to by `pwrite`. It uses nothing of the crate under test.
 
 use std::io::{IoSlice, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Code in another process: root stops it, and makes it run system calls of the test's
-//! choice, as an intruder who found a fault in it would. What the process may do decides the
-//! kernel, not this.
+//! Code in another process: root stops it, and makes it run system calls of the test's choice, as
+//! an intruder who found a fault in it would. The kernel alone decides what the process may do.
 
 use std::ffi::CString;
 use std::io;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel itself says of programs, locks and sockets: never a file of ours.
+//! What the kernel itself says about programs, locks and sockets, without any file of the helper's.
 
 use std::fs;
 use std::io;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One test's own host: made by [`Lab::new`], gone with [`Drop`], which also proves that no process
+//! The host of one test. [`Lab::new`] makes it, and [`Drop`] removes it and proves that no process
 //! stayed.
 
 pub mod afxdp;

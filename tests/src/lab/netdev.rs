@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the generic netlink family `netdev` tells of a queue, asked without the helper's own code,
-//! so that one can be held against the other (Documentation/netlink/specs/netdev.yaml,
+//! so that the two can be compared (Documentation/netlink/specs/netdev.yaml,
 //! include/uapi/linux/genetlink.h).
 
 use std::os::fd::AsRawFd;

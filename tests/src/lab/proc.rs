@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What /proc says of a process: the tests believe the kernel and not what our programs say of
+//! What /proc says about a process: the tests trust the kernel and not what the programs say about
 //! themselves.
 
 use std::fs;

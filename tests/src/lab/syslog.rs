@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A host that has syslog and no journald: the test is its syslogd.
+//! A host with syslog and without journald: the test is its syslogd.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;

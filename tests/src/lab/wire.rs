@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A client that speaks the protocol byte by byte, so that a test can say what no honest client
+//! A client that speaks the protocol byte by byte, so that a test can send what no honest client
 //! would.
 
 use std::io::{self, IoSlice, IoSliceMut};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Somebody who has queues: a client inside the test, or the backend behind `xsk-client run`.
+//! A holder of queues: a client inside the test, or the backend behind `xsk-client run`.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;

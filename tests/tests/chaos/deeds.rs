@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What may happen to a host, each as a step of a round that leaves it such that the next step can
-//! follow.
+//! What may happen to a host. Each is a step of a round, and leaves the host ready for the next
+//! step.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Chance that can be repeated: the same seed and round give the same choices.
+//! Repeatable chance: the same seed and round give the same choices.
 
 /// A generator of numbers (splitmix64), one a round.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A helper that stands still between two of its steps, and is killed there.
+//! A helper that stops between two of its steps, and is killed there.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Chaos: several users, interfaces and queues with traffic, and at random whatever can die dies.
-//! After each round the promises of a lease's life are checked against the kernel: netlink, /proc,
-//! and what a socket does.
+//! Chaos: several users, interfaces and queues with traffic, where everything that can die dies at
+//! random. After each round the promises of a lease's life are checked against the kernel: netlink,
+//! /proc, and what a socket does.
 //!
 //! `ROUNDS`, `SEED`, `LABS` (how many hosts at once) and `FIRST` (the first round's number) are
 //! read from the environment; each round depends on the seed and its number alone.

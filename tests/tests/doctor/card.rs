@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Cards that are not in this machine: what /sys says of one is put in the place of what it says of
-//! a cable.
+//! Cards that are not in this machine: the test covers what /sys says about a cable with what it
+//! says about a card.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is wrong with an interface, on real ones. Both ends of a cable are on the host here, so
-//! that doctor sees them.
+//! Faults of interfaces, on real ones. Both ends of a cable are on the host here, so that doctor
+//! sees them.
 
 use xsk_tests::lab;
 use xsk_tests::lab::foreign::{NATIVE, SKB, Way};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What doctor said, as text and as JSON, which have to agree.
+//! What doctor said, as text and as JSON, which must agree.
 #![allow(dead_code, reason = "each of the programs that have this module uses another part of it")]
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The look at a frame that a peer hands on: what it costs where there is nothing to complete.
+//! What it costs to look at a frame that a peer passes on, if there is nothing to complete.
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The reference on libxdp: compiled on the machine that is measured, and never a part of what is
-//! shipped.
+//! The reference on libxdp: compiled on the measured machine, and never shipped.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

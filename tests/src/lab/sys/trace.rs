@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ptrace(2), as far as another process can be had make a system call by it.
+//! ptrace(2), as far as it takes to make another process run a system call.
 
 use std::io;
 use std::mem::MaybeUninit;
