@@ -15,11 +15,12 @@ struct Bench {
     veth: Veth,
 }
 
-/// The n-th call of a name, and how many from there on.
+/// The n-th call of a name, and how many from there on: each of them, or each second one.
 struct Calls {
     name: &'static str,
     first: usize,
     count: usize,
+    step: usize,
 }
 
 impl Bench {
@@ -62,13 +63,14 @@ impl Bench {
         let hits: Vec<bool> = calls.map(|line| line.contains(text)).collect();
         let first = hits.iter().position(|hit| *hit).unwrap_or_else(|| panic!("no {text} in:\n{said}"));
         let count = hits[first..].iter().take_while(|hit| **hit).count();
-        Calls { name, first: first + 1, count }
+        Calls { name, first: first + 1, count, step: 1 }
     }
 
     /// A grant whose calls answer `errno`.
     fn asks(&self, ifname: &str, calls: &Calls, errno: &str) -> (Wire, Running, Result<Leased, Refused>) {
-        let last = calls.first + calls.count - 1;
-        let inject = format!("inject={}:error={errno}:when={}..{last}", calls.name, calls.first);
+        let Calls { name, first, count, step } = calls;
+        let last = first + (count - 1) * step;
+        let inject = format!("inject={name}:error={errno}:when={first}..{last}+{step}");
         let (wire, running) = self.start(&["-o", "/dev/null", "-e", &inject]);
         let answer = wire.get(ifname, 0, 1);
         (wire, running, answer)
@@ -139,8 +141,9 @@ fn where_a_keeper_may_not_change_maps_the_grant_says_what_stays() {
     if !is_new(&bench) {
         return;
     }
-    // BPF_MAP_DELETE_ELEM is 3; the first one of a process is the question.
-    let calls = Calls { count: 1, ..bench.find(&bench.veth.ifname, "bpf", "bpf(0x3,") };
+    // BPF_MAP_DELETE_ELEM is 3; it is the question, once before the socket is inserted and once
+    // after.
+    let calls = Calls { count: 2, step: 2, ..bench.find(&bench.veth.ifname, "bpf", "bpf(0x3,") };
     assert_eq!(
         bench.sentences(&bench.veth.ifname, &calls, "EPERM"),
         [
@@ -148,6 +151,22 @@ fn where_a_keeper_may_not_change_maps_the_grant_says_what_stays() {
           that is unbound can be bound"
         ]
     );
+}
+
+/// The sockets are handed over by then. Without its list of system calls a keeper keeps no lease.
+#[test]
+fn where_the_list_of_system_calls_cannot_be_installed_the_lease_ends() {
+    let Some(bench) = Bench::new() else { return };
+    let calls = bench.find(&bench.veth.ifname, "seccomp", "seccomp(0x1,");
+    let (wire, running, answer) = bench.asks(&bench.veth.ifname, &calls, "ENOSYS");
+    let grant = answer.unwrap();
+    assert!(wire.ends(SOON), "the lease goes on");
+    let said = running.finish(SOON).stderr;
+    assert!(said.contains("installing the seccomp list"), "{said}");
+    assert!(said.contains("xsk-helper: end ") && said.contains("reason=closed"), "{said}");
+    // The client still has its socket.
+    bench.lab.nothing_left(&bench.veth.ifname, &[]);
+    drop(grant);
 }
 
 #[test]
@@ -190,7 +209,7 @@ fn a_kernel_that_does_not_hold_sockets_to_their_interface_is_for_root_alone() {
 #[test]
 fn before_5_10_there_is_one_refusal_with_the_reason() {
     let Some(bench) = Bench::new() else { return };
-    let before_5_9 = Calls { name: "close_range", first: 1, count: 1 };
+    let before_5_9 = Calls { name: "close_range", first: 1, count: 1, step: 1 };
     let refused = bench.refused(&before_5_9, "ENOSYS");
     assert_eq!(refused.code, Code::KernelTooOld);
     assert_eq!(refused.message, "Linux 5.10 or later is needed, and this kernel has no close_range(2)");

@@ -332,9 +332,11 @@ fn h28_too_little_locked_memory_for_qemu() {
     let lab = lab!();
     lab.veth(2);
     lab.allow("*");
-    let args =
-        ["--error-format=json", "--", "echo", "started", "-netdev", "af-xdp,id=n0,ifname=eth1,queues=2"];
-    let limited = run(&lab).args(args).rlimit(Resource::RLIMIT_MEMLOCK, 8 << 20);
+    let limited = run(&lab)
+        .args(["--error-format=json", "--"])
+        .arg(lab.copy("/usr/bin/echo".as_ref(), "qemu-system-x86_64"))
+        .args(["-netdev", "af-xdp,id=n0,ifname=eth1,queues=2"])
+        .rlimit(Resource::RLIMIT_MEMLOCK, 8 << 20);
     refused_as_given(limited, "memlock", &["64 MiB", "8 MiB"], &["prlimit", "67108864"]);
     // xsk-backend makes do with less, and its limit is known too.
     let backend = run(&lab)

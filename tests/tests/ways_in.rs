@@ -498,7 +498,9 @@ fn memlock_without_the_capability_to_raise_it() {
     let netdev = format!("af-xdp,id=n0,ifname={}", veth.ifname);
     let run = lab
         .user_cmd("xsk-client")
-        .args(["run", "--socket", SOCKET, "--", "echo", "started", "-netdev", &netdev]);
+        .args(["run", "--socket", SOCKET, "--"])
+        .arg(lab.copy("/usr/bin/echo".as_ref(), "qemu-system-x86_64"))
+        .args(["started", "-netdev", &netdev]);
     let done = run.rlimit(Resource::RLIMIT_MEMLOCK, 8 << 20).run(SOON);
     if caps::has_cap(None, CapSet::Permitted, Capability::CAP_SYS_RESOURCE).unwrap() {
         assert!(done.ok().stdout.contains("started"));
