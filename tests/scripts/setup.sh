@@ -14,8 +14,9 @@ BUILD="ca-certificates clang gcc jq libc6-dev libelf-dev make pkg-config zlib1g-
 DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
 # strace injects faults, jq and python3 read and write what the tests compare; dbus, pkexec,
 # polkitd, sudo and systemd (for systemd-socket-activate) are ways in to the helper. user-mode-linux
-# is a guest with a real driver, whose modules kmod loads; iperf3 loads its network.
-CHECK="bpftool bubblewrap crun dbus dnsmasq-base ethtool g++ git golang-go iperf3 jq kmod libc6-dbg"
+# is a guest with a real driver, whose modules kmod loads; iperf3 loads its network. dpdk-dev has a
+# virtio driver that polls, in testpmd.
+CHECK="bpftool bubblewrap crun dbus dnsmasq-base dpdk-dev ethtool g++ git golang-go iperf3 jq kmod libc6-dbg"
 CHECK+=" pkexec podman polkitd python3 qemu-system-x86 shellcheck strace sudo systemd tcpdump"
 CHECK+=" tshark uidmap"
 CHECK+=" user-mode-linux valgrind"

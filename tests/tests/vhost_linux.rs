@@ -3,75 +3,13 @@
 //! the real driver.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
 use std::time::Duration;
 
-use xsk_tests::lab::proc::Process;
-use xsk_tests::lab::{Lab, Running, SOON, Veth, say_figure};
+use xsk_tests::lab::{SOON, say_figure};
 use xsk_tests::{lab, skip};
 
 /// A busy machine is slow.
 const LONG: Duration = Duration::from_secs(60);
-
-/// What one run moved.
-struct Moved {
-    megabytes: f64,
-    megabits: f64,
-    /// Of the guest and its device.
-    seconds: f64,
-}
-
-impl Moved {
-    fn a_second(&self) -> f64 {
-        self.megabytes / self.seconds
-    }
-}
-
-/// Processor time that the guest and the device have used.
-fn seconds(lab: &Lab, device: &Running) -> f64 {
-    let guests = lab.processes().into_iter().filter(|process| process.runs("linux.uml"));
-    let all = guests.chain([Process::new(device.pid())]).map(Process::ticks_with_children);
-    all.sum::<u64>() as f64 / 100.0
-}
-
-/// TCP out of the guest and into it.
-fn tcp(lab: &Lab, veth: &Veth, device: &Running, path: &Path) -> Result<[Moved; 2], String> {
-    let mut server = lab.peer_cmd("iperf3").words("-s -i 0 --forceflush").start();
-    server.says("Server listening", SOON);
-    let go = |number: u32| lab.path(&format!("go-{number}"));
-    let wait = |number| format!("while ! test -e {}; do sleep 0.05; done", go(number).display());
-    let script = format!(
-        "ip address add {ip}/24 dev eth0
-         ping -c 20 -i 0.05 -W 2 {peer}
-         {first}
-         iperf3 -c {peer} -t 2 -i 0 -f m; echo out-is-done
-         {second}
-         iperf3 -c {peer} -t 2 -i 0 -f m -R; echo in-is-done",
-        ip = veth.ip,
-        peer = veth.peer_ip,
-        first = wait(1),
-        second = wait(2),
-    );
-    let mut guest = lab.uml(path, &script)?.start();
-    guest.says("20 received", LONG);
-    let mut run = |number: u32, end: &str| {
-        let before = seconds(lab, device);
-        std::fs::write(go(number), "").unwrap();
-        guest.says(end, LONG);
-        seconds(lab, device) - before
-    };
-    let used = [run(1, "out-is-done"), run(2, "in-is-done")];
-    let said = guest.stdout();
-    (1..=2).for_each(|number| std::fs::remove_file(go(number)).unwrap());
-    lab.end_uml(guest);
-    server.kill();
-    let mut lines = said.lines().filter(|line| line.ends_with("receiver"));
-    Ok(used.map(|seconds| {
-        let line = lines.next().expect(&said);
-        let numbers: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        Moved { megabytes: numbers[0], megabits: numbers[1], seconds }
-    }))
-}
 
 #[test]
 fn a_linux_guest_moves_tcp_both_ways_with_and_without_offloads() {
@@ -80,7 +18,7 @@ fn a_linux_guest_moves_tcp_both_ways_with_and_without_offloads() {
     let mut all = vec![];
     for options in ["", ",csum=off"] {
         let (device, path) = lab.vhost(&veth, options);
-        match tcp(&lab, &veth, &device, &path) {
+        match lab.guest_tcp(&veth, &device, &path) {
             Ok(moved) => all.push(moved),
             Err(why) => skip!("{why}"),
         }
@@ -115,7 +53,7 @@ fn a_linux_guests_segments_are_sound() {
             .args(["-c", "3000", "tcp and src host", &veth.ip.to_string()])
             .start();
         dump.says("listening on", SOON);
-        if let Err(why) = tcp(&lab, &veth, &device, &path) {
+        if let Err(why) = lab.guest_tcp(&veth, &device, &path) {
             skip!("{why}");
         }
         dump.finish(LONG).ok();

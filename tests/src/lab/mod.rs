@@ -28,6 +28,7 @@ mod skip;
 mod space;
 mod sys;
 pub mod syslog;
+pub mod traffic;
 pub mod uml;
 mod user;
 mod userns;

@@ -37,6 +37,7 @@ impl Lab {
         let device = format!("virtio_uml.device={}:1", socket.display());
         Ok(self
             .user_cmd("linux.uml")
+            .new_session()
             .words("mem=256M root=/dev/root rootfstype=hostfs rootflags=/ rw")
             .words("con=null con0=fd:0,fd:1 con1=null quiet")
             .args([format!("init={}", init.display()), device])
@@ -48,9 +49,10 @@ impl Lab {
 impl Lab {
     /// Ends a guest: its kernel, and the processes that are its processes.
     pub fn end_uml(&self, guest: Running) {
+        let session = guest.pid();
         guest.kill();
         super::wait_until(SOON, "the guest's processes to end", || {
-            let all = self.processes().into_iter().filter(|process| process.runs("linux.uml"));
+            let all = self.processes().into_iter().filter(|process| process.session() == session);
             all.inspect(|process| process.kill()).count() == 0
         });
     }

@@ -4,11 +4,12 @@
 //!
 //! Every figure and its reference are taken in turns, so that whatever else the machine does meets
 //! both; what is shown is the median. The table goes to standard output, and as JSON to
-//! `target/bench.json`.
+//! `target/bench.json`. `xsk-bench guest` measures the guest's rows alone.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot measure has to stop")]
 
 mod checksum;
 mod grants;
+mod guest;
 mod memory;
 mod reference;
 mod reflect;
@@ -44,10 +45,14 @@ fn measure(lab: &Lab) -> Vec<Row> {
     let reference =
         reference::compile(lab).map_err(|why| eprintln!("xsk-bench: no libxdp reference: {why}")).ok();
     let single = lab.veth(1);
+    if std::env::args().any(|part| part == "guest") {
+        return guest::rows(lab, &single);
+    }
     let mut rows = vec![grants::warm(lab, &veth)];
     rows.push(checksum::row());
     rows.extend(grants::by_exec(lab, (&single, &veth), reference.as_deref()));
     rows.push(memory::keepers(lab, &veth));
     rows.extend(reflect::frames(lab, &single, reference.as_deref()));
+    rows.extend(guest::rows(lab, &single));
     rows
 }
