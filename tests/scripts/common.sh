@@ -48,6 +48,9 @@ as_root() {
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
+# Whether as_root can work.
+may_be_root() { is_root || command -v sudo >/dev/null; }
+
 has_apt() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
 
 # missing_packages NAME...: those that dpkg does not have installed, one a line.
@@ -58,15 +61,15 @@ missing_packages() {
     )
 }
 
-# apt_get ARGUMENT...: apt-get, quietly. If another apt is at work, it waits for that: apt-get
-# itself waits for dpkg's lock only, and fails where its lists or its archives are locked.
+# apt_get ARGUMENT...: apt-get as root, quietly. If another apt is at work, it waits for that:
+# apt-get itself waits for dpkg's lock only, and fails where its lists or its archives are locked.
 apt_get() {
     local log status told='' patience=${XSK_APT_WAIT:-600}
     local deadline=$((SECONDS + patience))
     log=$(mktemp)
     while :; do
         status=0
-        env LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+        as_root env LC_ALL=C DEBIAN_FRONTEND=noninteractive \
             apt-get -q -o DPkg::Lock::Timeout="$patience" "$@" \
             >"$log" 2>&1 </dev/null || status=$?
         [ "$status" -ne 0 ] && [ "$SECONDS" -lt "$deadline" ] &&
@@ -88,13 +91,14 @@ apt_update() {
     apt_get update || die "apt-get update failed: are the network and /etc/apt/sources* in order?"
 }
 
-# need_packages NAME...: installs what is missing; without root or apt it says what is.
+# need_packages NAME...: installs what is missing, by sudo if need be; if it cannot, it says what is
+# missing.
 need_packages() {
     local missing
     has_apt || die "there is no apt-get here; please install what these Debian packages hold: $*"
     mapfile -t missing < <(missing_packages "$@")
     [ "${#missing[@]}" -gt 0 ] || return 0
-    is_root || die "packages are missing; as root: apt-get install ${missing[*]}"
+    may_be_root || die "packages are missing; as root: apt-get install ${missing[*]}"
     apt_update
     say "installing ${missing[*]}"
     apt_get -y --no-install-recommends install "${missing[@]}" ||

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Installs what the project needs on Debian 12 or 13, and only what is missing, so a second
-# run neither waits nor needs a network. Without root, or elsewhere, it says what is missing.
+# Installs what the project needs on Debian 12 or 13, as root or by sudo, and only what is missing,
+# so a second run neither waits nor needs a network. Elsewhere it says what is missing.
 #
 #   setup.sh [build] [demo] [check] [deb] [rpm]     nothing named: the first three
 set -euo pipefail
@@ -57,7 +57,7 @@ rust_is_new_enough() { [ -n "$(have_rust)" ] && at_least "$(have_rust)" "$(wante
 # that is there is not replaced.
 rust_from_apt() {
     [ -z "$(have_rust)" ] && has_apt || return 0
-    ! is_root || apt_update
+    ! may_be_root || apt_update
     if at_least "$(candidate cargo)" "$(wanted_rust)"; then
         PACKAGES+=(cargo rustc rustfmt rust-clippy)
     elif at_least "$(candidate cargo-web)" "$(wanted_rust)" && ! wants check; then
