@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser};
 use xsk_command::{EndpointArgs, ErrorArgs, WaitArgs};
 
 use crate::cpus::Cpus;
+use crate::life::LifeArgs;
 use crate::peer_spec::{self, PeerSpec};
 
 const AFTER: &str = "\
@@ -59,6 +60,9 @@ pub struct Cli {
     /// How to reach the helper, and what to ask it for
     #[command(flatten)]
     pub helper: HelperArgs,
+    /// How long it is wanted, and who hears of it
+    #[command(flatten)]
+    pub life: LifeArgs,
     /// How errors are written.
     #[command(flatten)]
     pub errors: ErrorArgs,

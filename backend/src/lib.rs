@@ -14,6 +14,7 @@ pub mod cpus;
 mod error;
 mod held_lease;
 mod length;
+pub mod life;
 mod lockdown;
 mod lost;
 pub mod peer_spec;
@@ -25,6 +26,7 @@ mod segment;
 mod setup;
 mod signals;
 mod source;
+mod supervise;
 mod sys;
 mod turn;
 
@@ -49,8 +51,12 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(refuse(PROGRAM, &error, &arguments)),
     };
-    match run::run(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match cli.life.supervise {
+        true => supervise::run(&cli, arguments.get(1..).unwrap_or_default()),
+        false => run::run(&cli).map(|()| 0),
+    };
+    match done {
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
             error.report(PROGRAM, cli.errors.error_format);
             ExitCode::from(error.status)

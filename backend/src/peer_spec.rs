@@ -7,7 +7,7 @@ mod vhost;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -128,6 +128,15 @@ pub struct StreamSpec {
 }
 
 impl PeerSpec {
+    /// The path of its unix socket, if it has one.
+    pub(crate) fn socket(&self) -> Option<&Path> {
+        match self {
+            Self::Stream(spec) if spec.inherited.is_none() => Some(&spec.path),
+            Self::VhostUser(spec) => Some(&spec.path),
+            _ => None,
+        }
+    }
+
     /// The descriptor that has to be taken over, if there is one.
     pub(crate) fn inherited(&self) -> Option<RawFd> {
         match self {

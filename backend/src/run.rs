@@ -20,6 +20,7 @@ use crate::control::Control;
 use crate::cpus::while_on;
 use crate::error::{self, Error, OTHER, PROGRAM};
 use crate::held_lease::HeldLease;
+use crate::life::Life;
 use crate::lockdown;
 use crate::lost::Lost;
 use crate::peer_spec::PeerSpec;
@@ -43,7 +44,9 @@ type Worker = JoinHandle<Result<(), Error>>;
 /// # Errors
 /// Why it could not begin, or ended other than by request.
 pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
-    let Taken { netdevs, peer } = source::read(&cli.netdev, cli.peer.inherited())?;
+    let Taken { netdevs, peer, mut life } =
+        source::read(&cli.netdev, cli.peer.inherited(), cli.life.inherited())?;
+    cli.life.open_log()?;
     let patience = cli.helper.wait.begin(PROGRAM);
     let mut settled = vec![];
     for (netdev, inherited) in netdevs {
@@ -64,10 +67,12 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
     let watchdog = service.as_ref().map(Service::watchdog);
     let workers = start(queues, service, &control)?;
     report.ready(cli.peer.name());
+    life.is_ready();
     let mut watch = Watch {
         control,
         signals,
         leases,
+        life,
         report,
         lost: Lost::default(),
         workers,
@@ -152,6 +157,7 @@ struct Watch {
     control: Arc<Control>,
     signals: Signals,
     leases: Vec<HeldLease>,
+    life: Life,
     report: Report,
     lost: Lost,
     workers: Vec<Worker>,
@@ -176,6 +182,9 @@ impl Watch {
             self.look_at_interfaces()?;
             self.watchdog.iter_mut().for_each(Watchdog::look);
             self.look_at_leases()?;
+            if self.life.is_over() {
+                return Ok("it is not needed any more");
+            }
             let left = match cli.seconds.map(|seconds| seconds - self.start.elapsed().as_secs_f64()) {
                 Some(left) if left <= 0.0 => return Ok("--seconds are over"),
                 left => left,
@@ -239,6 +248,7 @@ impl Watch {
         let leases = self.leases.iter().map(AsFd::as_fd);
         let all = self.signals.descriptors().chain(leases).chain([self.control.main_event()]);
         let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        fds.extend(self.life.descriptor().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())));
         match poll(&mut fds, limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(error::io("", "poll", errno)),

@@ -16,6 +16,7 @@ use xsk_socket::Unbound;
 use crate::cli::Cli;
 use crate::error::{self, Error, PROGRAM};
 use crate::held_lease::{self, HeldLease};
+use crate::life::Life;
 use crate::{length, sys};
 
 /// A netdev with its sockets, in queue order.
@@ -47,6 +48,8 @@ pub(crate) struct Taken {
     pub(crate) netdevs: Vec<(Netdev, Inherited)>,
     /// The peer's.
     pub(crate) peer: Option<OwnedFd>,
+    /// Those on which its life hangs.
+    pub(crate) life: Life,
 }
 
 /// The descriptors of a netdev.
@@ -58,35 +61,51 @@ pub(crate) struct Inherited {
     connection: Option<OwnedFd>,
 }
 
-/// Reads the netdevs and takes over the descriptors that they and the peer name. To be called
-/// before anything else is opened.
+/// Reads the netdevs and takes over the descriptors that they, the peer and the options of a life
+/// name. To be called before anything else is opened.
 ///
 /// # Errors
 /// QEMU's sentences for what QEMU refuses.
-pub(crate) fn read(texts: &[String], peer: Option<RawFd>) -> Result<Taken, Error> {
-    let read = texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let mut numbers = Vec::new();
-    for netdev in &read {
-        let options = netdev.options();
-        let sockets = options.sockets().map_err(|error| usage(&options.ifname, error.to_string()))?;
-        numbers.push(sockets.unwrap_or_default());
-    }
+pub(crate) fn read(texts: &[String], peer: Option<RawFd>, life: [Option<RawFd>; 2]) -> Result<Taken, Error> {
+    let read = parse_all(texts)?;
+    let numbers = numbers(&read)?;
     let connections = held_lease::connections_of(&numbers);
-    let all = [numbers.concat(), connections.iter().copied().flatten().collect(), Vec::from_iter(peer)];
-    let mut inherited = sys::adopt(&all.concat()).map_err(|(number, error)| {
+    let others = connections.iter().copied().chain([peer]).chain(life).flatten();
+    let all: Vec<RawFd> = numbers.iter().flatten().copied().chain(others).collect();
+    let mut inherited = adopt(&all)?.into_iter();
+    let mut sockets: Vec<Vec<OwnedFd>> = Vec::new();
+    for numbers in &numbers {
+        sockets.push(inherited.by_ref().take(numbers.len()).collect());
+    }
+    let mut taken = |number: Option<RawFd>| number.and_then(|_| inherited.next());
+    let mut netdevs = Vec::new();
+    for ((netdev, sockets), connection) in read.into_iter().zip(sockets).zip(connections) {
+        netdevs.push((netdev, Inherited { sockets, connection: taken(connection) }));
+    }
+    Ok(Taken { netdevs, peer: taken(peer), life: Life::of(life.map(taken)) })
+}
+
+/// Takes over descriptors, once and before anything else is opened.
+pub(crate) fn adopt(numbers: &[RawFd]) -> Result<Vec<OwnedFd>, Error> {
+    sys::adopt(numbers).map_err(|(number, error)| {
         usage("sock-fds", format!("descriptor {number} cannot be used: {error}"))
             .hint("let xsk-client run start this program, or leave out sock-fds and inhibit")
-    })?;
-    let peer = peer.and_then(|_| inherited.pop());
-    let mut netdevs = Vec::new();
-    let mut held = inherited.split_off(numbers.iter().map(Vec::len).sum()).into_iter();
-    for ((netdev, numbers), connection) in read.into_iter().zip(numbers).zip(connections) {
-        let rest = inherited.split_off(numbers.len());
-        let sockets = std::mem::replace(&mut inherited, rest);
-        let connection = connection.and_then(|_| held.next());
-        netdevs.push((netdev, Inherited { sockets, connection }));
-    }
-    Ok(Taken { netdevs, peer })
+    })
+}
+
+/// Reads the netdevs.
+pub(crate) fn parse_all(texts: &[String]) -> Result<Vec<Netdev>, Error> {
+    texts.iter().map(|text| parse(text)).collect()
+}
+
+/// The sockets that each of the netdevs names.
+pub(crate) fn numbers(netdevs: &[Netdev]) -> Result<Vec<Vec<RawFd>>, Error> {
+    let of = |netdev: &Netdev| {
+        let options = netdev.options();
+        let sockets = options.sockets().map_err(|error| usage(&options.ifname, error.to_string()))?;
+        Ok(sockets.unwrap_or_default())
+    };
+    netdevs.iter().map(of).collect()
 }
 
 fn usage(object: &str, message: String) -> Error {
@@ -188,7 +207,7 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        read(&[text.to_owned()], None).map(|_| ()).unwrap_err().to_string()
+        read(&[text.to_owned()], None, [None; 2]).map(|_| ()).unwrap_err().to_string()
     }
 
     #[test]

@@ -34,9 +34,6 @@ Examples:
   Put a prefix in front of the command that works as root:
     xsk-client run --mac=interface -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1 -device virtio-net-pci,netdev=n0
 
-  A QEMU without af-xdp, as most distributions ship it:
-    xsk-client run --mac=interface --backend stream -- qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1 -device ...
-
   A program that is not QEMU finds the finished option string in its environment:
     xsk-client run --acquire af-xdp,id=n0,ifname=eth1 -- sh -c 'echo $XSK_NETDEV_n0'
 

@@ -175,7 +175,8 @@ fn too_little_memory_to_lock_is_met_before_anything_is_attached() {
     });
     open_to_all(&fake);
     let qemu = qemu(&fake);
-    let output = as_nobody(&fake, &["--", &qemu, "-netdev", "af-xdp,id=n,ifname=e,queues=2"]);
+    let direct = ["--backend", "direct", "--", &qemu, "-netdev", "af-xdp,id=n,ifname=e,queues=2"];
+    let output = as_nobody(&fake, &direct);
     assert_eq!(output.status.code(), Some(125));
     let error = text(&output.stderr);
     assert!(error.contains("the locked-memory limit is too low: 64 MiB needed, 1 MiB allowed"), "{error}");
@@ -248,7 +249,8 @@ fn the_limit_is_looked_at_again_after_the_grant() {
     });
     open_to_all(&fake);
     let qemu = qemu(&fake);
-    let output = as_nobody(&fake, &["--", &qemu, "-netdev", "af-xdp,id=n,ifname=e"]);
+    let direct = ["--backend", "direct", "--", &qemu, "-netdev", "af-xdp,id=n,ifname=e"];
+    let output = as_nobody(&fake, &direct);
     assert_eq!(output.status.code(), Some(125), "{}", text(&output.stderr));
     assert!(output.stdout.is_empty());
     thread.join().unwrap();
@@ -272,7 +274,8 @@ fn what_other_leases_lock_counts_against_the_limit() {
     let qemu = fake.path.with_file_name("qemu-system-x86_64");
     common::script(&qemu, "#!/bin/sh\n[ \"$2\" = help ] && echo hubport || echo started\n");
     // Beside the client, and so the one that is started.
-    common::script(&fake.path.with_file_name("xsk-backend"), "#!/bin/sh\necho \"$@\" >&2\n");
+    let backend = format!("#!/bin/bash\n{IS_READY}\necho \"$@\" >&2\n");
+    common::script(&fake.path.with_file_name("xsk-backend"), &backend);
     let netdev = "af-xdp,id=n,ifname=e";
     let arguments = ["--backend", "stream", "--", qemu.to_str().unwrap(), "-netdev", netdev];
     let alone = as_nobody(&fake, &arguments);
@@ -349,6 +352,9 @@ fn what_has_its_sockets_is_left_alone() {
     assert!(text(&output.stderr).contains("warning: sock-fds: descriptor 9 is not open"));
 }
 
+/// What a backend does once its queues are bound.
+const IS_READY: &str = "for word; do [ \"$was\" = --notify-fd ] && echo >&$word; was=$word; done";
+
 /// A QEMU without af-xdp: the backend gets the sockets and the lease, QEMU one end of a stream and
 /// nothing else, and the backend ends when QEMU does.
 #[test]
@@ -362,22 +368,23 @@ fn a_qemu_without_af_xdp_gets_a_stream() {
         "qemu-system-x86_64",
         "[ \"$2\" = help ] && { echo hubport; exit; }\necho \"$@\"\nls /proc/self/fd | tr '\\n' ' '",
     );
-    script("xsk-backend", "echo $PPID \"$@\" >$0.args\nfd=${4##*:}\ncat <&$fd\necho over >$0.end");
+    let backend = "echo $PPID \"$@\" >$0.args\nfd=${5##*:}\ncat <&$fd\necho over >$0.end";
+    script("xsk-backend", &format!("{IS_READY}\n{backend}"));
     let client = folder.join("xsk-client");
     common::copy(CLIENT.as_ref(), &client);
     let json = "{'type':'af-xdp','id':'n0','ifname':'eth1','queues':2}";
     let mut command = Command::new(&client);
     command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
     command.arg("run").arg("--socket").arg(&fake.path);
-    let direct = command.args(["--", "qemu-system-x86_64", "-netdev", json]).output().unwrap();
+    command.args(["--backend", "direct", "--"]);
+    let direct = command.args(["qemu-system-x86_64", "-netdev", json]).output().unwrap();
     assert_eq!(direct.status.code(), Some(125));
-    assert!(text(&direct.stderr).contains("hint: xsk-client run --backend stream -- COMMAND..."));
+    assert!(text(&direct.stderr).contains("xsk-client run --backend stream -- COMMAND..."));
 
     let mut command = Command::new(&client);
     command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
     command.arg("run").arg("--socket").arg(&fake.path).args(["--backend", "stream", "--"]);
     let output = command.args(["qemu-system-x86_64", "-netdev", json, "-S"]).output().unwrap();
-    assert!(text(&output.stderr).contains("has no af-xdp: its netdev becomes a stream to xsk-backend"));
     let out = text(&output.stdout);
     let (arguments, open) = out.split_once('\n').unwrap();
     let fd = arguments
@@ -386,13 +393,15 @@ fn a_qemu_without_af_xdp_gets_a_stream() {
         .strip_suffix(" -S")
         .unwrap();
     let anyway = Command::new("sh").args(["-c", "ls /proc/self/fd"]).output().unwrap();
-    assert_eq!(open.split_whitespace().count(), text(&anyway.stdout).lines().count() + 1, "{out}");
+    // The stream, and what tells the backend of QEMU's end.
+    assert_eq!(open.split_whitespace().count(), text(&anyway.stdout).lines().count() + 2, "{out}");
     assert!(open.split_whitespace().any(|word| word == fd), "{out}");
 
     thread.join().unwrap();
     let backend = std::fs::read_to_string(folder.join("xsk-backend.args")).unwrap();
     let (_, arguments) = backend.split_once(' ').unwrap();
-    let expected = "--netdev af-xdp,id=n0,ifname=eth1,mode=skb,queues=2,start-queue=0,inhibit=on,sock-fds=";
+    let expected =
+        "--supervise --netdev af-xdp,id=n0,ifname=eth1,mode=skb,queues=2,start-queue=0,inhibit=on,sock-fds=";
     assert!(arguments.starts_with(expected), "{backend}");
     assert!(arguments.contains(" --peer stream=fd:"), "{backend}");
     assert_eq!(std::fs::read_to_string(folder.join("xsk-backend.end")).unwrap(), "over\n");

@@ -35,7 +35,7 @@ fn locking(cmd: Cmd) -> Cmd {
 /// A QEMU with a lease, as xsk-client starts it.
 fn started(lab: &Lab, veth: &Veth, qemu: &Path) -> (Running, PathBuf) {
     lab.allow(&veth.ifname);
-    let (cmd, socket) = idle(lab, locking(lab.client("run")).arg("--").arg(qemu));
+    let (cmd, socket) = idle(lab, locking(lab.client("run")).args(["--backend", "direct", "--"]).arg(qemu));
     let running = cmd.args(["-netdev", NETDEV]).start();
     asks(&socket, &[]);
     assert!(lab.xdp(&veth.ifname).is_some(), "no program on the interface");

@@ -193,7 +193,7 @@ fn a_real_qemu_without_any_capability_boots_a_guest() {
     let guest = lab
         .client("run")
         .rlimit(Resource::RLIMIT_MEMLOCK, 64 << 10)
-        .arg("--")
+        .args(["--backend", "direct", "--"])
         .arg(qemu)
         .args(["-M", "pc", "-accel", "tcg", "-m", "64", "-nodefaults", "-display", "none", "-vga", "none"])
         .args(["-serial", "stdio", "-L"])

@@ -57,7 +57,7 @@ fn an_ipxe_guest_gets_a_lease_and_a_file() {
     };
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
-    let run = lab.client("run").ambient(&[Capability::CAP_IPC_LOCK]);
+    let run = lab.client("run").args(["--backend", "direct"]).ambient(&[Capability::CAP_IPC_LOCK]);
     boots(&lab, &veth, guest(run, &qemu, "af-xdp,id=n0,ifname=eth1"));
 }
 
@@ -71,7 +71,7 @@ fn a_guest_on_one_queue_leaves_the_other_to_the_host() {
     let veth = lab.veth(2);
     lab.allow(&veth.ifname);
     lab.steer(&veth, 1);
-    let run = lab.client("run").ambient(&[Capability::CAP_IPC_LOCK]);
+    let run = lab.client("run").args(["--backend", "direct"]).ambient(&[Capability::CAP_IPC_LOCK]);
     let guest = guest(run, &qemu, "af-xdp,id=n0,ifname=eth1,start-queue=1");
     lab.complete_checksums(&veth);
     let mut dnsmasq = lab.dnsmasq(&veth, SCRIPT);
@@ -94,7 +94,7 @@ fn a_quit_of_qemu_ends_the_lease() {
     };
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
-    let run = lab.client("run").ambient(&[Capability::CAP_IPC_LOCK]);
+    let run = lab.client("run").args(["--backend", "direct"]).ambient(&[Capability::CAP_IPC_LOCK]);
     lab.complete_checksums(&veth);
     let mut dnsmasq = lab.dnsmasq(&veth, SCRIPT);
     let running = guest(run, &qemu, "af-xdp,id=n0,ifname=eth1").start();

@@ -151,7 +151,7 @@ fn through_qemu(lab: &Lab, qemu: &std::path::Path, netdev: &[&str]) -> Done {
     let quit = lab.path("quit");
     std::fs::write(&quit, "quit\n").unwrap();
     run(lab)
-        .arg("--")
+        .args(["--backend", "direct", "--"])
         .arg(qemu)
         .args(["-nodefaults", "-display", "none", "-machine", "none", "-monitor", "stdio"])
         .args(netdev)

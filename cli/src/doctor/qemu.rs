@@ -47,7 +47,7 @@ fn said(program: &str, path: &str, version: Option<&str>, has: Option<bool>) -> 
         (Some(false), _) => Finding::note(
             "qemu",
             format!("{shown}, without af-xdp: it works through xsk-backend"),
-            format!("xsk-client run --backend stream -- {program} ... -netdev af-xdp,..."),
+            format!("xsk-client run -- {program} ... -netdev af-xdp,..."),
         ),
         (None, _) => Finding::note(
             "qemu",
@@ -74,7 +74,7 @@ mod tests {
         assert!(of("8.2.4 (Debian 1:8.2.4)", true).message.contains("needs mode="));
         assert!(of("10.0.0", true).message.contains("needs mode="));
         assert_eq!(of("10.1.0", true).message, "/q 10.1.0, with af-xdp");
-        assert!(of("7.2.22", false).mend.contains("--backend stream"));
+        assert!(of("7.2.22", false).mend.contains("xsk-client run -- "));
         assert_eq!(of("6.2.0", false).mend, "use QEMU 7.2 or later");
         assert_eq!(said("q", "/q", None, None).state, State::Note);
     }

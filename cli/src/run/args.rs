@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use xsk_client::{Error, Kind};
@@ -64,8 +65,13 @@ pub struct RunArgs {
     pub dry_run: bool,
 
     /// How QEMU gets at the sockets.
-    #[arg(long, value_enum, default_value = "direct")]
+    #[arg(long, value_enum, default_value = "auto")]
     pub backend: Backend,
+
+    /// Where xsk-backend logs, if it is started beside QEMU [default: standard error, or syslog
+    /// where COMMAND has -daemonize].
+    #[arg(long, value_name = "PATH")]
+    pub log_file: Option<PathBuf>,
 
     /// The command, with its arguments.
     #[arg(required = true, last = true, value_name = "COMMAND")]
@@ -94,9 +100,13 @@ impl std::fmt::Display for Mac {
 /// How QEMU gets at the sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
+    /// By the first of vhost-user, direct and stream that works; a line says which.
+    Auto,
     /// By its own af-xdp netdev.
     Direct,
-    /// By xsk-backend and a stream netdev, where QEMU has no af-xdp.
+    /// By xsk-backend as the guest's virtio card, in memory that both share.
+    VhostUser,
+    /// By xsk-backend and a stream netdev.
     Stream,
 }
 

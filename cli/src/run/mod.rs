@@ -3,7 +3,9 @@
 //! first. Only then are sockets acquired, and this process becomes the command.
 
 mod args;
+mod backend;
 mod guest;
+mod guest_memory;
 mod inherited_fds;
 mod leased;
 mod memory;
@@ -13,9 +15,10 @@ mod quote;
 mod start;
 mod stream;
 mod target;
+mod vhost;
+mod way;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use xsk_client::{Endpoint, Error, Kind};
 use xsk_command::{Failure, Patience, say};
@@ -24,12 +27,13 @@ use xsk_proto::Code;
 use crate::arrive;
 use crate::outcome::{Outcome, PROGRAM};
 use crate::programs::{Consumer, Programs};
-use crate::qemu;
+use backend::Backends;
 use leased::Leased;
 use memory::Need;
 use plan::Plan;
 use start::Start;
 use target::Target;
+use way::Way;
 
 use args::Mac;
 pub use args::{Backend, RunArgs};
@@ -55,16 +59,16 @@ fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
         Programs::find(&plan.command).map_err(|(program, error)| start::not_run(&program, &error))?;
     inherited_fds::check(&plan.given, &programs)?;
     check_closer(&plan, &programs)?;
-    let streamed = through_stream(args.backend, &plan, &programs)?;
+    let way = Way::choose(args, &plan, &programs)?;
     if args.dry_run {
-        plan.print(streamed);
+        plan.print(way);
         return Ok(None);
     }
     if plan.targets.is_empty() {
         say(PROGRAM, "warning: no af-xdp netdev in the command needs sockets; nothing is acquired");
         return Ok(Some(Start::new(plan.command)));
     }
-    let need = Need::of(&plan, &programs.consumer, streamed, args.memlock);
+    let need = Need::of(&plan, &programs.consumer, way.is_backend(), args.memlock);
     let endpoint = args.endpoint.endpoint();
     need.check_before(&endpoint, &plan)?;
     let mut held = acquire_all(plan.targets, &need, &endpoint, &patience)
@@ -74,13 +78,13 @@ fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
     if args.mac == Some(Mac::Interface) {
         held.iter_mut().try_for_each(|held| put_mac(held, &mut plan.command))?;
     }
-    let completes = streamed || matches!(programs.consumer, Consumer::Backend(_));
+    let completes = way.is_backend() || matches!(programs.consumer, Consumer::Backend(_));
     for held in &held {
         arrive::warn(&held.lease.granted, &guest::cards_of(&held.target, &plan.command), completes);
     }
     queues::missed(&held).iter().for_each(|text| say(PROGRAM, &format!("warning: {text}")));
-    let frames = streamed.then(|| need.frames(&held));
-    Ok(Some(hand_over(Start::new(plan.command), held, frames)?))
+    let frames = need.frames(&held);
+    Ok(Some(hand_over(Start::new(plan.command), held, way, || Backends::new(args, frames))?))
 }
 
 /// Refuses a command that would lose its sockets on the way.
@@ -95,29 +99,6 @@ fn check_closer(plan: &Plan, programs: &Programs) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-/// Whether the sockets go to xsk-backend instead of QEMU.
-fn through_stream(backend: Backend, plan: &Plan, programs: &Programs) -> Result<bool, Error> {
-    if !plan.targets.iter().any(Target::is_argument) {
-        return Ok(false);
-    }
-    let Some(qemu) = programs.consumer.qemu() else { return Ok(false) };
-    match (qemu::has_af_xdp(qemu, qemu::PATIENCE), backend) {
-        (Some(false), Backend::Direct) => Err(lacks_af_xdp(qemu)),
-        (Some(false), Backend::Stream) => {
-            let qemu = qemu.display();
-            say(PROGRAM, &format!("{qemu} has no af-xdp: its netdev becomes a stream to xsk-backend"));
-            Ok(true)
-        }
-        _ => Ok(false),
-    }
-}
-
-fn lacks_af_xdp(qemu: &Path) -> Error {
-    let message = format!("{} has no af-xdp netdev built in", qemu.display());
-    Error::new(Kind::Usage, qemu.display().to_string(), message)
-        .hint("xsk-client run --backend stream -- COMMAND...")
 }
 
 fn acquire_all(
@@ -152,13 +133,26 @@ fn put_mac(held: &mut Leased, command: &mut [OsString]) -> Result<(), Error> {
     guest::put(&mut held.target, command, &mac)
 }
 
-/// Gives each lease to the command; with `frames` those of its own netdevs to a backend, which may
-/// have so many.
-fn hand_over(mut start: Start, held: Vec<Leased>, frames: Option<Option<u64>>) -> Result<Start, Error> {
-    let (streamed, direct): (Vec<_>, Vec<_>) =
-        held.into_iter().partition(|held| frames.is_some() && held.target.is_argument());
-    // The backends first: each would inherit what survives an exec by then.
-    stream::start(&mut start, streamed, frames.flatten())?;
+/// Gives each lease to the command, or those of its own netdevs to backends.
+fn hand_over(
+    mut start: Start,
+    held: Vec<Leased>,
+    way: Way,
+    backends: impl FnOnce() -> Result<Backends, Error>,
+) -> Result<Start, Error> {
+    let (for_backends, direct): (Vec<_>, Vec<_>) =
+        held.into_iter().partition(|held| way.is_backend() && held.target.is_argument());
+    if way.is_backend() {
+        let backends = backends()?;
+        match way {
+            Way::Stream(reconnect) => for_backends
+                .iter()
+                .try_for_each(|leased| stream::start(&mut start, leased, &backends, reconnect))?,
+            Way::VhostUser(fit) => vhost::start(&mut start, &for_backends, fit, &backends)?,
+            Way::Direct => {}
+        }
+        backends.hand_over()?;
+    }
     direct.into_iter().try_for_each(|held| start.take(held))?;
     Ok(start)
 }

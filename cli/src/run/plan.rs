@@ -10,7 +10,8 @@ use xsk_command::Patience;
 
 use super::args::{Mac, RunArgs, usage};
 use super::target::{Target, Where};
-use super::{guest, quote, stream};
+use super::way::Way;
+use super::{guest, quote, stream, vhost};
 
 /// Microseconds and frames a poll, where busy polling is asked for: the example of the kernel's
 /// Documentation/networking/napi.rst.
@@ -53,14 +54,20 @@ impl Plan {
 
     /// Prints the command as it would be started, with words in the place of what only a lease
     /// tells.
-    pub(super) fn print(&self, streamed: bool) {
+    pub(super) fn print(&self, way: Way) {
         let mut command = self.command.clone();
         let mut variables = Vec::new();
-        for target in &self.targets {
-            if streamed && target.is_argument() {
-                println!("{}", quote::line(&stream::shown(target, &mut command)));
-                continue;
+        let by_backend = way.is_backend();
+        let arguments = self.targets.iter().filter(|target| target.is_argument());
+        let backends = match way {
+            Way::Direct => Vec::new(),
+            Way::Stream(reconnect) => {
+                arguments.map(|target| stream::shown(target, &mut command, reconnect)).collect()
             }
+            Way::VhostUser(fit) => vhost::shown(&self.targets, &mut command, fit),
+        };
+        backends.iter().for_each(|backend| println!("{}", quote::line(backend)));
+        for target in self.targets.iter().filter(|target| !(by_backend && target.is_argument())) {
             let names = vec!["FD"; target.netdev().options().queues as usize].join(":");
             target.put(&target.netdev().with_names("MODE", &names), &mut command, &mut variables);
         }

@@ -1,119 +1,99 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A QEMU without af-xdp: xsk-backend holds the sockets, and QEMU gets one end of a socketpair as
-//! its netdev. There is no path and no process in between, and this process still becomes QEMU. The
-//! backend ends with QEMU; a QEMU whose backend is killed runs on without its network, as with a
-//! cable pulled (QEMU, net/stream.c).
+//! A QEMU that gets its frames over a unix socket: xsk-backend holds the sockets. From QEMU 8.0 on
+//! the socket has a path, so that QEMU connects again to a backend that was started again. Before
+//! that, and behind `-nic` and `-net`, QEMU gets one end of a socketpair; if the backend dies, QEMU
+//! runs on without its network, as with a cable pulled (net/stream.c).
+#![forbid(unsafe_code)]
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
+use xsk_client::Error;
 use xsk_client::descriptors::{above_streams, survive_exec};
-use xsk_client::lease_fds::{self, LeaseFds};
-use xsk_client::netdev::{Options, Place};
-use xsk_client::{Error, Kind};
+use xsk_client::netdev::Place;
 
+use super::backend::{self, Backends};
 use super::leased::Leased;
 use super::start::Start;
 use super::target::Target;
-use crate::programs;
-use crate::sys::{packet, process};
+use crate::qemu::Described;
+use crate::sys::packet;
 
-/// Starts a backend for each of these leases, and rewrites the command. `frames`: of UMEM, for each
-/// queue, where there is a limit.
-pub(super) fn start(start: &mut Start, held: Vec<Leased>, frames: Option<u64>) -> Result<(), Error> {
-    let mut ends = Vec::new();
-    for held in held {
-        ends.push(one(&mut start.command, held, frames)?);
+/// QEMU's `-netdev stream` connects again from this version on.
+const RECONNECTS: (u64, u64) = (8, 0);
+
+/// How QEMU connects again, where it does.
+pub(super) fn reconnect(qemu: Option<&Described>) -> Option<&'static str> {
+    qemu.filter(|qemu| qemu.version >= RECONNECTS).map(Described::reconnect)
+}
+
+/// Starts the backend of this lease, and rewrites the command.
+pub(super) fn start(
+    start: &mut Start,
+    leased: &Leased,
+    backends: &Backends,
+    reconnect: Option<&str>,
+) -> Result<(), Error> {
+    match reconnect.filter(|_| leased.target.option() == Some(Place::Netdev)) {
+        Some(reconnect) => by_path(start, leased, backends, reconnect),
+        None => by_pair(start, leased, backends),
     }
-    // Once no backend is started any more, which would have them too.
-    for end in ends {
-        survive_exec(end).map_err(|errno| Error::system("fcntl", errno))?;
-    }
+}
+
+fn by_path(start: &mut Start, leased: &Leased, backends: &Backends, reconnect: &str) -> Result<(), Error> {
+    let folder = backend::fresh_folder()?;
+    let path = backend::escaped(&folder.join("stream"));
+    backends.start(leased, &format!("stream={path},server=on"), None, Some(&folder))?;
+    put(&leased.target, &addressed(&path, reconnect), &mut start.command);
     Ok(())
 }
 
-/// Starts the backend of one netdev; returns QEMU's end of the stream.
-fn one(
-    command: &mut [OsString],
-    Leased { target, lease, .. }: Leased,
-    frames: Option<u64>,
-) -> Result<OwnedFd, Error> {
+fn addressed(path: &str, reconnect: &str) -> String {
+    format!("server=off,addr.type=unix,addr.path={path},{reconnect}")
+}
+
+fn by_pair(start: &mut Start, leased: &Leased, backends: &Backends) -> Result<(), Error> {
     let system = |step| move |errno| Error::system(step, errno);
     let (qemu, backend) = packet::stream_pair().map_err(system("socketpair"))?;
     let qemu = above_streams(qemu).map_err(system("fcntl"))?;
     let backend = above_streams(backend).map_err(system("fcntl"))?;
-    let numbers: Vec<RawFd> = lease.sockets.iter().map(AsRawFd::as_raw_fd).collect();
-    let names = numbers.iter().map(RawFd::to_string).collect::<Vec<_>>().join(":");
-    let words =
-        backend_command(target.netdev().options(), lease.granted.mode.name(), &names, backend.as_raw_fd());
-    let program = backend_program()?;
-    let mut process = Command::new(&program);
-    process.args(words.iter().skip(1));
-    if let Some(frames) = frames {
-        process.args(["--frames", &frames.to_string()]);
-    }
-    // QEMU may speak QMP there, or be a terminal.
-    process.stdin(Stdio::null()).stdout(Stdio::null());
-    let fds = LeaseFds { connection: lease.connection.as_raw_fd(), sockets: numbers };
-    process.env(lease_fds::VARIABLE, lease_fds::text(&[fds]));
-    let keep = lease.sockets.iter().chain([&lease.connection, &backend]).map(AsFd::as_fd).collect::<Vec<_>>();
-    process::spawn_detached(&mut process, &keep).map_err(|error| {
-        let message = format!("cannot run {}: {error}", program.display());
-        Error::new(Kind::System, program.display().to_string(), message)
-    })?;
-    put(&target, &qemu.as_raw_fd().to_string(), command);
-    Ok(qemu)
+    let peer = format!("stream=fd:{}", backend::number(&backend));
+    backends.start(leased, &peer, Some(&backend), None)?;
+    let fd = survive_exec(qemu).map_err(system("fcntl"))?;
+    put(&leased.target, &inherited(&leased.target, &fd.to_string()), &mut start.command);
+    Ok(())
 }
 
-/// The netdev that takes one end of a stream. `-netdev` has `stream` since QEMU 7.2; behind `-nic`
-/// and `-net` QEMU takes the older `socket` only, which has the same framing.
-fn put(target: &Target, fd: &str, command: &mut [OsString]) {
+fn inherited(target: &Target, fd: &str) -> String {
+    if is_socket(target) { format!("fd={fd}") } else { format!("addr.type=fd,addr.str={fd}") }
+}
+
+/// `-netdev` has `stream` since QEMU 7.2; behind `-nic` and `-net` QEMU takes the older `socket`
+/// only, which has the same framing.
+fn is_socket(target: &Target) -> bool {
+    matches!(target.option(), Some(Place::Nic | Place::Net))
+}
+
+fn put(target: &Target, address: &str, command: &mut [OsString]) {
     let options = target.netdev().options();
     let id = options.id.as_deref().map(|id| format!(",id={id}")).unwrap_or_default();
-    let text = match target.option() {
-        Some(Place::Nic | Place::Net) => format!("socket{id},fd={fd}{}", target.netdev().rest_for_nic()),
-        _ => format!("stream{id},addr.type=fd,addr.str={fd}"),
+    let text = match is_socket(target) {
+        true => format!("socket{id},{address}{}", target.netdev().rest_for_nic()),
+        false => format!("stream{id},{address}"),
     };
     target.put(text.as_ref(), command, &mut Vec::new());
 }
 
 /// For a dry run: rewrites `command`, and returns the backend's.
-pub(super) fn shown(target: &Target, command: &mut [OsString]) -> Vec<OsString> {
+pub(super) fn shown(target: &Target, command: &mut [OsString], reconnect: Option<&str>) -> Vec<OsString> {
     let options = target.netdev().options();
-    put(target, "FD", command);
-    let names = vec!["FD"; options.queues as usize].join(":");
-    let mut words = backend_command(options, options.mode.map_or("MODE", |mode| mode.name()), &names, 0);
-    if let Some(last) = words.last_mut() {
-        *last = "stream=fd:FD".into();
+    match reconnect.filter(|_| target.option() == Some(Place::Netdev)) {
+        Some(reconnect) => {
+            put(target, &addressed("PATH", reconnect), command);
+            backend::shown(options, "stream=PATH,server=on")
+        }
+        None => {
+            put(target, &inherited(target, "FD"), command);
+            backend::shown(options, "stream=fd:FD")
+        }
     }
-    words
-}
-
-fn backend_command(options: &Options, mode: &str, names: &str, fd: RawFd) -> Vec<OsString> {
-    let Options { queues, start_queue, .. } = options;
-    let id = options.id.as_deref().unwrap_or("nic");
-    let ifname = options.ifname.replace(',', ",,");
-    let copy = if options.force_copy { ",force-copy=on" } else { "" };
-    let netdev = format!(
-        "af-xdp,id={id},ifname={ifname},mode={mode},queues={queues},start-queue={start_queue}{copy},inhibit=on,\
-         sock-fds={names}"
-    );
-    ["xsk-backend".into(), "--netdev".into(), netdev, "--peer".into(), format!("stream=fd:{fd}")]
-        .map(OsString::from)
-        .to_vec()
-}
-
-/// The backend beside our own file, or in PATH.
-fn backend_program() -> Result<PathBuf, Error> {
-    let name = "xsk-backend";
-    let beside = std::env::current_exe().ok().and_then(|own| own.parent().map(|folder| folder.join(name)));
-    if let Some(path) = beside.filter(|path| process::executable(path).is_ok()) {
-        return Ok(path);
-    }
-    programs::resolve(name.as_ref()).map_err(|_| {
-        Error::new(Kind::NotInstalled, name, "xsk-backend is not installed")
-            .hint("make install, or put it into PATH")
-    })
 }

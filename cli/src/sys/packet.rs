@@ -3,7 +3,7 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,10 +12,21 @@ use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg,
     socketpair,
 };
+use rustix::pipe::{PipeFlags, pipe_with};
 
 /// Both ends of a new byte stream.
 pub(crate) fn stream_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+}
+
+/// Both ends of a new pipe: the one to read first.
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    pipe_with(PipeFlags::CLOEXEC)
+}
+
+/// Waits for a byte on a pipe; false where its other end was closed without one.
+pub(crate) fn is_told(pipe: &OwnedFd, deadline: Instant) -> bool {
+    ready(pipe.as_fd(), PollFlags::IN, deadline).is_ok() && rustix::io::read(pipe, &mut [0; 1]) == Ok(1)
 }
 
 /// Sends `bytes`, and a copy of one descriptor beside them; says how many bytes went.

@@ -3,7 +3,7 @@
 //! become.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -21,18 +21,27 @@ use super::packet;
 const REAP: Duration = Duration::from_millis(2);
 
 /// Starts `command` in a session of its own, as nobody's child, with copies of the descriptors
-/// `keep`: its end leaves no zombie behind and sends no SIGCHLD to what this process becomes. An
+/// `keep` and of no others above the streams: whatever the caller has open besides is not its
+/// business. Its end leaves no zombie behind and sends no SIGCHLD to what this process becomes. An
 /// error of the exec itself is reported.
 pub(crate) fn spawn_detached(command: &mut Command, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     let keep: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
+    let others: Vec<RawFd> = open_descriptors()?.into_iter().filter(|fd| !keep.contains(fd)).collect();
     // SAFETY: between fork and exec the closure makes system calls only (setsid, fork, fcntl,
     // _exit); it takes no lock and does not allocate.
-    unsafe { command.pre_exec(move || leave(&keep)) };
+    unsafe { command.pre_exec(move || leave(&keep, &others)) };
     command.spawn()?.wait().map(|_| ())
 }
 
+/// The descriptors above the streams that this process has open.
+fn open_descriptors() -> io::Result<Vec<RawFd>> {
+    let names = std::fs::read_dir("/proc/self/fd")?.map(|entry| entry.map(|entry| entry.file_name()));
+    let numbers = names.map(|name| Ok(name?.to_str().and_then(|name| name.parse().ok()).unwrap_or(0)));
+    numbers.filter(|number| !matches!(number, Ok(0..=2))).collect()
+}
+
 /// Starts a session of its own, and then forks, so that nobody is its parent.
-fn leave(keep: &[RawFd]) -> io::Result<()> {
+fn leave(keep: &[RawFd], others: &[RawFd]) -> io::Result<()> {
     setsid()?;
     // SAFETY: the calling process has one thread, and both sides go on with system calls only.
     match unsafe { libc::fork() } {
@@ -46,6 +55,12 @@ fn leave(keep: &[RawFd]) -> io::Result<()> {
         // open.
         let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
         fcntl_setfd(fd, FdFlags::empty())?;
+    }
+    for fd in others {
+        // SAFETY: the borrow ends with this turn, and where the number is not open any more, the
+        // call only fails.
+        let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
+        let _ = fcntl_setfd(fd, FdFlags::CLOEXEC);
     }
     Ok(())
 }
@@ -61,10 +76,20 @@ pub(crate) fn executable(path: &Path) -> io::Result<()> {
 /// What `program` writes to its standard output, if it does so in time; its other streams are
 /// /dev/null.
 pub(crate) fn output(program: &Path, arguments: &[&str], patience: Duration) -> Option<String> {
+    answers(program, arguments, "", patience)
+}
+
+/// The same of a program that reads `input` first, which is short enough for a pipe.
+pub(crate) fn answers(program: &Path, arguments: &[&str], input: &str, patience: Duration) -> Option<String> {
     let deadline = Instant::now() + patience;
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+    command.args(arguments).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
+    // Kept open until the child has answered: QEMU ends its QMP with its input.
+    let mut stdin = child.stdin.take();
+    let told = stdin.as_mut().is_none_or(|stdin| stdin.write_all(input.as_bytes()).is_ok());
+    let deadline = if told { deadline } else { Instant::now() };
     let text = child.stdout.take().and_then(|out| read_until(out, deadline));
     if !ended(&mut child, if text.is_some() { deadline } else { Instant::now() }) {
         let _ = child.kill();
@@ -116,6 +141,20 @@ mod tests {
     fn a_detached_program_that_is_missing_is_an_error() {
         let error = spawn_detached(&mut Command::new("/nonexistent/program"), &[]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_detached_program_has_what_is_kept_and_nothing_else() {
+        let (near, far) = packet::stream_pair().unwrap();
+        let (kept, other) = packet::stream_pair().unwrap();
+        fcntl_setfd(&other, FdFlags::empty()).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "ls /proc/$$/fd"]).stdout(Stdio::from(far));
+        spawn_detached(&mut command, &[kept.as_fd()]).unwrap();
+        drop(command);
+        let text = io::read_to_string(File::from(near)).unwrap();
+        let has = |fd: &std::os::fd::OwnedFd| text.lines().any(|line| line == fd.as_raw_fd().to_string());
+        assert!(has(&kept) && !has(&other), "{text}");
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub fn find(command: &[OsString]) -> Result<Vec<Found>, Error> {
 
 /// The options of `command` that have a value, each with the place of that and its name. What
 /// stands behind an option of a wrapper, or of free text, is a value too.
-pub(super) fn valued(command: &[OsString]) -> impl Iterator<Item = (usize, &[u8], &OsStr)> {
+pub fn valued(command: &[OsString]) -> impl Iterator<Item = (usize, &[u8], &OsStr)> {
     let mut index = 1;
     std::iter::from_fn(move || {
         loop {

@@ -32,7 +32,7 @@ use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 pub use card::{Card, cards};
-pub use command::{Found, find, replace};
+pub use command::{Found, find, replace, valued};
 pub use error::Error;
 pub use options::Options;
 pub use xsk_proto::Mode;
@@ -221,6 +221,17 @@ fn pairs_of(text: &OsStr) -> Vec<(String, String)> {
     let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let pairs = keyval::split(text.as_bytes(), "driver");
     pairs.iter().map(|pair| (owned(&pair.key), owned(&pair.value))).collect()
+}
+
+/// Any comma or JSON option string with one option more, or another value for it; the value is a
+/// number.
+pub fn with_number(text: &OsStr, key: &str, value: u32) -> OsString {
+    let bytes = text.as_bytes();
+    let changes = [(key, value.to_string())];
+    OsString::from_vec(match json::object(bytes) {
+        Ok(members) if bytes.first() == Some(&b'{') => json::rewrite(bytes, &members, &changes),
+        _ => keyval::rewrite(bytes, &keyval::split(bytes, "driver"), &changes),
+    })
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod nic;
 mod nss;
 pub mod packet;
 pub mod proc;
+pub mod qmp;
 mod release;
 pub mod shared_end;
 mod skip;
