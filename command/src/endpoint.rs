@@ -10,7 +10,8 @@ use xsk_client::Endpoint;
 /// Where the helper is.
 #[derive(Debug, Clone, Default, Args)]
 pub struct EndpointArgs {
-    /// Ask the helper that listens on this socket [default: /run/xsk-helper/socket].
+    /// Ask the helper that listens on this socket [default: $XSK_HELPER_SOCKET, or
+    /// /run/xsk-helper/socket].
     #[arg(long, value_name = "PATH", group = "endpoint")]
     pub socket: Option<PathBuf>,
 
@@ -26,6 +27,13 @@ pub struct EndpointArgs {
     pub pkexec: bool,
 }
 
+/// The variable that names the socket where no option says where the helper is.
+const VARIABLE: &str = "XSK_HELPER_SOCKET";
+
+fn named() -> Option<PathBuf> {
+    std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 impl EndpointArgs {
     /// The endpoint that was chosen.
     pub fn endpoint(&self) -> Endpoint {
@@ -33,7 +41,7 @@ impl EndpointArgs {
             (Some(path), _) => Endpoint::Socket(path.clone()),
             (_, Some(path)) => Endpoint::Helper(path.clone()),
             _ if self.pkexec => Endpoint::Pkexec,
-            _ => Endpoint::System,
+            _ => named().map_or(Endpoint::System, Endpoint::Socket),
         }
     }
 }

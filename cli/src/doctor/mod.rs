@@ -19,12 +19,10 @@ mod queues;
 mod stack;
 mod virtio;
 
-use std::io::Write;
-
 use serde_json::{Value, json};
-use xsk_client::{Error, Kind};
+use xsk_client::Kind;
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, print};
 use finding::{Finding, State};
 use helper::Helper;
 use patience::in_time;
@@ -36,7 +34,7 @@ pub(crate) use peer::{CHECKSUMS, of_peer};
 pub(crate) fn run(args: &DoctorArgs) -> Outcome {
     let findings = all(args);
     let text = if args.json { format!("{:#}\n", json_of(&findings)) } else { lines(&findings) };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Error::system("standard output", error))?;
+    print(&text)?;
     Ok(worst(&findings))
 }
 

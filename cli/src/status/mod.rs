@@ -4,27 +4,58 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod filter;
+mod process;
+mod table;
 
-use std::io::Write;
+use std::io::IsTerminal;
 
 use serde_json::{Value, json};
-use xsk_client::Error;
 use xsk_proto::{InterfaceStatus, LeaseStatus, StatusPart};
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, print};
+use crate::sys::users;
+use filter::Filter;
+use table::Row;
 
 pub use args::{StatusArgs, StatusFormat};
 
-/// Prints the status.
+/// Prints the status, once or again and again.
 pub(crate) fn run(args: &StatusArgs) -> Outcome {
-    let status = xsk_client::status(&args.endpoint.endpoint())?;
-    let text = match args.chosen() {
-        StatusFormat::Text => table(&status),
-        StatusFormat::Json => format!("{:#}\n", json(&status)),
-        StatusFormat::Prometheus => prometheus(&status),
-    };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Error::system("standard output", error))?;
-    Ok(0)
+    let filter = Filter::of(args)?;
+    loop {
+        let mut status = xsk_client::status(&args.endpoint.endpoint())?;
+        filter.apply(&mut status);
+        let Some(pause) = args.watch else {
+            return print(&shown(&status, args.chosen())).map(|()| 0);
+        };
+        print(&format!("{}{}", redraw(), shown(&status, StatusFormat::Text)))?;
+        std::thread::sleep(pause);
+    }
+}
+
+fn shown(status: &StatusPart, format: StatusFormat) -> String {
+    let rows: Vec<Row> = status.leases.iter().map(row).collect();
+    match format {
+        StatusFormat::Text => table::text(status, &rows),
+        StatusFormat::Json => format!("{:#}\n", json(status, &rows)),
+        StatusFormat::Prometheus => prometheus(status),
+    }
+}
+
+fn row(lease: &LeaseStatus) -> Row {
+    let user = users::name(lease.uid).unwrap_or_else(|| lease.uid.to_string());
+    Row { user, process: process::of(lease.client, lease.uid) }
+}
+
+/// On a terminal, what clears it; elsewhere the tables follow each other.
+fn redraw() -> &'static str {
+    if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" }
+}
+
+/// Returns whether the keeper has not yet written what the lease is: the client has no sockets.
+fn is_being_granted(lease: &LeaseStatus) -> bool {
+    lease.client == 0
 }
 
 fn interface_of<'a>(status: &'a StatusPart, lease: &LeaseStatus) -> Option<&'a InterfaceStatus> {
@@ -32,83 +63,10 @@ fn interface_of<'a>(status: &'a StatusPart, lease: &LeaseStatus) -> Option<&'a I
     status.interfaces.iter().find(same)
 }
 
-fn name(ifname: &str, ifindex: u32) -> String {
-    if ifname.is_empty() { format!("({ifindex}, gone)") } else { ifname.to_owned() }
-}
-
-fn range(first: u32, count: u32) -> String {
-    match count {
-        1 => first.to_string(),
-        _ => format!("{first}-{}", first.saturating_add(count.saturating_sub(1))),
-    }
-}
-
-fn numbers(numbers: &[u32]) -> String {
-    if numbers.is_empty() {
-        return "-".into();
-    }
-    numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
-}
-
-fn age(seconds: u64) -> String {
-    match seconds {
-        0..=59 => format!("{seconds}s"),
-        60..=3599 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        3600..=86_399 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
-    }
-}
-
-fn confined(device: bool, queue: bool) -> &'static str {
-    match (device, queue) {
-        (_, true) => "queue",
-        (true, false) => "device",
-        (false, false) => "no",
-    }
-}
-
-fn table(status: &StatusPart) -> String {
-    let head = ["INTERFACE", "QUEUES", "UID", "AGE", "MODE", "CONFINED", "IDLE", "CLIENT", "KEEPER", "RULE"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for lease in &status.leases {
-        let mode = interface_of(status, lease).map_or("-", |interface| interface.mode.name());
-        rows.push(vec![
-            name(&lease.ifname, lease.ifindex),
-            range(lease.first_queue, lease.queues),
-            lease.uid.to_string(),
-            age(lease.age),
-            mode.into(),
-            confined(lease.confinement.device, lease.confinement.queue).into(),
-            numbers(&lease.idle),
-            lease.client.to_string(),
-            lease.keeper.to_string(),
-            lease.rule.clone(),
-        ]);
-    }
-    let mut text = align(&rows);
-    for interface in status.interfaces.iter().filter(|interface| !interface.orphans.is_empty()) {
-        let (ifname, orphans) = (name(&interface.ifname, interface.ifindex), numbers(&interface.orphans));
-        text += &format!("{ifname}: queues in use that no lease accounts for: {orphans}\n");
-    }
-    text
-}
-
-/// Columns two spaces apart, nothing at the end of a line.
-fn align(rows: &[Vec<String>]) -> String {
-    let width =
-        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().enumerate().map(|(i, cell)| format!("{cell:<0$}", width(i).unwrap_or(0)));
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-        text.push('\n');
-    }
-    text
-}
-
-fn json(status: &StatusPart) -> Value {
+fn json(status: &StatusPart, rows: &[Row]) -> Value {
     let interfaces: Vec<Value> = status.interfaces.iter().map(interface_json).collect();
-    let leases: Vec<Value> = status.leases.iter().map(lease_json).collect();
+    let leases: Vec<Value> =
+        status.leases.iter().zip(rows).map(|(lease, row)| lease_json(lease, row)).collect();
     json!({ "interfaces": interfaces, "leases": leases })
 }
 
@@ -123,7 +81,7 @@ fn interface_json(interface: &InterfaceStatus) -> Value {
     })
 }
 
-fn lease_json(lease: &LeaseStatus) -> Value {
+fn lease_json(lease: &LeaseStatus, row: &Row) -> Value {
     json!({
         "lease": lease.lease,
         "ifname": lease.ifname,
@@ -132,6 +90,10 @@ fn lease_json(lease: &LeaseStatus) -> Value {
         "first_queue": lease.first_queue,
         "queues": lease.queues,
         "uid": lease.uid,
+        "user": row.user,
+        "name": row.process.name,
+        "command": row.process.command,
+        "granting": is_being_granted(lease),
         "client": lease.client,
         "keeper": lease.keeper,
         "age": lease.age,
@@ -227,20 +189,35 @@ mod tests {
         }
     }
 
+    fn rows() -> Vec<Row> {
+        let process = process::Process { command: "qemu".into(), name: "web".into() };
+        vec![Row { user: "alice".into(), process }]
+    }
+
+    #[test]
+    fn a_lease_that_is_being_granted_is_shown_as_such() {
+        let mut status = sample();
+        (status.leases[0].client, status.leases[0].lease, status.leases[0].age) = (0, 0, 0);
+        let text = table::text(&status, &[Row::default()]);
+        assert!(text.lines().nth(1).unwrap().split_whitespace().any(|cell| cell == "granting"), "{text}");
+    }
+
     #[test]
     fn the_table_is_aligned_and_has_no_trailing_spaces() {
         let expected = "\
-INTERFACE  QUEUES  UID   AGE    MODE    CONFINED  IDLE  CLIENT  KEEPER  RULE
-eth1       0-1     1000  1m01s  native  device    1     50      51      /etc/xsk-helper/policy.toml:3
+INTERFACE  QUEUES  USER   NAME  COMMAND  CLIENT  AGE    MODE    CONFINED  IDLE  KEEPER  RULE
+eth1       0-1     alice  web   qemu     50      1m01s  native  device    1     51      /etc/xsk-helper/policy.toml:3
 eth1: queues in use that no lease accounts for: 3
 ";
-        assert_eq!(table(&sample()), expected);
-        assert_eq!(table(&StatusPart::default()).lines().count(), 1);
+        assert_eq!(table::text(&sample(), &rows()), expected);
+        assert_eq!(table::text(&StatusPart::default(), &[]).lines().count(), 1);
     }
 
     #[test]
     fn json_and_prometheus_say_the_same() {
-        let json = json(&sample());
+        let json = json(&sample(), &rows());
+        assert_eq!(json["leases"][0]["name"], "web");
+        assert_eq!(json["leases"][0]["granting"], false);
         assert_eq!(json["leases"][0]["queues"], 2);
         assert_eq!(json["interfaces"][0]["mode"], "native");
         let text = prometheus(&sample());

@@ -9,3 +9,4 @@ pub(crate) mod limits;
 pub(crate) mod netlink;
 pub(crate) mod packet;
 pub(crate) mod process;
+pub(crate) mod users;
