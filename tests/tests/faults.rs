@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -50,12 +51,22 @@ const STEPS: [&str; 17] = [
 
 /// Calls on the connection itself: where they fail, nobody can be told.
 const CONNECTION: [&str; 5] = ["getsockopt", "setsockopt", "recvfrom", "sendmsg", "write"];
+/// Of the sends without descriptors, the flag of those on the connection; the others ask rtnetlink.
+const REPLY: &str = "MSG_NOSIGNAL";
 
 /// The n-th call of this name that a process makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Call {
     name: String,
     nth: u32,
+    /// Whether it is on the connection.
+    connection: bool,
+}
+
+impl Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.name, self.nth)
+    }
 }
 
 /// A host with a helper that is its service user from the start, and so one process.
@@ -107,12 +118,14 @@ impl Bench {
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();
         let mut calls = Vec::new();
         let mut begun = false;
-        for name in said.lines().filter_map(|line| line.split('(').next().filter(|name| is_name(name))) {
+        for line in said.lines() {
+            let Some(name) = line.split('(').next().filter(|name| is_name(name)) else { continue };
             let nth = counts.entry(name.to_owned()).or_default();
             *nth += 1;
             begun |= name == FIRST;
             if begun {
-                calls.push(Call { name: name.to_owned(), nth: *nth });
+                let connection = CONNECTION.contains(&name) || line.contains(REPLY);
+                calls.push(Call { name: name.to_owned(), nth: *nth, connection });
             }
             if name == LAST {
                 break;
@@ -236,7 +249,7 @@ fn h31_each_call_fails_in_turn() {
     if !strace_is_there() {
         xsk_tests::skip!("there is no strace: apt-get install strace");
     }
-    let (begin, outcomes) = (Instant::now(), Mutex::new(BTreeMap::<Outcome, Vec<String>>::new()));
+    let (begin, outcomes) = (Instant::now(), Mutex::new(BTreeMap::<Outcome, Vec<Call>>::new()));
     let injected = AtomicUsize::new(0);
     let done = each(|bench, call| {
         if SURE.contains(&call.name.as_str()) {
@@ -244,7 +257,7 @@ fn h31_each_call_fails_in_turn() {
         }
         injected.fetch_add(1, Ordering::Relaxed);
         let outcome = bench.fails(call);
-        outcomes.lock().unwrap().entry(outcome).or_default().push(format!("{}#{}", call.name, call.nth));
+        outcomes.lock().unwrap().entry(outcome).or_default().push(call.clone());
     });
     if let Err(why) = done {
         xsk_tests::skip!("{why}");
@@ -252,6 +265,7 @@ fn h31_each_call_fails_in_turn() {
     let count = injected.into_inner();
     let outcomes = outcomes.into_inner().unwrap();
     for (outcome, calls) in &outcomes {
+        let calls: Vec<String> = calls.iter().map(Call::to_string).collect();
         println!("{outcome:?}: {}", calls.join(" "));
     }
     let of = |wanted: fn(&Outcome) -> bool| -> usize {
@@ -267,12 +281,11 @@ fn h31_each_call_fails_in_turn() {
 }
 
 /// No fault is passed over that a promise depends on, and every refusal says what failed.
-fn check_outcomes(outcomes: &BTreeMap<Outcome, Vec<String>>) {
+fn check_outcomes(outcomes: &BTreeMap<Outcome, Vec<Call>>) {
     let all = |wanted: &Outcome| outcomes.get(wanted).into_iter().flatten();
-    let name = |call: &String| call.split('#').next().unwrap_or_default().to_owned();
-    let granted: Vec<_> = all(&Outcome::Granted).filter(|call| NEEDED.contains(&&*name(call))).collect();
+    let granted: Vec<_> = all(&Outcome::Granted).filter(|call| NEEDED.contains(&&*call.name)).collect();
     assert!(granted.is_empty(), "granted although these failed: {granted:?}");
-    let silent: Vec<_> = all(&Outcome::Ended).filter(|call| !CONNECTION.contains(&&*name(call))).collect();
+    let silent: Vec<_> = all(&Outcome::Ended).filter(|call| !call.connection).collect();
     assert!(silent.is_empty(), "ended without a word where these failed: {silent:?}");
     let refusals: Vec<&str> = outcomes.keys().filter_map(Outcome::refusal).collect();
     for step in STEPS {

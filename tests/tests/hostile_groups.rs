@@ -174,11 +174,41 @@ fn h32_a_user_database_that_fails_lets_nobody_in() {
             let said = format!("{} {} {}", refused.object, refused.message, refused.hint);
             assert!(!said.contains("policy.toml:") && !said.contains(group), "{failure}: {refused:?}");
             let done = lab.cmd("xsk-helper").arg("check-policy").run(SOON).exits(78);
-            done.err_has("policy.toml:4").err_has("does not answer");
+            done.err_has("policy.toml:5").err_has("does not answer");
         }
     }
     assert!(listener.stderr().contains("user far-away"), "{}", listener.stderr());
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
+}
+
+#[test]
+fn h32_a_user_database_that_fails_is_not_one_without_the_name() {
+    let lab = lab!();
+    let veth = lab.veth(2);
+    bar(&lab, "\"xsk\"");
+    lab.bin("xsk-helper");
+    let commands: [&[&str]; 3] = [
+        &["revoke", "--user", "far-away"],
+        &["listen", "--socket", "/run/other.sock", "--socket-group", "far-away"],
+        &["check-policy", "--as", "far-away"],
+    ];
+    for failure in FAILURES {
+        if let Err(why) = lab.add_service(failure) {
+            skip!("{why}");
+        }
+        for arguments in commands {
+            let done = lab.cmd("xsk-helper").args(arguments).run(SOON).exits(78);
+            done.err_has("does not answer").err_has("far-away");
+        }
+    }
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let without = passwd.lines().filter(|line| !line.starts_with(lab::SERVICE));
+    lab.cover("/etc/passwd", &without.flat_map(|line| [line, "\n"]).collect::<String>());
+    let refused = lab.exec(&lab.user).0.refusal();
+    assert_eq!(refused.code, Code::Internal);
+    assert!(refused.message.contains("does not answer: user _xsk-helper"), "{refused:?}");
+    assert!(refused.hint.contains("getent passwd _xsk-helper"), "{refused:?}");
+    lab.nothing_left(&veth.ifname, &[]);
 }
 
 #[test]

@@ -301,7 +301,8 @@ fn h19_a_name_that_nobody_has_is_for_the_log_and_not_for_users() {
     let listener = lab.listen();
     for kind in ["users", "groups"] {
         let name = format!("secret-{kind}");
-        lab.policy(&format!("{}[[deny]]\n{kind} = [\"{name}\"]\ninterfaces = [\"x\"]\n", rule(&lab)));
+        let allow = format!("{}linger_seconds = 0\n", rule(&lab));
+        lab.policy(&format!("{allow}[[deny]]\n{kind} = [\"{name}\"]\ninterfaces = [\"x\"]\n"));
         let other = lab.another_user();
         for user in [&lab.user, &other] {
             let wire = Wire::connect_as(SOCKET, user);
@@ -310,7 +311,7 @@ fn h19_a_name_that_nobody_has_is_for_the_log_and_not_for_users() {
             assert!(!said.contains(&name) && !said.contains("policy.toml:"), "{said}");
             assert!(said.contains("nobody is served") && said.contains("check-policy"), "{said}");
         }
-        let place = format!("{POLICY}:4: ");
+        let place = format!("{POLICY}:5: ");
         for arguments in [&["check-policy"][..], &["check-policy", "--as", "root", "x"]] {
             let done = lab.cmd("xsk-helper").args(arguments).run(SOON).exits(78);
             done.err_has(&place).err_has(&name);

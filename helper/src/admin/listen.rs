@@ -21,7 +21,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use nix::unistd::{Group, Pid, setsid};
+use nix::unistd::{Pid, setsid};
 
 use super::Listen;
 use crate::audit;
@@ -29,6 +29,8 @@ use crate::caller::Entry;
 use crate::connection::Connection;
 use crate::error::{CommandFault, Failure};
 use crate::isolation::{self, entry};
+use crate::policy::Names;
+use crate::policy::system::System;
 use crate::serve::{self, Ready, Terms};
 use crate::service_process::as_service;
 use crate::sys::process::{self, Fork};
@@ -186,8 +188,6 @@ fn is_taken(answered: impl Fn() -> Result<bool, Failure>) -> Result<bool, Failur
 }
 
 fn group(name: &str) -> Result<u32, Failure> {
-    match Group::from_name(name) {
-        Ok(Some(group)) => Ok(group.gid.as_raw()),
-        _ => Err(CommandFault::NoGroup { name: name.to_owned() }.into()),
-    }
+    let found = System.group(name).map_err(|error| CommandFault::unanswered(name, &error))?;
+    found.map(|group| group.gid).ok_or_else(|| CommandFault::NoGroup { name: name.to_owned() }.into())
 }

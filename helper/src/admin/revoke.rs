@@ -7,13 +7,15 @@ use std::process::ExitCode;
 
 use nix::fcntl::OFlag;
 use nix::sys::wait::{WaitStatus, wait};
-use nix::unistd::{User, getuid, pipe2};
+use nix::unistd::{getuid, pipe2};
 use xsk_proto::exit;
 
 use super::kill::{self, Target};
 use super::{Revoke, finish, revoke_report};
 use crate::error::{CommandFault, Failure};
 use crate::netns;
+use crate::policy::Names;
+use crate::policy::system::System;
 use crate::revoke::{self, Choice, Revoked};
 use crate::service_process::as_service;
 use crate::sys::process::{self, Fork};
@@ -114,8 +116,6 @@ fn user(name: &str) -> Result<u32, Failure> {
     if let Ok(number) = name.parse() {
         return Ok(number);
     }
-    match User::from_name(name) {
-        Ok(Some(user)) => Ok(user.uid.as_raw()),
-        _ => Err(CommandFault::NoHolder { name: name.to_owned() }.into()),
-    }
+    let found = System.user(name).map_err(|error| CommandFault::unanswered(name, &error))?;
+    found.ok_or_else(|| CommandFault::NoHolder { name: name.to_owned() }.into())
 }

@@ -5,6 +5,7 @@
 use xsk_proto::{Code, Refused};
 
 use super::say;
+use crate::policy::Unanswered;
 
 /// What a command cannot use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(crate) enum CommandFault {
     KillByRoot,
     /// `check-policy`: there is no such user.
     NoUser { name: String },
-    /// `check-policy`: the user database does not answer about a user.
+    /// The user database does not answer about a user or a group.
     Unanswered { name: String, error: String },
     /// `check-policy`: the policy has a fault, or cannot be read.
     Policy { place: String, fault: String, hint: &'static str },
@@ -28,6 +29,10 @@ pub(crate) enum CommandFault {
 }
 
 impl CommandFault {
+    pub(crate) fn unanswered(name: &str, error: &Unanswered) -> Self {
+        Self::Unanswered { name: name.to_owned(), error: error.to_string() }
+    }
+
     pub(super) fn refused(&self) -> Refused {
         match self {
             Self::Listening { path } => say(

@@ -12,6 +12,8 @@ use crate::paths::{self, SERVICE_USER};
 pub(crate) enum SetupFault {
     /// There is no service user.
     NoServiceUser,
+    /// The user database does not answer about the service user.
+    UnknownServiceUser { error: String },
     /// A folder is missing, and a helper that is not root cannot make it.
     NoFolder(&'static str),
     /// The caller runs under no_new_privs, so the setuid bit gave nothing.
@@ -41,6 +43,12 @@ impl SetupFault {
                 format!(
                     "as root: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {SERVICE_USER}"
                 ),
+            ),
+            Self::UnknownServiceUser { error } => say(
+                Code::Internal,
+                SERVICE_USER,
+                error,
+                format!("see what the services of passwd in /etc/nsswitch.conf say: getent passwd {SERVICE_USER}"),
             ),
             Self::NoFolder(path) => not_installed(
                 path,

@@ -7,10 +7,11 @@ use std::collections::HashSet;
 use caps::{CapSet, Capability};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{
-    Gid, Group, Uid, User, getegid, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
+    Gid, Group, Uid, getegid, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
 };
 
 use crate::error::{Failure, SetupFault};
+use crate::policy::system::account;
 use crate::sys::privilege as prctl;
 
 use crate::paths::SERVICE_USER as NAME;
@@ -36,9 +37,10 @@ pub(crate) struct ServiceUser {
 impl ServiceUser {
     /// Looks the user up.
     pub(crate) fn find() -> Result<Self, Failure> {
-        match User::from_name(NAME) {
-            Ok(Some(user)) if !user.uid.is_root() => Ok(Self { uid: user.uid, gid: user.gid }),
-            _ => Err(SetupFault::NoServiceUser.into()),
+        match account(NAME) {
+            Ok(Some(user)) if user.uid != 0 => Ok(Self { uid: user.uid.into(), gid: user.gid.into() }),
+            Ok(_) => Err(SetupFault::NoServiceUser.into()),
+            Err(error) => Err(SetupFault::UnknownServiceUser { error: error.to_string() }.into()),
         }
     }
 }

@@ -38,8 +38,7 @@ pub(super) fn explain(
 /// The user's number, and all groups that a login would give them.
 fn identity(name: &str) -> Result<(u32, Vec<u32>), Failure> {
     let unknown = || CommandFault::NoUser { name: name.to_owned() };
-    let failed =
-        |error: Unanswered| CommandFault::Unanswered { name: name.to_owned(), error: error.to_string() };
+    let failed = |error: Unanswered| CommandFault::unanswered(name, &error);
     let account = match name.parse::<u32>() {
         Ok(uid) => match account_of(uid).map_err(failed)? {
             Some(account) => account,
