@@ -294,10 +294,32 @@ fn h07_a_client_that_parks_its_own_end_in_the_lease() {
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 
+/// The longest of so many grants to a user.
+fn slowest_grant(user: &User, ifname: &str, count: u32) -> Duration {
+    let grant = || {
+        let begin = Instant::now();
+        let wire = Wire::connect_as(SOCKET, user);
+        wire.get(ifname, 0, 1).unwrap();
+        begin.elapsed()
+    };
+    (0..count).map(|_| grant()).max().unwrap()
+}
+
+/// Another user waits for no more than a second beside an attack, or on a machine that is busy with
+/// other things for not much longer than without it.
+#[track_caller]
+fn within_bound(usual: Duration, beside: Duration) {
+    let bound = Duration::from_secs(1) + 4 * usual;
+    assert!(beside < bound, "another user waited for {beside:?}, and for {usual:?} without the attack");
+}
+
 #[test]
 fn h08_a_client_that_never_reads() {
     let lab = lab!();
     let (veth, listener) = listening(&lab);
+    let other = lab.another_user();
+    lab.policy(&format!("[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n", lab.user.uid, other.uid));
+    let usual = slowest_grant(&other, &veth.ifname, 10);
     let deaf = lab.wire();
     let question = encoded(&Request::Check(acquire(&veth.ifname, 0, 1)));
     deaf.send(&hello()).unwrap();
@@ -309,13 +331,7 @@ fn h08_a_client_that_never_reads() {
         }
     }
     // Meanwhile another user is served.
-    let other = lab.another_user();
-    lab.policy(&format!("[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n", lab.user.uid, other.uid));
-    let begin = Instant::now();
-    let wire = Wire::connect_as(SOCKET, &other);
-    let grant = wire.get(&veth.ifname, 1, 1).unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(1), "another user waited for {:?}", begin.elapsed());
-    drop((wire, grant));
+    within_bound(usual, slowest_grant(&other, &veth.ifname, 1));
     let gone = || lab.keepers(&[listener.pid()]).is_empty();
     wait_until(Duration::from_secs(90), "the time-out of the client that never reads", gone);
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
@@ -327,6 +343,7 @@ fn h09_silent_connections_meet_the_limit_of_their_user_alone() {
     let (veth, listener) = listening(&lab);
     let other = lab.another_user();
     lab.policy(&format!("[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n", lab.user.uid, other.uid));
+    let usual = slowest_grant(&other, &veth.ifname, 10);
     let mut silent: Vec<Wire> = Vec::new();
     let mut refused = None;
     for _ in 0..400 {
@@ -345,11 +362,8 @@ fn h09_silent_connections_meet_the_limit_of_their_user_alone() {
         }
     };
     assert_eq!(refused.refusal().code, Code::Limit);
-    let begin = Instant::now();
-    let wire = Wire::connect_as(SOCKET, &other);
-    let grant = wire.get(&veth.ifname, 0, 1).unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(1), "another user waited for {:?}", begin.elapsed());
-    drop((wire, grant, refused));
+    within_bound(usual, slowest_grant(&other, &veth.ifname, 1));
+    drop(refused);
     // The silent ones are ended by the time-out for idle connections.
     let first = &silent[0];
     assert!(first.readable(Duration::from_secs(90)), "a silent connection lasts");
@@ -376,21 +390,15 @@ fn h09_who_opens_silent_connections_without_end_holds_nobody_up_for_long() {
     let other = lab.share();
     let veth = lab.veth(1);
     let over = AtomicBool::new(false);
-    let mut slowest = Duration::ZERO;
-    std::thread::scope(|scope| {
+    let usual = slowest_grant(&other, &veth.ifname, 10);
+    let slowest = std::thread::scope(|scope| {
         let _at_the_end = Stopper(&over);
         for _ in 0..40 {
             scope.spawn(|| open_without_end(&lab.user, &over));
         }
-        for _ in 0..10 {
-            let begin = Instant::now();
-            let wire = Wire::connect_as(SOCKET, &other);
-            let grant = wire.get(&veth.ifname, 0, 1).unwrap();
-            slowest = slowest.max(begin.elapsed());
-            drop((wire, grant));
-        }
+        slowest_grant(&other, &veth.ifname, 10)
     });
-    assert!(slowest < Duration::from_secs(1), "another user waited for {slowest:?}");
+    within_bound(usual, slowest);
     lab::say_figure(&format!(
         "beside 40 threads that open silent connections a grant took {slowest:?} at most"
     ));

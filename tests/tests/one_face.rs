@@ -63,10 +63,10 @@ fn wait_takes_a_part_of_a_second_from_both() {
     let holder = ["--acquire", &netdev, "--", "sh", "-c", "echo held; exec sleep 60"];
     let mut holder = lab.client("run").args(holder).start();
     holder.says("held", SOON);
-    let run = lab.client("run").args(["--wait=0.5", "--acquire", &netdev, "--", "true"]).run(SOON);
+    let run = lab.client("run").args(["--wait=2.5", "--acquire", &netdev, "--", "true"]).run(SOON);
     assert_eq!(run.status.code(), Some(125), "{run:?}");
     assert!(run.stderr.contains("xsk-client: waiting: "), "{run:?}");
-    let backend = backend(&lab).arg(&netdev).arg("--wait=0.5").run(SOON);
+    let backend = backend(&lab).arg(&netdev).arg("--wait=2.5").run(SOON);
     assert_eq!(backend.status.code(), Some(75), "{backend:?}");
     assert!(backend.stderr.contains("xsk-backend: waiting: "), "{backend:?}");
     holder.kill();

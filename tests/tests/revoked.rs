@@ -103,7 +103,7 @@ fn the_stream_of_a_qemu_closes_with_its_revoked_lease() {
 
 /// `revoke --kill` names what it ends and what it leaves alone.
 #[test]
-fn the_user_s_own_processes_are_ended_and_a_socket_in_root_s_is_named() {
+fn h40_the_users_own_processes_are_ended_and_a_socket_in_roots_is_named() {
     let lab = lab!();
     let veth = lab.veth(2);
     lab.allow("eth1");
@@ -135,7 +135,7 @@ fn the_user_s_own_processes_are_ended_and_a_socket_in_root_s_is_named() {
 
 /// A process with the user's real uid and another effective one is not the user's alone.
 #[test]
-fn a_process_with_a_second_uid_is_left_alone() {
+fn h40_a_process_with_a_second_uid_is_left_alone() {
     let lab = lab!();
     lab.veth(1);
     lab.allow("eth1");
