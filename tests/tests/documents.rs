@@ -56,6 +56,24 @@ fn every_test_that_a_document_names_exists() {
     }
 }
 
+/// A source file is named from the root of the tree, or from the document's folder.
+#[test]
+fn every_source_file_that_a_document_names_exists() {
+    let mut count = 0;
+    for document in documents() {
+        let text = read(&document);
+        let words = text.split('`').filter(|word| !word.contains(char::is_whitespace));
+        let paths = words.filter(|word| word.contains('/') && word.ends_with(".rs") && !word.contains('*'));
+        for path in paths {
+            let places = [root().join(path), document.parent().unwrap().join(path)];
+            let found = places.iter().any(|place| place.is_file());
+            assert!(found, "{} names {path}, which is not there", document.display());
+            count += 1;
+        }
+    }
+    assert!(count > 20, "only {count} source files are named");
+}
+
 /// Every file of Rust below a folder.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
