@@ -29,8 +29,9 @@ help_rpm   := RPM packages by Debian's rpmbuild, and the SELinux module; both un
 help_package-vm := the packages, installed and used in a Debian 12 with systemd, in a VM (TEST=name)
 help_fresh := demo and check in bare Debian roots (SUITES=… GOALS=…)
 help_fuzz  := the fuzz targets (MINUTES=…)
+help_mutants := change each decision; the unit tests have to notice (JOBS=…)
 help_chaos := random kills against running leases (ROUNDS=… SEED=…)
-SCRIPTED := $(foreach name,demo check bench qemu vm deb rpm package-vm fresh arm64 fuzz chaos,\
+SCRIPTED := $(foreach name,demo check bench qemu vm deb rpm package-vm fresh arm64 fuzz mutants chaos,\
 	$(if $(wildcard $(SCRIPTS)/$(name).sh),$(name)))
 
 .PHONY: build lint install uninstall clean help $(SCRIPTED)

@@ -121,6 +121,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_being_started_counts_while_nothing_waits() {
+        let mut queue = FairQueue::new();
+        for one in 0..AT_A_TIME {
+            queue.add(ALICE, one, |_| false).unwrap();
+            queue.next().unwrap();
+        }
+        queue.add(FLOOD, 0, |_| false).unwrap();
+        queue.next().unwrap();
+        queue.done(FLOOD);
+        queue.add(ALICE, 9, |_| false).unwrap();
+        assert_eq!(queue.next(), None);
+    }
+
+    #[test]
     fn what_nobody_wants_any_more_makes_room() {
         let mut queue = flooded();
         assert_eq!(queue.add(FLOOD, 5000, |_| false), Err((5000, Full::User)));

@@ -8,36 +8,54 @@ use std::os::fd::OwnedFd;
 use xsk_proto::{Confinement, Warning, WarningKind};
 
 use super::sockets;
-use crate::error::{Failure, KernelFault};
+use crate::error::KernelFault;
 use crate::guard::Guard;
 use crate::policy::rule::Confine;
 
-/// Tries on the first of these sockets what the kernel holds them to, and returns that if it is
-/// enough for this caller. The guard's stamp on the socket is made anew afterwards.
+/// What the kernel holds a socket to; a trait so that the decision can be tested.
+pub(super) trait Probe {
+    /// Returns whether the kernel holds the socket to its interface.
+    fn device(&self) -> bool;
+    /// Returns whether the bind guard holds it to its queue.
+    fn queue(&self) -> bool;
+}
+
+/// The sockets of a request, on the first of which this is tried. The guard's stamp on it is made
+/// anew afterwards.
+pub(super) struct Sockets<'a> {
+    pub(super) sockets: &'a [OwnedFd],
+    pub(super) guard: Option<&'a Guard>,
+}
+
+impl Probe for Sockets<'_> {
+    fn device(&self) -> bool {
+        self.sockets.first().is_some_and(sockets::confined_to_device)
+    }
+
+    fn queue(&self) -> bool {
+        self.sockets.first().zip(self.guard).is_some_and(|(socket, guard)| guard.in_force(socket))
+    }
+}
+
+/// Returns what the kernel holds sockets to, if that is enough for this caller. A client other than
+/// root gets nothing that the kernel does not hold to its interface, and what a rule demands beyond
+/// that has to hold too.
 pub(super) fn establish(
-    sockets: &[OwnedFd],
-    guard: Option<&Guard>,
+    probe: &impl Probe,
     demanded: Confine,
     uid: u32,
     ifname: &str,
-) -> Result<Confinement, Failure> {
-    let device = sockets.first().is_some_and(sockets::confined_to_device);
-    let in_force = |socket| guard.is_some_and(|guard| guard.in_force(socket));
-    let queue = device && sockets.first().is_some_and(in_force);
-    Ok(enough(Confinement { device, queue }, demanded, uid, ifname)?)
-}
-
-/// A client other than root gets nothing that the kernel does not hold to its interface, and what a
-/// rule demands beyond that has to hold too.
-fn enough(held: Confinement, demanded: Confine, uid: u32, ifname: &str) -> Result<Confinement, KernelFault> {
+) -> Result<Confinement, KernelFault> {
     let name = || ifname.to_owned();
-    if !held.device && uid != 0 {
+    let device = probe.device();
+    let queue = device && probe.queue();
+    if !device && uid != 0 {
         return Err(KernelFault::NoDeviceConfinement { name: name() });
     }
-    if demanded == Confine::Queue && !held.queue {
+    if demanded == Confine::Queue && !queue {
         return Err(KernelFault::NoQueueConfinement { name: name() });
     }
-    Ok(held)
+    Ok(Confinement { device, queue })
 }
 
 /// Returns what a grant says of confinement that is not complete.
@@ -59,6 +77,16 @@ pub(super) fn warning(held: Confinement, ifname: &str) -> Option<Warning> {
 mod tests {
     use super::*;
 
+    impl Probe for Confinement {
+        fn device(&self) -> bool {
+            self.device
+        }
+
+        fn queue(&self) -> bool {
+            self.queue
+        }
+    }
+
     const NOTHING: Confinement = Confinement { device: false, queue: false };
     const DEVICE: Confinement = Confinement { device: true, queue: false };
     const QUEUE: Confinement = Confinement { device: true, queue: true };
@@ -68,7 +96,7 @@ mod tests {
 
     /// Which of both is missing; none if it is enough.
     fn missing(held: Confinement, demanded: Confine, uid: u32) -> Option<bool> {
-        let fault = enough(held, demanded, uid, "eth1").err()?;
+        let fault = establish(&held, demanded, uid, "eth1").err()?;
         Some(matches!(fault, KernelFault::NoQueueConfinement { .. }))
     }
 
@@ -85,7 +113,7 @@ mod tests {
             assert_eq!(missing(DEVICE, Confine::Queue, uid), NO_QUEUE);
             assert_eq!(missing(QUEUE, Confine::Queue, uid), None);
         }
-        assert_eq!(enough(QUEUE, Confine::Device, 1000, "eth1"), Ok(QUEUE));
+        assert_eq!(establish(&QUEUE, Confine::Device, 1000, "eth1"), Ok(QUEUE));
     }
 
     #[test]

@@ -38,6 +38,7 @@ use crate::leases::quota::Quota;
 use crate::leases::record::Record;
 use crate::policy::{Allowed, Policy};
 use claim::Claim;
+use confinement::Sockets;
 use device::Device;
 pub(crate) use lease::Lease;
 use options::Options;
@@ -99,8 +100,8 @@ fn make(
     let sockets = sockets::make(ifindex, acquire.queues, &request.options)
         .map_err(|failure| device.explain(failure))?;
     let guard = Guard::open();
-    let confinement =
-        confinement::establish(&sockets, guard.as_ref(), allowed.rule.confine, caller.uid, name)?;
+    let probe = Sockets { sockets: &sockets, guard: guard.as_ref() };
+    let confinement = confinement::establish(&probe, allowed.rule.confine, caller.uid, name)?;
     failpoint!("sockets");
     let key = Key { netns: caller.netns, ifindex };
     let lease = Lease::new(key, caller.uid, acquire.first_queue, acquire.queues, allowed.rule.linger)?;
@@ -158,9 +159,10 @@ pub(crate) fn check(
 ) -> Result<Verdict, Failure> {
     let (request, allowed) = Request::judge(acquire, policy, caller)?;
     let device = fitting_device(&request, kernel)?;
-    let probe = sockets::make(device.link.ifindex, 1, &Options::default())?;
+    let sockets = sockets::make(device.link.ifindex, 1, &Options::default())?;
+    let guard = Guard::open();
+    let probe = Sockets { sockets: &sockets, guard: guard.as_ref() };
     let name = request.name.as_str();
-    let confine = allowed.rule.confine;
-    let confinement = confinement::establish(&probe, Guard::open().as_ref(), confine, caller.uid, name)?;
+    let confinement = confinement::establish(&probe, allowed.rule.confine, caller.uid, name)?;
     Ok(describe::verdict(allowed.rule, &device, confinement))
 }

@@ -229,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_the_mode_and_keeps_the_errno() {
+        assert!(trusted(0, 0o100_664).unwrap_err().contains("mode 0664;"));
+        let error = failed(Path::new("policy.toml"), Errno::EACCES);
+        assert_eq!(error.errno, Some(libc::EACCES));
+        assert_eq!(refused(Path::new("policy.toml"), "it is a link").errno, None);
+    }
+
+    #[test]
     fn a_policy_has_a_largest_size() {
         let size = |bytes| check_size(Path::new("policy.toml"), bytes);
         assert!(size(0).is_ok() && size(LARGEST).is_ok());

@@ -177,16 +177,18 @@ mod tests {
     }
 
     /// A lease table and its processes. A process lets go of its queues at the signal that it
-    /// heeds.
+    /// heeds, or at the next pause after it.
     struct Fake {
         held: RefCell<Vec<Holder>>,
         heeds: Option<Signal>,
+        /// Those that let go at the next pause. Without it, all let go at once.
+        ending: Option<RefCell<Vec<u32>>>,
         done: RefCell<Vec<String>>,
     }
 
     impl Fake {
         fn new(held: &[Holder], heeds: Option<Signal>) -> Self {
-            Self { held: RefCell::new(held.to_vec()), heeds, done: RefCell::default() }
+            Self { held: RefCell::new(held.to_vec()), heeds, ending: None, done: RefCell::default() }
         }
 
         fn did(&self, what: String) {
@@ -220,13 +222,18 @@ mod tests {
 
         fn signal(&self, process: &u32, signal: Signal) -> io::Result<()> {
             self.did(format!("{signal} {process}"));
-            if self.heeds == Some(signal) {
-                self.held.borrow_mut().retain(|holder| holder.pid != *process);
+            match &self.ending {
+                _ if self.heeds != Some(signal) => {}
+                Some(ending) => ending.borrow_mut().push(*process),
+                None => self.held.borrow_mut().retain(|holder| holder.pid != *process),
             }
             Ok(())
         }
 
-        fn pause(&self) {}
+        fn pause(&self) {
+            let ending = self.ending.as_ref().map(RefCell::take).unwrap_or_default();
+            self.held.borrow_mut().retain(|holder| !ending.contains(&holder.pid));
+        }
     }
 
     #[test]
@@ -252,6 +259,18 @@ mod tests {
         let fake = Fake::new(&[holder(0, 7)], None);
         assert_eq!(fake.stop(&[holder(0, 7)]), [End::Holding]);
         assert_eq!(fake.signals(), ["SIGTERM 7", "SIGKILL 7"]);
+    }
+
+    #[test]
+    fn each_keeper_is_given_its_time() {
+        const LONG: Patience = Patience { told: Duration::from_secs(600), killed: Duration::from_secs(600) };
+        for (heeds, end) in [(Signal::SIGTERM, End::Told), (Signal::SIGKILL, End::Killed)] {
+            let patience = if heeds == Signal::SIGTERM { LONG } else { Patience { told: NOW.told, ..LONG } };
+            let held = [holder(0, 7), holder(1, 8)];
+            let fake = Fake { ending: Some(RefCell::default()), ..Fake::new(&held, Some(heeds)) };
+            let keepers = stop(&fake, &held.map(|holder| (KEY, holder)), patience).unwrap();
+            assert_eq!(keepers.iter().map(|keeper| keeper.end).collect::<Vec<_>>(), [end, end]);
+        }
     }
 
     #[test]
