@@ -62,6 +62,15 @@ pub enum PeerSpec {
 }
 
 impl PeerSpec {
+    /// The option that the peer needs where the interface's address is not known.
+    pub(crate) fn lacks_address(&self) -> Option<&'static str> {
+        match self {
+            Self::Echo(spec) if spec.mac.is_none() => Some("mac"),
+            Self::Generate(spec) if spec.src.is_none() => Some("src"),
+            _ => None,
+        }
+    }
+
     /// The peer's name.
     pub fn name(&self) -> &'static str {
         match self {

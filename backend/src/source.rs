@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use xsk_client::Request;
 use xsk_client::netdev::{Netdev, Options, Place};
@@ -17,6 +17,7 @@ use crate::cli::Cli;
 use crate::error::{self, Error, PROGRAM};
 use crate::held_lease::{self, HeldLease};
 use crate::life::Life;
+use crate::peer_spec::PeerSpec;
 use crate::{length, sys};
 
 /// A netdev with its sockets, in queue order.
@@ -138,19 +139,22 @@ pub(crate) fn open(
     cli: &Cli,
     patience: &Patience,
 ) -> Result<Port, Error> {
-    if options.sock_fds.is_some() { inherit(options, inherited) } else { ask(options, cli, patience) }
+    if options.sock_fds.is_some() {
+        inherit(options, inherited, &cli.peer)
+    } else {
+        ask(options, cli, patience)
+    }
 }
 
-fn inherit(options: &Options, inherited: Inherited) -> Result<Port, Error> {
+fn inherit(options: &Options, inherited: Inherited, peer: &PeerSpec) -> Result<Port, Error> {
     let ifname = &options.ifname;
-    let found = link(ifname).map_err(|error| error::io(ifname, "ask for the interface", error))?;
-    let Link { ifindex, mac, mtu, .. } = found.ok_or_else(|| {
-        let message = format!("there is no interface '{ifname}'");
-        Error::new(exit::CONFIGURATION, "no-such-interface", ifname, message)
-            .hint("list the interfaces of this network namespace: ip link")
-    })?;
-    let mode = options.mode.map(|mode| mode.to_string());
     let sockets = fresh(ifname, inherited.sockets)?;
+    let far = sockets.first().and_then(|socket| sys::far_interface(socket.as_fd()));
+    let (ifindex, mac, mtu) = match far {
+        Some(ifindex) => (ifindex, [0; 6], without_sight(ifname, peer)?),
+        None => near(ifname)?,
+    };
+    let mode = options.mode.map(|mode| mode.to_string());
     let (first_queue, force_copy) = (options.start_queue, options.force_copy);
     Ok(Port {
         ifname: ifname.clone(),
@@ -164,6 +168,33 @@ fn inherit(options: &Options, inherited: Inherited) -> Result<Port, Error> {
         lease: inherited.connection.map(|connection| HeldLease::inherited(ifname.clone(), connection)),
     })
 }
+
+/// What is known of an interface of this namespace.
+fn near(ifname: &str) -> Result<(u32, [u8; 6], u32), Error> {
+    let found = link(ifname).map_err(|error| error::io(ifname, "ask for the interface", error))?;
+    let Link { ifindex, mac, mtu, .. } = found.ok_or_else(|| {
+        let message = format!("there is no interface '{ifname}'");
+        Error::new(exit::CONFIGURATION, "no-such-interface", ifname, message)
+            .hint("list the interfaces of this network namespace: ip link")
+    })?;
+    Ok((ifindex, mac, mtu))
+}
+
+/// Returns the MTU to go by where the interface cannot be seen. A peer that needs the interface's
+/// address is refused.
+fn without_sight(ifname: &str, peer: &PeerSpec) -> Result<u32, Error> {
+    match peer.lacks_address() {
+        Some(option) => Err(usage(
+            ifname,
+            "the interface is in another network namespace, where its address cannot be read".to_owned(),
+        )
+        .hint(format!("give the peer the address: {option}=MAC"))),
+        None => Ok(ETHERNET),
+    }
+}
+
+/// The MTU of Ethernet.
+const ETHERNET: u32 = 1500;
 
 fn ask(options: &Options, cli: &Cli, patience: &Patience) -> Result<Port, Error> {
     let helper = &cli.helper;

@@ -8,7 +8,7 @@ pub(crate) mod trial;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketType, sockopt};
@@ -69,6 +69,36 @@ pub(crate) fn peer_groups(socket: &std::os::unix::net::UnixStream) -> io::Result
     groups.truncate(len as usize / size_of::<u32>());
     Ok(groups)
 }
+
+/// Returns the index of the interface that a socket of **another** network namespace is pinned to.
+/// `None` for a socket of this namespace, and where the kernel does not tell (before 5.14).
+pub(crate) fn far_interface(socket: BorrowedFd<'_>) -> Option<u32> {
+    let (here, _) = std::os::unix::net::UnixStream::pair().ok()?;
+    let there: u64 = option(socket, libc::SO_NETNS_COOKIE).ok()?;
+    let here: u64 = option(here.as_fd(), libc::SO_NETNS_COOKIE).ok()?;
+    let ifindex: u32 = option(socket, SO_BINDTOIFINDEX).ok()?;
+    (there != here && ifindex != 0).then_some(ifindex)
+}
+
+/// include/uapi/asm-generic/socket.h.
+const SO_BINDTOIFINDEX: libc::c_int = 62;
+
+/// An option of a socket that is a number.
+fn option<T: Number>(socket: BorrowedFd<'_>, name: libc::c_int) -> io::Result<T> {
+    let mut value = T::default();
+    let mut len = size_of::<T>() as libc::socklen_t;
+    let at = (&raw mut value).cast();
+    // SAFETY: the kernel writes at most `len` bytes to the value, any of which make a number.
+    match unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, at, &mut len) } {
+        0 => Ok(value),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A type of which any bytes are a value.
+trait Number: Default {}
+impl Number for u32 {}
+impl Number for u64 {}
 
 /// The signal that ends a thread's system call and has no other effect.
 const NUDGE: libc::c_int = libc::SIGUSR2;

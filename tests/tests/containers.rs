@@ -41,6 +41,25 @@ fn answers(lab: &Lab, veth: &Veth, mut running: Running) {
     lab.nothing_left(&veth.ifname, &[]);
 }
 
+/// The sockets are pinned to an interface that is not there, and under whose name another may be.
+#[test]
+fn a_backend_in_a_network_namespace_of_its_own() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let backend = backend(&lab, &veth);
+    let refused = run(&lab, &veth, &format!("unshare -rn {backend}")).run(2 * SOON).exits(64);
+    refused.err_has("its address cannot be read").err_has("give the peer the address: mac=MAC");
+    lab.nothing_left(&veth.ifname, &[]);
+    let backend = format!("{backend},mac=02:00:00:00:00:07");
+    answers(&lab, &veth, run(&lab, &veth, &format!("unshare -rn {backend}")).start());
+    let named = format!(
+        "unshare -rn sh -c 'ip link add {} type veth peer name other && exec {backend}'",
+        veth.ifname
+    );
+    answers(&lab, &veth, run(&lab, &veth, &named).start());
+}
+
 #[test]
 fn a_backend_in_bubblewrap() {
     let lab = lab!();
