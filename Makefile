@@ -76,6 +76,7 @@ documents := $(prefix)/share/doc/xsk-helper
 # These files name the helper's path, which depends on PREFIX.
 services := $(notdir $(wildcard packaging/systemd/*.service))
 naming := $(addprefix $(prefix)/lib/systemd/system/,$(services)) \
+	$(prefix)/lib/systemd/user/xsk-backend@.service \
 	$(prefix)/share/polkit-1/actions/org.xsk.helper.policy \
 	$(DESTDIR)/etc/apparmor.d/usr.libexec.xsk-helper
 
@@ -96,6 +97,7 @@ install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr; the same 
 	sed 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@VERSION@,$(VERSION),' \
 	capi/libxskclient.pc.in >$(libdir)/pkgconfig/libxskclient.pc
 	$(place) $(prefix)/lib/systemd/system packaging/systemd/*
+	$(place) $(prefix)/lib/systemd/user packaging/systemd-user/*
 	$(place) $(prefix)/lib/sysusers.d packaging/sysusers.d/*
 	$(place) $(prefix)/lib/tmpfiles.d packaging/tmpfiles.d/*
 	$(place) $(prefix)/share/polkit-1/actions packaging/polkit/*.policy
@@ -105,7 +107,7 @@ install: ## what `make build` built, below DESTDIR= and PREFIX= (/usr; the same 
 	$(place) $(documents)/docs docs/*
 	$(place) $(documents)/proto proto/PROTOCOL.md
 	$(place) $(DESTDIR)/etc/apparmor.d packaging/apparmor.d/*
-	test $(PREFIX) = /usr || sed -i 's,/usr/\({*libexec\),$(PREFIX)/\1,' $(naming)
+	test $(PREFIX) = /usr || sed -i 's,/usr/\({*libexec\|bin/xsk\),$(PREFIX)/\1,' $(naming)
 	install -d -m 755 $(DESTDIR)/etc/xsk-helper/policy.d
 	test -e $(DESTDIR)/etc/xsk-helper/policy.toml || \
 	install -m 644 packaging/policy.toml $(DESTDIR)/etc/xsk-helper/policy.toml

@@ -3,6 +3,8 @@
 //! description.
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
+
 use clap::{CommandFactory, Parser};
 use xsk_command::{EndpointArgs, ErrorArgs, WaitArgs};
 
@@ -26,8 +28,12 @@ pub struct Cli {
     /// af-xdp,id=ID,ifname=NAME[,mode=native|skb][,force-copy=on|off]
     /// [,queues=N|all][,start-queue=N][,inhibit=on,sock-fds=A:B:…]. Without sock-fds the sockets
     /// come from xsk-helper. A second one is for --peer forward
-    #[arg(long, value_name = "NETDEV", required = true)]
+    #[arg(long, value_name = "NETDEV", required_unless_present = "netdev_file")]
     pub netdev: Vec<String>,
+    /// Read the netdev from a file, which holds what --netdev takes. Empty lines and lines that
+    /// begin with # are skipped
+    #[arg(long, value_name = "FILE", conflicts_with = "netdev")]
+    pub netdev_file: Option<PathBuf>,
     /// Where frames go and come from: discard, reflect, echo=ADDR, generate, forward, pcap=FILE,
     /// stream=PATH or vhost-user=PATH
     #[arg(long, value_name = "PEER")]

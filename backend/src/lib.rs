@@ -17,6 +17,7 @@ mod length;
 pub mod life;
 mod lockdown;
 mod lost;
+mod netdev_file;
 pub mod peer_spec;
 pub mod peers;
 mod queue;

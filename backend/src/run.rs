@@ -23,6 +23,7 @@ use crate::held_lease::HeldLease;
 use crate::life::Life;
 use crate::lockdown;
 use crate::lost::Lost;
+use crate::netdev_file;
 use crate::peer_spec::PeerSpec;
 use crate::peers::vhost::{Service, Watchdog};
 use crate::queue::Queue;
@@ -45,7 +46,7 @@ type Worker = JoinHandle<Result<(), Error>>;
 /// Why it could not begin, or ended other than by request.
 pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
     let Taken { netdevs, peer, mut life } =
-        source::read(&cli.netdev, cli.peer.inherited(), cli.life.inherited())?;
+        source::read(&netdev_file::texts(cli)?, cli.peer.inherited(), cli.life.inherited())?;
     cli.life.open_log()?;
     let patience = cli.helper.wait.begin(PROGRAM);
     let mut settled = vec![];

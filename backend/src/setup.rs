@@ -71,7 +71,7 @@ pub(crate) fn queues(
     };
     let (made, service) = match &cli.peer {
         PeerSpec::VhostUser(spec) => {
-            let (made, service) = vhost::make(spec, port.first_queue, halves.len(), control)?;
+            let (made, service) = vhost::make(&spec.on(port.mtu), port.first_queue, halves.len(), control)?;
             (made, Some(service))
         }
         _ => (peers::make(&cli.peer, station, inherited, halves.len())?, None),

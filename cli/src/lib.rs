@@ -4,6 +4,7 @@
 //! ([`Cli::command`](clap::CommandFactory::command)).
 
 mod arrive;
+mod device;
 mod doctor;
 mod hotplug;
 mod kernel;
@@ -24,6 +25,7 @@ use xsk_proto::exit;
 
 use outcome::{Outcome, PROGRAM};
 
+pub use device::{AddArgs, DeviceArgs, DeviceCommand};
 pub use doctor::DoctorArgs;
 pub use hotplug::{AttachArgs, DetachArgs};
 pub use run::{Backend, RunArgs};
@@ -72,6 +74,7 @@ pub enum Command {
     Detach(DetachArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),
+    Device(DeviceArgs),
 }
 
 /// Does what the arguments say. For `run` this returns only where it failed, since it becomes the
@@ -100,6 +103,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Detach(args) => hotplug::detach(&args),
         Command::Status(args) => status::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Device(args) => device::run(&args),
     }
 }
 

@@ -404,7 +404,7 @@ purge_leaves_nothing() {
     left=$(find / -xdev -name '*xsk*' -not -path '/payload/*' \
         -not -path '/etc/polkit-1/rules.d/50-xsk.rules' -not -path '/var/cache/apt/*')
     left+=$(find /run /dev/shm -name '*xsk*')
-    left+=$(getent passwd _xsk-helper; getent group xsk _xsk-helper)
+    left+=$(getent passwd _xsk-helper _xsk-backend; getent group xsk _xsk-helper _xsk-backend)
     left+=$(dpkg-statoverride --list $HELPER)
     left+=$(grep xsk /proc/mounts; bpftool prog show | grep -i xsk; bpftool link show | grep -i xsk)
     left+=$(systemctl list-units --all --no-legend '*xsk*' | grep -v package-test)

@@ -20,6 +20,8 @@ CHECK="bpftool bubblewrap crun dbus dnsmasq-base dpdk-dev ethtool g++ git golang
 CHECK+=" pkexec podman polkitd python3 qemu-system-x86 shellcheck strace sudo systemd tcpdump"
 CHECK+=" tshark uidmap"
 CHECK+=" user-mode-linux valgrind"
+# An ordinary user's libvirt, whose domains have our card.
+CHECK+=" libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu"
 # What packaging/debian builds with, and the tools that judge it.
 DEB="debhelper dh-apparmor dh-python dpkg-dev fakeroot libbpf-dev lintian man-db python3 systemd"
 # Debian's rpmbuild, and what compiles a SELinux module.

@@ -10,7 +10,7 @@ use super::{Options, mac, switch};
 /// What `--help` says about it.
 pub(super) const HELP: &str = "\
 \x20 vhost-user=PATH[,server=on|off][,reconnect=SECONDS][,mode=OCTAL][,group=GROUP][,user=USER]
-            [,mq=on|off][,csum=on|off][,tso=on|off][,gro=on|off][,mac=MAC][,mtu=BYTES]
+            [,mq=on|off][,csum=on|off][,tso=on|off][,gro=on|off][,mac=MAC][,mtu=BYTES|interface]
             [,config=on|off]
                            be the virtio network card of a virtual machine whose monitor speaks
                            vhost-user; listens, or connects with server=off, again each second;
@@ -50,6 +50,22 @@ pub struct VhostSpec {
     pub mac: Option<[u8; 6]>,
     /// The guest's MTU, there.
     pub mtu: Option<u16>,
+    /// The guest's MTU is the interface's.
+    pub interface_mtu: bool,
+}
+
+impl VhostSpec {
+    /// The options for an interface of this MTU.
+    pub fn on(&self, mtu: u32) -> Self {
+        let of_interface = || u16::try_from(mtu).ok().filter(|_| self.interface_mtu);
+        Self { mtu: self.mtu.or_else(of_interface), ..self.clone() }
+    }
+}
+
+/// A value of `mtu`.
+enum Mtu {
+    Bytes(u16),
+    Interface,
 }
 
 pub(super) fn read(options: &mut Options) -> Result<VhostSpec, String> {
@@ -57,7 +73,12 @@ pub(super) fn read(options: &mut Options) -> Result<VhostSpec, String> {
         |text: &str| text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let name = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     // RFC 791 has 68 for the least; IPv4 and IPv6 need more, which is the guest's to know.
-    let mtu = |text: &str| text.parse().ok().filter(|mtu| *mtu >= 68);
+    let bytes = |text: &str| text.parse().ok().filter(|mtu| *mtu >= 68).map(Mtu::Bytes);
+    let mtu = |text: &str| if text == "interface" { Some(Mtu::Interface) } else { bytes(text) };
+    let (mtu, interface_mtu) = match options.take("mtu", mtu)? {
+        Some(Mtu::Bytes(bytes)) => (Some(bytes), false),
+        other => (None, other.is_some()),
+    };
     let spec = VhostSpec {
         path: options.needed("PATH")?.into(),
         server: options.take("server", switch)?.unwrap_or(true),
@@ -71,7 +92,8 @@ pub(super) fn read(options: &mut Options) -> Result<VhostSpec, String> {
         gro: options.take("gro", switch)?.unwrap_or(true),
         config: options.take("config", switch)?.unwrap_or(false),
         mac: options.take("mac", mac)?,
-        mtu: options.take("mtu", mtu)?,
+        mtu,
+        interface_mtu,
     };
     if spec.path.as_os_str().as_encoded_bytes().first() == Some(&b'@') {
         return Err("'vhost-user' has no abstract names: anybody could take them".into());
@@ -103,6 +125,15 @@ mod tests {
         let spec = parse("vhost-user=/run/x").unwrap();
         assert_eq!((spec.server, spec.reconnect, spec.mode, spec.mq), (true, None, None, true));
         assert_eq!((spec.config, spec.mac, spec.mtu), (false, None, None));
+    }
+
+    #[test]
+    fn the_mtu_is_a_number_or_the_interfaces() {
+        assert_eq!(parse("vhost-user=x,mtu=1400").unwrap().on(9000).mtu, Some(1400));
+        assert_eq!(parse("vhost-user=x,mtu=interface").unwrap().on(9000).mtu, Some(9000));
+        assert_eq!(parse("vhost-user=x,mtu=interface").unwrap().on(70_000).mtu, None);
+        assert_eq!(parse("vhost-user=x").unwrap().on(9000).mtu, None);
+        assert!(parse("vhost-user=x,mtu=large").is_err());
     }
 
     #[test]

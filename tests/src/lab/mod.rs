@@ -16,6 +16,7 @@ mod host;
 #[cfg(target_arch = "x86_64")]
 pub mod inject;
 pub mod kernel;
+pub mod libvirt;
 pub mod link;
 pub mod netdev;
 pub mod nic;
