@@ -62,6 +62,27 @@ fn root() -> User {
 }
 
 #[test]
+fn h35_by_pkexec_a_service_of_roots_makes_nobody_root() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    lab.install_as_packaged(0o755);
+    let _polkit = match lab.polkit() {
+        Ok(polkit) => polkit,
+        Err(why) => skip!("{why}"),
+    };
+    let by_pkexec = || lab.user_cmd("pkexec").arg(INSTALLED);
+    let (ours, theirs) = to_service(&lab, &root());
+    is_refused(&answer(by_pkexec(), &ours, theirs), "to a listener");
+    // Another user's pair, and root's.
+    for whose in [&lab.another_user(), &root()] {
+        let (ours, theirs) = wire::pair(whose);
+        is_refused(&answer(by_pkexec(), &ours, theirs), "uid");
+    }
+    lab.nothing_left(&veth.ifname, &[]);
+}
+
+#[test]
 fn h35_the_end_that_connected_to_a_listener_names_nobody() {
     let lab = lab!();
     let veth = lab.veth(1);

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::shared_end::{Change, SharedEnd};
 use xsk_tests::lab::wire::{acquire, pair, with_credentials};
-use xsk_tests::lab::{HELPER, Lab, Running, SOCKET, SOON, Veth, Wire, wait_until};
+use xsk_tests::lab::{Cmd, HELPER, INSTALLED, Lab, Running, SOCKET, SOON, Veth, Wire, wait_until};
 use xsk_tests::proto::{Hello, Request, codec};
 use xsk_tests::{lab, skip};
 
@@ -180,16 +180,12 @@ fn h33_whatever_is_done_to_its_end_a_lease_can_be_revoked() {
 }
 
 /// The keeper waits, and its user fills the connection, or has it wait in a receive.
-#[test]
-fn h33_a_keeper_is_beyond_the_reach_of_its_shared_end() {
-    let lab = lab!();
-    let veth = lab.veth(1);
-    lab.allow(&veth.ifname);
+fn is_beyond_reach(lab: &Lab, veth: &Veth, helper: impl Fn() -> Cmd) {
     let listener = lab.listen();
     for change in Change::ALL {
         let (wire, theirs): (Wire, OwnedFd) = pair(&lab.user);
         let end = SharedEnd(theirs.try_clone().unwrap());
-        let run = lab.bare(&lab.user).stdin(theirs).start();
+        let run = helper().stdin(theirs).start();
         let grant = wire.get(&veth.ifname, 0, 1).unwrap();
         let keeper = Process::new(grant.granted.keeper).settled();
         run.finish(SOON);
@@ -211,6 +207,27 @@ fn h33_a_keeper_is_beyond_the_reach_of_its_shared_end() {
         drop((wire, end, grant));
         lab.nothing_left(&veth.ifname, &[listener.pid()]);
     }
+}
+
+#[test]
+fn h33_a_keeper_is_beyond_the_reach_of_its_shared_end() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    is_beyond_reach(&lab, &veth, || lab.bare(&lab.user));
+}
+
+#[test]
+fn h33_a_keeper_by_pkexec_is_beyond_the_reach_of_its_shared_end() {
+    let lab = lab!();
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    lab.install_as_packaged(0o755);
+    let _polkit = match lab.polkit() {
+        Ok(polkit) => polkit,
+        Err(why) => skip!("{why}"),
+    };
+    is_beyond_reach(&lab, &veth, || lab.user_cmd("pkexec").arg(INSTALLED));
 }
 
 /// A keeper that does not move is killed, and what it leaves is cleared.
