@@ -3,7 +3,7 @@
 # Changes the decisions that .cargo/mutants.toml names, one at a time, and runs the unit tests, which
 # have to fail. A change that survives has to be in docs/mutants.md.
 # usage: mutants.sh [ARGUMENTS OF cargo mutants]      JOBS=2: how many changes at the same time
-# For the mutants of one file: mutants.sh --file helper/src/caller.rs
+# For an eighth of them: mutants.sh --shard 0/8
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/scripts/common.sh
