@@ -15,6 +15,7 @@
 //! | [`leases`] | the lease table, which is the kernel's: locks and pins |
 //! | [`bpf_call`], [`connection`], [`netlink`] | bpf(2) with capabilities; packets of a client; netlink sockets |
 //! | [`audit`], [`error`], [`exit`], [`unit_status`] | the log; what went wrong, and what is said of it |
+//! | [`accounts`] | users and groups of the user database |
 //! | [`failpoints`], [`paths`], [`sys`] | system calls, places, and where a test can stop a process |
 //!
 //! `tests/layers.rs` holds the code to this table. All unsafe code is in [`sys`].
@@ -22,6 +23,7 @@
 //! It is a library for `xsk-helper-admin`, and so that tests and fuzzers reach the parts that need
 //! no privilege.
 
+mod accounts;
 pub mod admin;
 mod audit;
 mod bpf_call;

@@ -5,7 +5,7 @@
 use xsk_proto::{Code, Refused};
 
 use super::say;
-use crate::policy::Unanswered;
+use crate::accounts::Unanswered;
 
 /// What a command cannot use.
 #[derive(Debug, Clone, PartialEq, Eq)]

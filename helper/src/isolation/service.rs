@@ -10,8 +10,8 @@ use nix::unistd::{
     Gid, Group, Uid, getegid, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
 };
 
+use crate::accounts::account;
 use crate::error::{Failure, SetupFault};
-use crate::policy::system::account;
 use crate::sys::privilege as prctl;
 
 use crate::paths::SERVICE_USER as NAME;

@@ -6,8 +6,9 @@ use std::fmt;
 
 use xsk_proto::{Mode, ModeRequest};
 
-use super::names::{Answer, Names, Unanswered};
+use super::names::Names;
 use super::rule::{Policy, Principal, Rule};
+use crate::accounts::{Answer, Unanswered};
 
 /// Who asks, and for what. The interface may not exist: the answer must not tell.
 #[derive(Debug, Clone, Copy)]

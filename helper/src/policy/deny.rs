@@ -8,8 +8,9 @@
 use std::cell::OnceCell;
 
 use super::decide::{Denied, Question};
-use super::names::{Answer, Names};
+use super::names::Names;
 use super::rule::{Policy, Principal, Rule};
+use crate::accounts::Answer;
 
 /// -1 means "no change" to setresuid(2), so it is nobody's uid.
 const NOBODY: u32 = u32::MAX;

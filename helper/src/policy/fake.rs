@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A user database for unit tests, and the questions that they ask.
 
-use super::names::{Answer, GroupEntry, Names, Unanswered};
+use super::names::{GroupEntry, Names};
 use super::{Denied, Policy, Question};
+use crate::accounts::{Answer, Unanswered};
 
 /// Knows three users and two groups, and fails where it is told to.
 pub(super) struct Fake {

@@ -6,7 +6,6 @@
 //! [`deny`] first: none of them makes a system call. [`files`] reads what can be trusted,
 //! [`system`] asks the user database.
 
-mod accounts;
 pub mod decide;
 mod deny;
 #[cfg(test)]
@@ -20,8 +19,9 @@ pub mod rule;
 pub(crate) mod system;
 mod unreadable;
 
+pub use crate::accounts::{Answer, Unanswered};
 pub use decide::{Allowed, Denied, Question};
-pub use names::{Answer, GroupEntry, Names, Unanswered};
+pub use names::{GroupEntry, Names};
 pub use parse::PolicyError;
 pub use pattern::Pattern;
 pub use rule::{Limits, Policy, Principal, Rule};

@@ -3,20 +3,7 @@
 //! database that fails has not answered, and what it would have said may be what denies.
 #![forbid(unsafe_code)]
 
-use std::fmt::{self, Display};
-
-/// The user database failed: what about, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unanswered(pub String);
-
-impl Display for Unanswered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the user database does not answer: {}", self.0)
-    }
-}
-
-/// What the user database says, or that it says nothing.
-pub type Answer<T> = Result<T, Unanswered>;
+use crate::accounts::Answer;
 
 /// A group's entry.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Users and groups as the system's user database has them.
+//! Answers the questions of a decision by the system's user database.
 #![forbid(unsafe_code)]
 
 use std::ffi::CString;
-use std::fmt::Display;
-use std::io;
 
-use super::accounts;
-pub(crate) use super::accounts::groups;
-use super::names::{Answer, GroupEntry, Names, Unanswered};
-use crate::sys::database::{self, Account, Group};
+use super::names::{GroupEntry, Names};
+use crate::accounts::{self, Answer, Unanswered};
+use crate::sys::database::Group;
 
 /// The system's user database.
 #[derive(Debug, Clone, Copy)]
@@ -17,56 +14,33 @@ pub(crate) struct System;
 
 impl Names for System {
     fn user(&self, name: &str) -> Answer<Option<u32>> {
-        Ok(account(name)?.map(|account| account.uid))
+        Ok(accounts::account(name)?.map(|account| account.uid))
     }
 
     fn is_user(&self, uid: u32) -> Answer<bool> {
-        Ok(account_of(uid)?.is_some())
+        Ok(accounts::account_of(uid)?.is_some())
     }
 
     fn group(&self, name: &str) -> Answer<Option<GroupEntry>> {
-        let Ok(name) = CString::new(name) else { return Ok(None) };
-        entry(format_args!("group {}", name.to_string_lossy()), database::group(&name))
+        accounts::group(name)?.map(entry).transpose()
     }
 
     fn group_of(&self, gid: u32) -> Answer<Option<GroupEntry>> {
-        entry(format_args!("group {gid}"), database::group_of(gid))
+        accounts::group_of(gid)?.map(entry).transpose()
     }
 
     fn groups_of(&self, uid: u32) -> Answer<Vec<u32>> {
-        let accounts = accounts::local(uid)?.into_iter().chain(account_of(uid)?);
-        Ok(accounts.flat_map(|account| groups(&account)).collect())
+        Ok(accounts::accounts_of(uid)?.iter().flat_map(accounts::groups).collect())
     }
 }
 
-/// The account of this name.
-pub(crate) fn account(name: &str) -> Answer<Option<Account>> {
-    // No name has a zero in it.
-    let Ok(key) = CString::new(name) else { return Ok(None) };
-    answer(format_args!("user {name}"), database::account(&key))
-}
-
-/// The first account that has the uid.
-pub(crate) fn account_of(uid: u32) -> Answer<Option<Account>> {
-    answer(format_args!("uid {uid}"), database::account_of(uid))
-}
-
-/// A group's name, or its number if it has none.
-pub(crate) fn group_name(gid: u32) -> String {
-    let found = nix::unistd::Group::from_gid(gid.into()).ok().flatten();
-    found.map_or_else(|| gid.to_string(), |group| group.name)
-}
-
-fn answer<T>(what: impl Display, found: io::Result<T>) -> Answer<T> {
-    found.map_err(|error| Unanswered(format!("{what}: {error}")))
-}
-
 /// A member whose name is not UTF-8 is an error: skipping it could let a denied user in.
-fn entry(what: impl Display, found: io::Result<Option<Group>>) -> Answer<Option<GroupEntry>> {
-    let Some(group) = answer(&what, found)? else { return Ok(None) };
+fn entry(group: Group) -> Answer<GroupEntry> {
     let members = group.members.into_iter().map(CString::into_string).collect::<Result<_, _>>();
-    let members = members.map_err(|error| Unanswered(format!("{what}: the name of a member: {error}")))?;
-    Ok(Some(GroupEntry { gid: group.gid, members }))
+    match members {
+        Ok(members) => Ok(GroupEntry { gid: group.gid, members }),
+        Err(error) => Err(Unanswered(format!("group {}: the name of a member: {error}", group.gid))),
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +67,6 @@ mod tests {
     #[test]
     fn a_member_whose_name_is_not_utf8_is_not_nobody() {
         let group = Group { gid: 5, members: vec![c"alice".to_owned(), c"m\xfcller".to_owned()] };
-        assert!(entry("group 5", Ok(Some(group))).unwrap_err().0.starts_with("group 5: "));
+        assert!(entry(group).unwrap_err().0.starts_with("group 5: "));
     }
 }

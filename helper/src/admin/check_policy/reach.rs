@@ -7,8 +7,8 @@ use std::fs::{Metadata, metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use super::report::Reach;
+use crate::accounts::group_name;
 use crate::paths::{HELPER, SOCKET};
-use crate::policy::system::group_name;
 
 const WRITE: u32 = 2;
 const EXECUTE: u32 = 1;

@@ -5,9 +5,10 @@
 use super::in_policy;
 use super::reach::{self, Who};
 use super::report::{Named, Subject, words};
+use crate::accounts::{account, account_of, groups};
 use crate::error::{CommandFault, Failure};
 use crate::policy::rule::QueueSet;
-use crate::policy::system::{System, account, account_of, groups};
+use crate::policy::system::System;
 use crate::policy::{Denied, Names, Policy, Principal, Question, Rule, Unanswered};
 
 /// Returns what there is to say, and why the answer is no if an interface was given and it is.

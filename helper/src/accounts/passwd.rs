@@ -9,15 +9,13 @@ use std::fs;
 use std::io;
 use std::str;
 
-use nix::unistd::getgrouplist;
-
-use super::names::{Answer, Unanswered};
+use super::{Answer, Unanswered};
 use crate::sys::database::Account;
 
 const PASSWD: &str = "/etc/passwd";
 
 /// The accounts in /etc/passwd that have the uid.
-pub(super) fn local(uid: u32) -> Answer<Vec<Account>> {
+pub(super) fn accounts_of(uid: u32) -> Answer<Vec<Account>> {
     match fs::read(PASSWD) {
         Ok(text) => Ok(text.split(|byte| *byte == b'\n').filter_map(|line| account(line, uid)).collect()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -35,13 +33,6 @@ fn account(line: &[u8], uid: u32) -> Option<Account> {
         }
         _ => None,
     }
-}
-
-/// The groups that a login gives the account. That a service fails is not reported here
-/// (getgrouplist(3)), so this adds to what the groups' own entries say and takes nothing away.
-pub(crate) fn groups(account: &Account) -> Vec<u32> {
-    let found = getgrouplist(&account.name, account.gid.into()).unwrap_or_default();
-    found.iter().map(|gid| gid.as_raw()).chain([account.gid]).collect()
 }
 
 #[cfg(test)]
