@@ -30,7 +30,7 @@ LIMIT=${XSK_VM_LIMIT:-900}
 # What the packages depend on is there already: the VM has no network. Of the rest, polkit, sudo and
 # AppArmor are what the packages talk to, and the others what the tests execute.
 PACKAGES="libpam-systemd polkitd pkexec sudo apparmor adduser libelf1 zlib1g libbpf1 iproute2
-    iputils-ping ethtool bpftool procps python3-minimal"
+    iputils-ping ethtool bpftool procps python3"
 # The drive and its file system; the cables. The root file system itself has no modules.
 MODULES="virtio_pci virtio_blk ext4 crc32c_generic veth"
 

@@ -29,7 +29,7 @@ TARGET=${CARGO_TARGET_DIR:-target}
 TOOLS="bash sh ip install ethtool ping cat sleep mount env stty uname mkdir modprobe timeout"
 TOOLS+=" dnsmasq xdp-loader setpriv taskset ionice kill true ls cp chmod echo id setsid script"
 TOOLS+=" nohup tail bpftool strace"
-MODULES="virtio_net igb igbvf veth macvlan bridge bonding 8021q"
+MODULES="virtio_net igb igbvf veth macvlan bridge bonding 8021q tun"
 # Built into some kernels, whose packages do not always say so.
 MAYBE_MODULES="virtio_pci"
 PASSED=0 FAILED=0 ROWS=

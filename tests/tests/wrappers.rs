@@ -96,7 +96,8 @@ fn a_qemu_by_another_name_is_known() {
     let link = lab.path("guest");
     std::os::unix::fs::symlink("/usr/bin/qemu-system-x86_64", &link).unwrap();
     for program in [copy, link] {
-        let cmd = run(&lab).args(["--", "timeout", "20"]).arg(&program).args(["-netdev", &netdev(&veth)]);
+        let cmd = run(&lab).args(["--backend", "direct", "--", "timeout", "20"]);
+        let cmd = cmd.arg(&program).args(["-netdev", &netdev(&veth)]);
         let done = cmd.run(SOON).exits(125);
         let sentence = format!("{} has no af-xdp netdev built in", program.display());
         assert!(done.stderr.contains(&sentence), "{done:?}");

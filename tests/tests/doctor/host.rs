@@ -53,7 +53,7 @@ fn a_qemu_without_af_xdp_and_those_with_it() {
     with(&lab, &["--qemu", &path]).has("note", "qemu", &message, "use QEMU 7.2 or later");
     let path = qemu(&lab, "debians", &version("7.2.22", "stream"));
     let message = format!("{path} 7.2.22, without af-xdp: it works through xsk-backend");
-    let mend = format!("xsk-client run --backend stream -- {path} ... -netdev af-xdp,...");
+    let mend = format!("xsk-client run -- {path} ... -netdev af-xdp,...");
     with(&lab, &["--qemu", &path]).has("note", "qemu", &message, &mend);
     let path = qemu(&lab, "looks", &version("10.0.2", "af-xdp"));
     with(&lab, &["--qemu", &path])
