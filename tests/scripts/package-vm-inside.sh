@@ -74,7 +74,11 @@ is_clean() { [ -z "$(leftover "$1")" ]; }
 leftover() { ip -d link show dev "lan$1" | grep -o 'prog/xdp.*'; }
 
 # keeper N: the process that keeps the lease on lanN.
-keeper() { xsk-client status | awk -v name="lan$1" '$1 == name { print $9 }'; }
+keeper() {
+    xsk-client status --json | python3 -c 'import json, sys
+for lease in json.load(sys.stdin)["leases"]:
+    if lease["ifname"] == sys.argv[1]: print(lease["keeper"])' "lan$1"
+}
 
 # unit_of PID
 unit_of() { ps -o unit= -p "$1" | tr -d ' '; }
@@ -205,11 +209,11 @@ denials() { journalctl -q -k | grep 'apparmor="DENIED".*xsk-helper' || true; }
 
 TESTS+=(a_policy_elsewhere_names_the_profile)
 a_policy_elsewhere_names_the_profile() {
-    echo "[limits]" >/root/draft.toml
-    ! said=$(xsk-helper check-policy /root/draft.toml 2>&1) ||
+    echo "[limits]" >/srv/draft.toml
+    ! said=$(xsk-helper check-policy /srv/draft.toml 2>&1) ||
         fail "read in spite of the profile: $said"
     [[ $said == *"/etc/apparmor.d/local/usr.libexec.xsk-helper"* ]] || fail "$said"
-    mv /root/draft.toml /etc/xsk-helper/draft
+    mv /srv/draft.toml /etc/xsk-helper/draft
     xsk-helper check-policy /etc/xsk-helper/draft || fail "not read in the policy's folder"
     rm /etc/xsk-helper/draft
 }
