@@ -25,7 +25,12 @@ for card in $1; do
     for host in {100..101}; do
         ip neighbour replace "$net.$host" lladdr 52:54:00:12:34:56 dev "$tap" nud permanent
     done
-    ping -q -i 0.5 "$net.60" >/dev/null 2>&1 &
+    # From several addresses: a tap sends a flow to one queue by a hash of its addresses, and the
+    # card gives half of its queues to XDP's transmissions, where nobody answers.
+    for host in {70..77}; do
+        ip address add "$net.$host/24" dev "$tap"
+        ping -q -i 1 -I "$net.$host" "$net.60" >/dev/null 2>&1 &
+    done
 done
 shift
 
