@@ -362,7 +362,7 @@ an_upgrade_leaves_leases_alone() {
     local keeper sent received
     backend 1 alice
     keeper=$(keeper 1)
-    ip netns exec far1 ping -n -q -i 0.2 -W 3 10.0.1.2 >"$SCRATCH/ping" &
+    ip netns exec far1 ping -n -q -i 0.2 -W 3 10.0.1.2 >"$SCRATCH/ping" 2>&1 &
     apt-get -q -y install /payload/next/*.deb >"$SCRATCH/apt" 2>&1 ||
         fail "$(tail -n 30 "$SCRATCH/apt")"
     sleep 1

@@ -73,12 +73,13 @@ debian() {
 
 # ---- what goes in --------------------------------------------------------------------------
 
-# next_version DEB FOLDER: the same package, as the version that comes after it.
+# next_version DEB FOLDER: the same package, as the version that comes after it, as are those that it
+# depends on.
 next_version() {
     local dir=$WORK/next
     rm -rf "$dir"
     dpkg-deb -R "$1" "$dir"
-    sed -i 's/^Version: .*/&+next/' "$dir/DEBIAN/control"
+    sed -i 's/^Version: .*/&+next/; /^Depends:/s/ (= [^)]*/&+next/g' "$dir/DEBIAN/control"
     quietly dpkg-deb --root-owner-group -b "$dir" "$2"
 }
 
