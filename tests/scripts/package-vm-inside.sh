@@ -397,13 +397,17 @@ removal_ends_leases() {
     [ ! -e /run/xsk-helper ] || fail "$(find /run/xsk-helper)"
     [ -e /etc/xsk-helper/policy.d/test.toml ] || fail "the rules went"
     [ -z "$(ip -d link | grep -o 'prog/xdp.*')" ] || fail "$(ip -d link)"
-    pkill -x xsk-backend
+    until_true no_backend || fail "a backend went on: $(pgrep -a -x xsk-backend)"
 }
+
+# One whose lease is revoked ends.
+no_backend() { ! pgrep -x xsk-backend >/dev/null; }
 
 TESTS+=(purge_leaves_nothing)
 purge_leaves_nothing() {
     local left
-    apt-get -q -y purge xsk-helper xsk-client >"$SCRATCH/apt" 2>&1 ||
+    # shellcheck disable=SC2046 # names without spaces
+    apt-get -q -y purge $(dpkg-query -W -f '${Package}\n' '*xsk*') >"$SCRATCH/apt" 2>&1 ||
         fail "$(tail -n 30 "$SCRATCH/apt")"
     left=$(find / -xdev -name '*xsk*' -not -path '/payload/*' \
         -not -path '/etc/polkit-1/rules.d/50-xsk.rules' -not -path '/var/cache/apt/*')
