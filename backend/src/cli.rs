@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser};
-use xsk_command::{EndpointArgs, ErrorArgs, WaitArgs};
+use xsk_command::{EndpointArgs, ErrorArgs, NoticeArgs, WaitArgs};
 
 use crate::cpus::Cpus;
 use crate::life::LifeArgs;
@@ -72,6 +72,10 @@ pub struct Cli {
     /// How errors are written.
     #[command(flatten)]
     pub errors: ErrorArgs,
+
+    /// How much is written beside errors.
+    #[command(flatten)]
+    pub notices: NoticeArgs,
 }
 
 /// How to reach the helper, and what to ask it for.

@@ -52,6 +52,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(refuse(PROGRAM, &error, &arguments)),
     };
+    cli.notices.apply();
     let done = match cli.life.supervise {
         true => supervise::run(&cli, arguments.get(1..).unwrap_or_default()),
         false => run::run(&cli).map(|()| 0),

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use xsk_client::Request;
-use xsk_client::netdev::{Netdev, Options, Place};
+use xsk_client::netdev::{self, Netdev, Options, Place};
 use xsk_client::proto::exit;
 use xsk_command::{Patience, link, warnings, with_groups};
 use xsk_netlink::Link;
@@ -113,9 +113,13 @@ fn usage(object: &str, message: String) -> Error {
     error::usage(object, &message)
 }
 
+/// A mistake in a netdev.
+fn of_netdev(text: &str, error: &netdev::Error) -> Error {
+    usage(text, error.to_string()).hint(error.hint())
+}
+
 fn parse(text: &str) -> Result<Netdev, Error> {
-    let netdev =
-        Netdev::parse(OsStr::new(text), Place::Backend).map_err(|error| usage(text, error.to_string()))?;
+    let netdev = Netdev::parse(OsStr::new(text), Place::Backend).map_err(|error| of_netdev(text, &error))?;
     let netdev =
         netdev.ok_or_else(|| usage(text, "only netdevs of type af-xdp are served here".to_owned()))?;
     if netdev.options().map_path.is_some() {
@@ -125,7 +129,7 @@ fn parse(text: &str) -> Result<Netdev, Error> {
         )
         .hint("leave out map-path and inhibit, and the sockets come from xsk-helper"));
     }
-    netdev.check().map_err(|error| usage(text, error.to_string()))?;
+    netdev.check().map_err(|error| of_netdev(text, &error))?;
     Ok(netdev)
 }
 

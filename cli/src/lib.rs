@@ -20,7 +20,7 @@ use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xsk_command::{ErrorArgs, refuse};
+use xsk_command::{ErrorArgs, NoticeArgs, refuse};
 use xsk_proto::exit;
 
 use outcome::{Outcome, PROGRAM};
@@ -57,6 +57,10 @@ pub struct Cli {
     #[command(flatten)]
     pub errors: ErrorArgs,
 
+    /// How much is written beside errors.
+    #[command(flatten)]
+    pub notices: NoticeArgs,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -90,6 +94,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The status with which a command ends that could be read.
 fn end(cli: Cli) -> u8 {
     let format = cli.errors.error_format;
+    cli.notices.apply();
     dispatch(cli.command).unwrap_or_else(|failure| {
         failure.report(PROGRAM, format);
         failure.status

@@ -110,11 +110,12 @@ fn fails_like_env() {
 
 #[test]
 fn a_refusal_is_125_and_json_where_wanted() {
-    let (fake, thread) = helper("refused", 1, |peer, _| {
+    // Asked with the frames of every group, and without.
+    let (fake, thread) = helper("refused", 2, |peer, _| {
         peer.greet();
         peer.say(&refused(Code::NotAllowed), &[]);
     });
-    let arguments = ["--error-format=json", "--acquire", "af-xdp,id=n,ifname=eth1", "--", "true"];
+    let arguments = ["--error-format=json", "--acquire", "af-xdp,id=n,ifname=lo", "--", "true"];
     let output = run(&fake, &arguments);
     thread.join().unwrap();
     assert_eq!(output.status.code(), Some(125));

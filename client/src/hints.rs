@@ -8,6 +8,8 @@ use std::process::ExitStatus;
 
 use rustix::io::Errno;
 
+use xsk_proto::HELPER_PATH;
+
 use crate::sys::limits;
 use crate::{Error, Kind};
 
@@ -68,11 +70,19 @@ pub(crate) fn helper_barred(path: &Path) -> Error {
     };
     let mode = meta.permissions().mode();
     if mode & 0o111 == 0 {
-        return error(format!("{name} is not executable")).hint(format!("chmod 4750 {name}"));
+        return error(format!("{name} is not executable")).hint(installed(path));
     }
     let group = group_name(meta.gid());
     error(format!("{name} may be run by group {group} only, and you are not in it"))
         .hint(format!("sudo usermod -aG {group} $USER, and log in again"))
+}
+
+/// Only the installed helper is ever to be setuid.
+fn installed(path: &Path) -> String {
+    if path == Path::new(HELPER_PATH) {
+        return format!("sudo chown root:xsk {HELPER_PATH} && sudo chmod 4750 {HELPER_PATH}");
+    }
+    format!("use the system's helper, or the installed one: --helper {HELPER_PATH}")
 }
 
 /// The name of a group of this machine, or its number.
@@ -135,7 +145,7 @@ fn unprivileged(path: &Path) -> Option<Error> {
         return None;
     }
     error(format!("{name} has no privileges: it is neither setuid root nor has it file capabilities"))?
-        .hint(format!("make install, or: chown root:xsk {name} && chmod 4750 {name}"))
+        .hint(installed(path))
         .into()
 }
 

@@ -23,12 +23,14 @@ pub mod lease_fds;
 pub mod netdev;
 mod plain;
 mod request;
+mod similar;
 mod sys;
 
 pub use endpoint::Endpoint;
 pub use error::{Error, Kind};
 pub use lease::{Lease, News, acquire, check, news, revoke, status};
 pub use request::Request;
+pub use similar::similar;
 pub use xsk_proto as proto;
 
 /// What a descriptor is, where it stands in the table, and whether it survives an exec.

@@ -12,7 +12,7 @@ use xsk_netlink::Link;
 
 use crate::interface::{find, settle};
 use crate::netlink::{News, link};
-use crate::{say, seconds};
+use crate::{say, seconds, waiting};
 
 /// Between two attempts at busy queues.
 const RETRY: Duration = Duration::from_millis(200);
@@ -89,7 +89,26 @@ impl Patience {
     /// # Errors
     /// As [`xsk_client::acquire`], the last time.
     pub fn acquire(&self, endpoint: &Endpoint, request: &Request) -> Result<Lease, Error> {
-        self.until_it_is_had(request.ifname(), || xsk_client::acquire(endpoint, request))
+        let lease = self.until_it_is_had(request.ifname(), || {
+            waiting(self.program, "the helper's answer", || xsk_client::acquire(endpoint, request))
+        });
+        lease.map_err(|error| self.explained(error, request.ifname()))
+    }
+
+    /// The helper tells nobody which interfaces there are; whoever may list them finds out what is
+    /// wrong with a name. And what may come later can be waited for, where that was not done.
+    fn explained(&self, error: Error, ifname: &str) -> Error {
+        match error.kind {
+            Kind::Refused(Code::NotAllowed | Code::NoSuchInterface | Code::BadName) => {
+                let own = find(ifname).err().filter(|own| is_plainer(own.kind, error.kind));
+                own.unwrap_or(error)
+            }
+            Kind::Refused(Code::Busy | Code::Limit) if self.wait.is_none() && error.object == ifname => {
+                let own = if error.hint.is_empty() { String::new() } else { format!("{}; or ", error.hint) };
+                error.hint(format!("{own}wait for it with --wait"))
+            }
+            _ => error,
+        }
     }
 
     fn until_it_is_had<T>(
@@ -136,18 +155,33 @@ impl Patience {
     }
 }
 
+/// Whether what was found here says more than the refusal. That a name cannot be one the helper
+/// knows best.
+fn is_plainer(own: Kind, refused: Kind) -> bool {
+    match own {
+        Kind::Refused(Code::BadName) => true,
+        Kind::Refused(Code::NoSuchInterface) => refused != Kind::Refused(Code::BadName),
+        _ => false,
+    }
+}
+
 /// Whether the same may work later.
 fn comes_later(error: &Error) -> bool {
     matches!(error.kind, Kind::Refused(Code::Busy | Code::Limit | Code::NoSuchInterface))
 }
 
-/// Says what a grant warns of.
+/// What the kernel lacks is the same for each start, and `doctor` and `status` say it.
+fn is_about_this_start(kind: WarningKind) -> bool {
+    !matches!(kind, WarningKind::NoDeviceConfinement | WarningKind::NoQueueConfinement | WarningKind::Kernel)
+}
+
+/// Says what a grant warns of, as far as that is about this interface or this start.
 pub fn warnings(program: &str, granted: &Granted) {
     let ifname = &granted.ifname;
     if !granted.mode_reason.is_empty() {
         say(program, &format!("{ifname}: mode {}: {}", granted.mode, granted.mode_reason));
     }
-    for warning in &granted.warnings {
+    for warning in granted.warnings.iter().filter(|warning| is_about_this_start(warning.kind)) {
         let word = if warning.kind == WarningKind::Down { "warning (no frame will pass)" } else { "warning" };
         say(program, &format!("{ifname}: {word}: {}", warning.text));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use xsk_client::netdev::Netdev;
 use xsk_client::proto::Code;
-use xsk_client::{Error, Kind};
+use xsk_client::{Error, Kind, similar};
 use xsk_netlink::Link;
 
 use crate::netlink::{self, link};
@@ -28,13 +28,23 @@ pub fn settle(netdev: Netdev) -> Result<Netdev, Error> {
     netdev.with_queues(rest).map_err(|error| Error::new(Kind::Usage, ifname, error.to_string()))
 }
 
-/// The interface of this name.
+/// The interface of this name, which has to be its first one.
 pub(crate) fn find(ifname: &str) -> Result<Link, Error> {
     let found = link(ifname).map_err(|error| Error::system("rtnetlink", error))?;
-    found.ok_or_else(|| {
-        let message = format!("there is no interface '{ifname}'");
-        Error::new(Kind::Refused(Code::NoSuchInterface), ifname, message)
-            .hint("list the interfaces of this network namespace: ip link")
+    let link = found.ok_or_else(|| missing(ifname, &netlink::names()))?;
+    if link.name == ifname {
+        return Ok(link);
+    }
+    let message = format!("'{ifname}' is another name of {}, and only the first one is taken", link.name);
+    Err(Error::new(Kind::Refused(Code::BadName), ifname, message).hint(format!("ifname={}", link.name)))
+}
+
+fn missing(ifname: &str, names: &[String]) -> Error {
+    let message = format!("there is no interface '{ifname}'");
+    let meant = similar(ifname, names.iter().map(String::as_str));
+    Error::new(Kind::Refused(Code::NoSuchInterface), ifname, message).hint(match meant {
+        Some(name) => format!("did you mean {name}? All of this network namespace: ip link"),
+        None => "list the interfaces of this network namespace: ip link".to_owned(),
     })
 }
 

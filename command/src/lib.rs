@@ -16,6 +16,7 @@ mod interface;
 #[cfg(feature = "client")]
 mod netlink;
 mod notice;
+mod progress;
 mod seconds;
 mod usage;
 
@@ -30,6 +31,7 @@ pub use groups::with_groups;
 pub use interface::{rx_queues, settle};
 #[cfg(feature = "client")]
 pub use netlink::link;
-pub use notice::say;
+pub use notice::{NoticeArgs, is_quiet, say};
+pub use progress::waiting;
 pub use seconds::seconds;
 pub use usage::refuse;

@@ -52,6 +52,12 @@ pub fn link(ifname: &str) -> io::Result<Option<Link>> {
     Route(Socket::open(None)?).link_by_name(ifname)
 }
 
+/// The names of all interfaces; none where the kernel does not answer.
+pub(crate) fn names() -> Vec<String> {
+    let links = Socket::open(None).and_then(|socket| Route(socket).links()).unwrap_or_default();
+    links.into_iter().map(|link| link.name).collect()
+}
+
 /// The channels in use to receive, where the driver tells.
 pub(crate) fn receive_channels(ifindex: u32) -> Option<u32> {
     let ethtool = Ethtool::find(Socket::open(Some(GENERIC)).ok()?).ok()??;

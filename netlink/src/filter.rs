@@ -6,7 +6,7 @@ use std::io;
 
 use crate::Ask;
 use crate::bytes::u32_at;
-use crate::link::{self, Link};
+use crate::link::Link;
 use crate::message::{Message, Request};
 use crate::route::Route;
 
@@ -59,12 +59,7 @@ impl<S: Ask> Route<S> {
     /// # Errors
     /// The kernel refuses to answer.
     pub fn owner(&self, mac: [u8; 6]) -> io::Result<Option<Link>> {
-        let mut found = None;
-        self.0.ask(Request::dump(libc::RTM_GETLINK, &[0; link::FIXED]), &mut |message| {
-            let link = Link::read(&message).filter(|link| link.mac == mac);
-            found = found.take().or(link);
-        })?;
-        Ok(found)
+        Ok(self.links()?.into_iter().find(|link| link.mac == mac))
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::functions::VirtualFunction;
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::message::Request;
 use crate::{Ask, stack, unless};
 
@@ -15,6 +15,18 @@ use crate::{Ask, stack, unless};
 pub struct Route<S>(pub S);
 
 impl<S: Ask> Route<S> {
+    /// Returns all interfaces of this namespace.
+    ///
+    /// # Errors
+    /// The kernel refuses to answer.
+    pub fn links(&self) -> io::Result<Vec<Link>> {
+        let mut found = Vec::new();
+        self.0.ask(Request::dump(libc::RTM_GETLINK, &[0; link::FIXED]), &mut |message| {
+            found.extend(Link::read(&message));
+        })?;
+        Ok(found)
+    }
+
     /// Returns the interface of this name, or of this altname.
     ///
     /// # Errors

@@ -75,7 +75,7 @@ fn no_such_interface() {
     refused(run(&lab), "af-xdp,id=n0,ifname=eth9", "no-such-interface", &["eth9"], &["ip"]);
     refused(run(&lab), "af-xdp,id=n0,ifname=a%d", "bad-name", &["%"], &[]);
     ip(&["link", "property", "add", "dev", "eth1", "altname", "alt1"]);
-    refused(run(&lab), "af-xdp,id=n0,ifname=alt1", "bad-name", &["alt1"], &["ip link"]);
+    refused(run(&lab), "af-xdp,id=n0,ifname=alt1", "bad-name", &["alt1"], &["ifname=eth1"]);
     lab.nothing_left("eth1", &[]);
 }
 
@@ -217,10 +217,11 @@ fn helper_not_installed_with_privileges() {
     let lab = lab!();
     lab.veth(1);
     lab.allow("*");
-    let hint = "chmod 4750";
     lab.install_helper(0o755);
+    let hint = "chmod 4750 /usr/libexec/xsk-helper";
     refused(run(&lab), ETH1, "not-privileged", &["setuid"], &[hint]);
     lab.install_helper(0o640);
+    let hint = "--helper /usr/libexec/xsk-helper";
     refused(run(&lab), ETH1, "not-installed", &["executable"], &[hint]);
     let none = lab.user_cmd("xsk-client").args(["run", "--helper", "/nonexistent/xsk-helper"]);
     refused(none, ETH1, "not-installed", &["/nonexistent/xsk-helper"], &["install"]);

@@ -2,6 +2,8 @@
 //! The helper: whether it answers, what its policy allows this user, and where it keeps its pins.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
+
 use xsk_client::{Endpoint, Error, Kind, Request, check, status};
 use xsk_proto::{Code, HELPER_PATH, Verdict};
 
@@ -62,16 +64,22 @@ fn refused(endpoint: &Endpoint, check: &'static str, error: Error) -> Finding {
     match (error.kind, endpoint) {
         (Kind::Refused(Code::Namespace), _) => Finding::of("namespace", error),
         (Kind::Refused(Code::Policy), _) => Finding::of("policy", error),
-        (Kind::Refused(Code::NotPrivileged), Endpoint::System | Endpoint::Helper(_)) => {
-            let path = match endpoint {
-                Endpoint::Helper(path) => path.display().to_string(),
-                _ => HELPER_PATH.to_owned(),
-            };
+        (Kind::Refused(Code::NotPrivileged), endpoint) if is_installed(endpoint) => {
+            let path = HELPER_PATH;
             let mend =
                 format!("sudo chown root:xsk {path} && sudo chmod 4750 {path}; or use the system's socket");
             Finding::of(check, error.hint(mend))
         }
         _ => Finding::of(check, error),
+    }
+}
+
+/// Only the installed helper is ever to be setuid.
+fn is_installed(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::System => true,
+        Endpoint::Helper(path) => path == Path::new(HELPER_PATH),
+        _ => false,
     }
 }
 

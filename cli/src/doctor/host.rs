@@ -16,6 +16,8 @@ use crate::sys::{descriptors, limits, netlink};
 /// The oldest kernel that can work, and the oldest that is fully supported.
 const LEAST: (u32, u32) = (5, 10);
 const FULL: (u32, u32) = (6, 1);
+/// From here on the kernel tells which queues are in use.
+const QUEUE_GET: (u32, u32) = (6, 15);
 
 /// What a kernel may lack, and what that costs.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,7 @@ struct Has {
     cookie: bool,
     peer_pidfd: bool,
     netdev: bool,
+    queue_get: bool,
 }
 
 pub(super) fn kernel() -> Vec<Finding> {
@@ -32,6 +35,7 @@ pub(super) fn kernel() -> Vec<Finding> {
         cookie: netns_cookie().is_some(),
         peer_pidfd: descriptors::has_peer_pidfd(),
         netdev: matches!(netlink::netdev(kernel::version()), Ok(Some(_))),
+        queue_get: kernel::version() >= QUEUE_GET,
     };
     let mut findings = vec![of_version(&kernel::release(), kernel::version())];
     if !has.af_xdp {
@@ -60,6 +64,7 @@ fn features(has: Has) -> Finding {
         (has.cookie, "SO_NETNS_COOKIE (namespaces go by their inode)", "5.14"),
         (has.netdev, "netdev netlink (what drivers can do is guessed)", "6.3"),
         (has.peer_pidfd, "SO_PEERPIDFD (clients go by their process id)", "6.5"),
+        (has.queue_get, "queue-get (where bind answers EBUSY after another lease, try again)", "6.15"),
     ];
     let lacking: Vec<_> = lacks.into_iter().filter(|(has, ..)| !has).collect();
     match lacking.last() {
@@ -149,12 +154,13 @@ mod tests {
 
     #[test]
     fn each_feature_is_missed_by_name() {
-        let all = Has { af_xdp: true, cookie: true, peer_pidfd: true, netdev: true };
+        let all = Has { af_xdp: true, cookie: true, peer_pidfd: true, netdev: true, queue_get: true };
         assert_eq!(features(all).state, State::Ok);
         for (has, name, since) in [
             (Has { cookie: false, ..all }, "SO_NETNS_COOKIE", "5.14"),
             (Has { netdev: false, ..all }, "netdev netlink", "6.3"),
             (Has { peer_pidfd: false, cookie: false, ..all }, "SO_PEERPIDFD", "6.5"),
+            (Has { queue_get: false, ..all }, "queue-get", "6.15"),
         ] {
             let finding = features(has);
             assert!(finding.message.contains(name), "{finding:?}");

@@ -21,8 +21,9 @@ mod virtio;
 
 use serde_json::{Value, json};
 use xsk_client::Kind;
+use xsk_command::waiting;
 
-use crate::outcome::{Outcome, print};
+use crate::outcome::{Outcome, PROGRAM, print};
 use finding::{Finding, State};
 use helper::Helper;
 use patience::in_time;
@@ -32,7 +33,7 @@ pub(crate) use peer::{CHECKSUMS, of_peer};
 
 /// Runs all checks, and ends with the status of the worst failure.
 pub(crate) fn run(args: &DoctorArgs) -> Outcome {
-    let findings = all(args);
+    let findings = waiting(PROGRAM, "the helper, the kernel and QEMU to answer", || all(args));
     let text = if args.json { format!("{:#}\n", json_of(&findings)) } else { lines(&findings) };
     print(&text)?;
     Ok(worst(&findings))

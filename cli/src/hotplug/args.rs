@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use xsk_command::{EndpointArgs, seconds};
+use xsk_command::{EndpointArgs, WaitArgs, seconds};
 
 /// Plug an af-xdp netdev into a running QEMU.
 ///
@@ -30,6 +30,10 @@ pub struct AttachArgs {
     /// Add this card too, with its options: virtio-net-pci,mac=... (the default id is dev-ID).
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
+
+    /// Whether to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 
     /// Ask for promiscuous mode.
     #[arg(long)]

@@ -9,11 +9,13 @@ mod memory;
 mod qmp;
 
 use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use xsk_client::netdev::{Card, Netdev, Options, Place};
 use xsk_client::{Error, Kind, Lease, Request};
-use xsk_command::{WaitArgs, settle};
+use xsk_command::waiting;
 use xsk_proto::Mode;
 
 use crate::arrive;
@@ -35,10 +37,13 @@ fn socket_name(id: &str, index: usize) -> String {
 
 /// Plugs in.
 pub(crate) fn attach(args: &AttachArgs) -> Outcome {
+    let patience = args.wait.begin(PROGRAM);
     let netdev = read(args)?;
+    patience.interface(&netdev.options().ifname)?;
+    let netdev = patience.settle(netdev)?;
     let options = netdev.options();
     let id = options.id.clone().unwrap_or_default();
-    let mut qmp = Qmp::connect(&args.qmp)?;
+    let mut qmp = connect(&args.qmp)?;
     let network = qmp.run("human-monitor-command", json!({ "command-line": "info network" }))?;
     let network = network.as_str().unwrap_or_default();
     check_id(network, &id)?;
@@ -48,7 +53,6 @@ pub(crate) fn attach(args: &AttachArgs) -> Outcome {
     if args.promisc {
         request = request.promisc();
     }
-    let patience = WaitArgs { wait: None }.begin(PROGRAM);
     let lease = arrive::acquire(&patience, &args.endpoint.endpoint(), request)?;
     memory::check_after(&qmp, lease.granted.memlock.leased)?;
     let names: Vec<String> = (0..lease.sockets.len()).map(|index| socket_name(&id, index)).collect();
@@ -93,15 +97,15 @@ fn read(args: &AttachArgs) -> Result<Netdev, Error> {
         Error::new(Kind::Usage, "NETDEV", format!("{shown}: {message}")).hint("xsk-client attach --help")
     };
     let netdev = Netdev::parse(&args.netdev, Place::Netdev)
-        .map_err(|error| wrong(error.to_string()))?
+        .map_err(|error| wrong(error.to_string()).hint(error.hint()))?
         .ok_or_else(|| wrong("the netdev is not of type af-xdp".into()))?;
     if netdev.options().complete() || netdev.options().inhibit {
         return Err(wrong(
             "the sockets come from the helper: leave out inhibit, sock-fds and map-path".into(),
         ));
     }
-    netdev.check().map_err(|error| wrong(error.to_string()))?;
-    settle(netdev)
+    netdev.check().map_err(|error| wrong(error.to_string()).hint(error.hint()))?;
+    Ok(netdev)
 }
 
 fn plug(
@@ -146,16 +150,24 @@ fn netdev_json(id: &str, options: &Options, mode: Mode, names: &[String]) -> Val
     })
 }
 
+fn connect(path: &Path) -> Result<Qmp, Error> {
+    waiting(PROGRAM, &format!("QEMU to answer on {}", path.display()), || Qmp::connect(path))
+}
+
+fn wait_deleted(qmp: &mut Qmp, device: &str, limit: Duration) -> Result<(), Error> {
+    waiting(PROGRAM, &format!("the guest to release {device}"), || qmp.wait_deleted(device, limit))
+}
+
 /// Unplugs. Each step is tried even if the one before it found nothing, since something may be
 /// left.
 pub(crate) fn detach(args: &DetachArgs) -> Outcome {
-    let mut qmp = Qmp::connect(&args.qmp)?;
+    let mut qmp = connect(&args.qmp)?;
     let device = args.device.clone().unwrap_or_else(|| device_id(&args.id));
     match qmp.run("device_del", json!({ "id": device })) {
-        Ok(_) => qmp.wait_deleted(&device, args.wait)?,
+        Ok(_) => wait_deleted(&mut qmp, &device, args.wait)?,
         // An earlier detach gave up waiting; the guest may still release it.
         Err(error) if error.message.contains("in the process of unplug") => {
-            qmp.wait_deleted(&device, args.wait)?;
+            wait_deleted(&mut qmp, &device, args.wait)?;
         }
         // Without --device the card is a guess, and there may be none.
         Err(_) if args.device.is_none() && qmp.not_found() => {}

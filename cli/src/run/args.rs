@@ -12,8 +12,8 @@ use xsk_command::{EndpointArgs, WaitArgs};
 /// Start a command, and give its af-xdp netdevs sockets from the helper.
 ///
 /// Every af-xdp netdev in COMMAND (-netdev, --netdev, -nic and -net; the comma form or JSON) gets
-/// its sockets and is rewritten in place: inhibit=on, sock-fds=..., and mode= with the mode in which
-/// the program is really attached. Nothing else in COMMAND changes. A netdev that already has
+/// its sockets and is rewritten in place: inhibit=on, sock-fds=..., and mode= with the mode in
+/// which the program is really attached. Nothing else in COMMAND changes. A netdev that already has
 /// sock-fds or map-path is left alone.
 ///
 /// Then this process becomes COMMAND. The lease lasts as long as COMMAND, or as a process that
@@ -124,6 +124,14 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 const EXAMPLES: &str = "\
+The netdev is af-xdp,id=ID,ifname=INTERFACE, and may have more options:
+  mode=native|skb      attach in the driver, or after it; native is tried first
+  queues=N|all         so many queues (1), or all that receive
+  start-queue=N        the first of them (0)
+  force-copy=on|off    bind in copy mode
+  inhibit, sock-fds    added: what the helper gave
+  map-path, map-start-index   QEMU's own way, without the helper
+
 Examples:
   xsk-client run --mac=interface -- \
     qemu-system-x86_64 ... -netdev af-xdp,id=n0,ifname=eth1 -device virtio-net-pci,netdev=n0
@@ -164,6 +172,17 @@ mod tests {
         assert_eq!(args.busy_poll, ["n1"]);
         let half = Some(Wait::For(Duration::from_millis(500)));
         assert_eq!(parse(&["--wait=0.5", "--", "true"]).wait.wait, half);
+    }
+
+    #[test]
+    fn the_help_lists_the_options_of_a_netdev() {
+        let options = xsk_client::netdev::SYNTAX.split([',', '[']).filter_map(|part| part.split_once('='));
+        let mut count = 0;
+        for (option, _) in options {
+            assert!(super::EXAMPLES.contains(&format!("{option}=")), "{option}");
+            count += 1;
+        }
+        assert_eq!(count, 6);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use xsk_client::descriptors::{above_streams, survive_exec};
 use xsk_client::lease_fds::{self, LeaseFds};
 use xsk_client::netdev::{Options, valued};
 use xsk_client::{Error, Kind};
-use xsk_command::EndpointArgs;
+use xsk_command::{EndpointArgs, is_quiet};
 
 use super::args::RunArgs;
 use super::leased::Leased;
@@ -46,6 +46,9 @@ impl Backends {
             common.extend(["--log-file".into(), path.into()]);
         } else if daemonizes(&args.command) {
             common.push("--syslog".into());
+        }
+        if is_quiet() {
+            common.push("--quiet".into());
         }
         Ok(Self {
             program: program()?,

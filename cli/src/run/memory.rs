@@ -5,7 +5,7 @@
 //! rings are not charged.
 
 use xsk_client::{Endpoint, Error, Kind, check};
-use xsk_command::say;
+use xsk_command::{say, waiting};
 use xsk_proto::Code;
 
 use super::leased::Leased;
@@ -111,7 +111,7 @@ impl Need {
         }
         // Ask before anything is attached: on many NICs an attach and a detach reset the link.
         for target in &plan.targets {
-            match check(endpoint, &target.request) {
+            match waiting(PROGRAM, "the helper's answer", || check(endpoint, &target.request)) {
                 Ok(verdict) if verdict.memlock_max < self.total() => {
                     return Err(self.short(0, &policy_says(verdict.memlock_max)));
                 }

@@ -22,7 +22,6 @@ use std::ffi::OsString;
 
 use xsk_client::{Endpoint, Error, Kind};
 use xsk_command::{Failure, Patience, say};
-use xsk_proto::Code;
 
 use crate::arrive;
 use crate::outcome::{Outcome, PROGRAM};
@@ -71,8 +70,7 @@ fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
     let need = Need::of(&plan, &programs.consumer, way.is_backend(), args.memlock);
     let endpoint = args.endpoint.endpoint();
     need.check_before(&endpoint, &plan)?;
-    let mut held = acquire_all(plan.targets, &need, &endpoint, &patience)
-        .map_err(|error| with_wait(error, args.wait.wait.is_some()))?;
+    let mut held = acquire_all(plan.targets, &need, &endpoint, &patience)?;
     need.check_after(&held)?;
     need.warn_unknown();
     if args.mac == Some(Mac::Interface) {
@@ -115,16 +113,6 @@ fn acquire_all(
         Ok(Leased { target, lease, declared })
     };
     targets.into_iter().map(one).collect()
-}
-
-/// If something is busy, suggests --wait, unless it was given.
-fn with_wait(error: Error, waited: bool) -> Error {
-    match error.kind {
-        Kind::Refused(Code::Busy | Code::Limit) if !waited => {
-            error.or_hint("wait for it: xsk-client run --wait -- COMMAND...")
-        }
-        _ => error,
-    }
 }
 
 /// Gives the guest the address of the interface.

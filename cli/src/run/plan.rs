@@ -29,7 +29,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Reads the command; what depends on an interface may be waited for.
     pub(super) fn make(args: &RunArgs, patience: &Patience) -> Result<Self, Error> {
-        let found = netdev::find(&args.command).map_err(|error| usage("command", &error.to_string()))?;
+        let found = netdev::find(&args.command).map_err(|error| of_netdev("command", &error))?;
         let (given, wanting): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|found| found.netdev.options().complete());
         let mut targets: Vec<Where> = wanting.into_iter().map(Where::Argument).collect();
@@ -37,6 +37,7 @@ impl Plan {
             targets.push(Where::Variable(read_acquire(text)?));
         }
         check_ids(&targets)?;
+        targets.iter().try_for_each(check_spelling)?;
         check_chosen("--promisc", &args.promisc, &targets)?;
         check_chosen("--busy-poll", &args.busy_poll, &targets)?;
         let settled = targets.into_iter().map(|place| settled(place, args.dry_run, patience));
@@ -78,11 +79,27 @@ impl Plan {
     }
 }
 
+/// A mistake in a netdev.
+fn of_netdev(object: &str, error: &netdev::Error) -> Error {
+    usage(object, &error.to_string()).hint(error.hint())
+}
+
+/// QEMU would refuse a wrong word after the sockets were acquired. Of one that is like no other it
+/// may know more.
+fn check_spelling(place: &Where) -> Result<(), Error> {
+    let netdev = place.netdev();
+    let shown = netdev.options().id.as_deref().unwrap_or(&netdev.options().ifname);
+    match netdev.misspelt() {
+        Some(error) => Err(usage(shown, &format!("netdev {shown}: {error}")).hint(error.hint())),
+        None => Ok(()),
+    }
+}
+
 fn read_acquire(text: &OsStr) -> Result<Netdev, Error> {
     let shown = text.to_string_lossy();
     let wrong = |message: String| usage("--acquire", &format!("--acquire {shown}: {message}"));
     let netdev = Netdev::parse(text, Place::Netdev)
-        .map_err(|error| wrong(error.to_string()))?
+        .map_err(|error| wrong(error.to_string()).hint(error.hint()))?
         .ok_or_else(|| wrong("the netdev is not of type af-xdp".into()))?;
     if netdev.options().complete() {
         return Err(wrong("it already has its sockets".into()));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use xsk_client::netdev::valued;
 use xsk_client::{Endpoint, Error, Kind};
-use xsk_command::say;
+use xsk_command::{say, waiting};
 
 use super::args::{Backend, RunArgs};
 use super::memory::Need;
@@ -45,7 +45,8 @@ impl Way {
             return Ok(Self::Direct);
         }
         let Some(qemu) = programs.consumer.qemu() else { return no_qemu(args.backend, &programs.consumer) };
-        let types = qemu::netdevs(qemu, qemu::PATIENCE);
+        let ask = || qemu::netdevs(qemu, qemu::PATIENCE);
+        let types = waiting(PROGRAM, "QEMU to say what it has", ask);
         let has = |name: &str| types.as_ref().is_none_or(|types| types.iter().any(|known| known == name));
         let described = || qemu::describe(qemu, qemu::PATIENCE);
         match args.backend {

@@ -11,9 +11,10 @@ mod table;
 use std::io::IsTerminal;
 
 use serde_json::{Value, json};
+use xsk_command::waiting;
 use xsk_proto::{InterfaceStatus, LeaseStatus, StatusPart};
 
-use crate::outcome::{Outcome, print};
+use crate::outcome::{Outcome, PROGRAM, print};
 use crate::sys::users;
 use filter::Filter;
 use table::Row;
@@ -24,7 +25,8 @@ pub use args::{StatusArgs, StatusFormat};
 pub(crate) fn run(args: &StatusArgs) -> Outcome {
     let filter = Filter::of(args)?;
     loop {
-        let mut status = xsk_client::status(&args.endpoint.endpoint())?;
+        let status = || xsk_client::status(&args.endpoint.endpoint());
+        let mut status = waiting(PROGRAM, "the helper's answer", status)?;
         filter.apply(&mut status);
         let Some(pause) = args.watch else {
             return print(&shown(&status, args.chosen())).map(|()| 0);

@@ -114,7 +114,7 @@ fn read(index: usize, place: Place, text: &OsStr, prefix: &'static str) -> Resul
                 Place::Nic => "-nic",
                 Place::Net => "-net",
             };
-            Err(Error::new(format!("{option} {}: {error}", text.to_string_lossy())))
+            Err(error.within(&format!("{option} {}", text.to_string_lossy())))
         }
     }
 }

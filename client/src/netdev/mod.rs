@@ -42,6 +42,10 @@ use source::{Members, Pairs, Source};
 /// The type that all of this is about.
 const TYPE: &str = "af-xdp";
 
+/// The options of an af-xdp netdev that there is something to acquire for.
+pub const SYNTAX: &str =
+    "af-xdp,id=ID,ifname=INTERFACE[,mode=native|skb][,queues=N|all][,start-queue=N][,force-copy=on|off]";
+
 /// Where an option string stands, since that decides what it may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {
@@ -122,6 +126,12 @@ impl Netdev {
             Some(error) => Err(error.clone()),
             None => self.options.check().and_then(|()| self.options.sockets().map(|_| ())),
         }
+    }
+
+    /// Returns the error about an option that is not known and is like one that is. Another one may
+    /// be a newer QEMU's.
+    pub fn misspelt(&self) -> Option<Error> {
+        self.unknown.clone().filter(Error::is_typo)
     }
 
     /// The same with `count` queues, written as the number.

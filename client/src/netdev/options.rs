@@ -145,10 +145,9 @@ fn nic(source: &mut dyn Source) -> Result<Option<String>, Error> {
 }
 
 fn mode_named(name: &str) -> Result<Mode, Error> {
-    [Mode::Native, Mode::Skb]
-        .into_iter()
-        .find(|mode| mode.name() == name)
-        .ok_or_else(|| Error::enumeration("mode", name.as_bytes()))
+    const MODES: [Mode; 2] = [Mode::Native, Mode::Skb];
+    let found = MODES.into_iter().find(|mode| mode.name() == name);
+    found.ok_or_else(|| Error::enumeration("mode", name, &MODES.map(Mode::name)))
 }
 
 fn count(queues: i64, ifname: &str) -> Result<u32, Error> {

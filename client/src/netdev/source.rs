@@ -62,7 +62,9 @@ impl Source for Pairs<'_> {
     fn unknown(&self) -> Option<Error> {
         let known = |pair: &&keyval::Pair| self.asked.iter().any(|key| key.as_bytes() == pair.key);
         let pair = self.pairs.iter().find(|pair| !known(pair))?;
-        Some(Error::new(format!("Invalid parameter '{}'", String::from_utf8_lossy(&pair.key))))
+        let key = String::from_utf8_lossy(&pair.key);
+        let error = Error::new(format!("Invalid parameter '{key}'"));
+        Some(error.meant(&key, self.asked.iter().map(String::as_str)))
     }
 }
 
@@ -116,6 +118,7 @@ impl Source for Members<'_> {
 
     fn unknown(&self) -> Option<Error> {
         let member = self.members.iter().find(|member| !self.asked.contains(&member.key))?;
-        Some(Error::new(format!("Parameter '{}' is unexpected", member.key)))
+        let error = Error::new(format!("Parameter '{}' is unexpected", member.key));
+        Some(error.meant(&member.key, self.asked.iter().map(String::as_str)))
     }
 }

@@ -30,7 +30,14 @@ pub(crate) enum InterfaceFault {
     /// No interface can have so many queues, or none at all.
     QueueCount { name: String, first: u32, queues: u32 },
     /// It has fewer queues.
-    QueueRange { name: String, real: u32, first: u32, last: u32 },
+    QueueRange {
+        name: String,
+        real: u32,
+        first: u32,
+        last: u32,
+        /// The options of `ethtool -L` that give it more, if its driver can.
+        more: Option<String>,
+    },
     /// Its frames are larger than one buffer of the consumer.
     Mtu { name: String, mtu: u32 },
     /// It receives for its own address alone.
@@ -79,7 +86,7 @@ impl InterfaceFault {
             Self::QueueCount { first, queues, .. } => {
                 format!("{queues} queues from {first} on cannot be asked for")
             }
-            Self::QueueRange { name, real, first, last } => {
+            Self::QueueRange { name, real, first, last, .. } => {
                 let highest = real.saturating_sub(1);
                 format!("{name} has {real} queues (0 to {highest}); asked for were {first} to {last}")
             }
@@ -106,9 +113,11 @@ impl InterfaceFault {
                 "take another interface: ip link shows those of type link/ether".into()
             }
             Self::QueueCount { .. } => format!("ask for 1 to {MAX_QUEUES}"),
-            Self::QueueRange { name, last, .. } => {
-                let count = last.saturating_add(1);
-                format!("ask for fewer, or as root give it more: ethtool -L {name} combined {count}")
+            Self::QueueRange { name, more: Some(options), .. } => {
+                format!("ask for fewer, or as root give it more: ethtool -L {name} {options}")
+            }
+            Self::QueueRange { real, .. } => {
+                format!("ask for {real} at most: queues=all takes all of them")
             }
             Self::Mtu { name, .. } => format!("as root: ip link set dev {name} mtu {SINGLE_BUFFER_MTU}"),
             Self::FixedAddress { own, .. } => format!("give the guest that address: mac={own}"),

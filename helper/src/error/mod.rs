@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_claim_waits_for_what_a_killed_process_still_has() {
         let name = || "eth1".to_owned();
-        let held = Taken::Held { name: name(), queue: 0, uid: 1, pid: 2 };
+        let held = Taken::Held { name: name(), queue: 0, uid: 1, pid: 2, free: None };
         assert!(Failure::from(held).may_pass());
         assert!(Failure::from(ProgramFault::Appeared { name: name() }).may_pass());
         assert!(!Failure::from(Taken::Mount).may_pass());

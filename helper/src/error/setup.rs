@@ -65,7 +65,8 @@ impl SetupFault {
                 "the helper has no privileges: this copy of it is not setuid root and has no file capabilities, or its \
                  file system is mounted nosuid"
                     .into(),
-                "as root: chown root:xsk FILE && chmod 4750 FILE, or use the system socket",
+                "use the system socket. The installed helper alone may be setuid: chown root:xsk \
+                 /usr/libexec/xsk-helper && chmod 4750 /usr/libexec/xsk-helper",
             ),
             Self::Lacks(missing) => unprivileged(
                 format!("the helper lacks {}", missing.join(", ")),

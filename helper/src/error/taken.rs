@@ -10,8 +10,8 @@ use crate::paths;
 /// What is taken, and by whom. `name` is the interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// A lease has the queue; `pid` is its keeper.
-    Held { name: String, queue: u32, uid: u32, pid: u32 },
+    /// A lease has the queue; `pid` is its keeper. The request could begin at queue `free` instead.
+    Held { name: String, queue: u32, uid: u32, pid: u32, free: Option<u32> },
     /// Another user has leases, and the rule of this one does not share the interface.
     Unshared { name: String, uid: u32 },
     /// Another user has leases by a rule that does not share the interface.
@@ -73,7 +73,7 @@ impl Taken {
 
     fn message(&self) -> String {
         match self {
-            Self::Held { name, queue, uid, pid } => {
+            Self::Held { name, queue, uid, pid, .. } => {
                 format!("queue {queue} of {name} is leased to uid {uid} (keeper {pid})")
             }
             Self::Unshared { name, uid } => {
@@ -113,12 +113,19 @@ impl Taken {
 
     fn hint(&self) -> String {
         match self {
-            Self::Held { .. } => "wait for it with --wait, or ask for another queue with start-queue=".into(),
-            Self::Unshared { .. } => "the administrator can set shared = true in the rule".into(),
-            Self::TheirsAlone { .. } => {
-                "the administrator can set shared = true in that rule, which counts for leases to come".into()
+            Self::Held { free: Some(first), .. } => {
+                format!("ask for a queue that is free: start-queue={first}")
             }
-            Self::NotAlone { .. } => "take another interface, or wait for this one with --wait".into(),
+            Self::Held { free: None, .. } => {
+                "no other queue is free: end one of the leases; your own: xsk-client status".into()
+            }
+            Self::Unshared { uid, .. } => in_both_rules(*uid),
+            Self::TheirsAlone { uid, .. } => {
+                format!("{}; that counts for leases to come", in_both_rules(*uid))
+            }
+            Self::NotAlone { .. } => {
+                "take an interface without leases, or end that lease; your own: xsk-client status".into()
+            }
             Self::InterfaceLock { .. } | Self::UnseenSlots { .. } => {
                 "try again; if it stays so, look at that process".into()
             }
@@ -136,6 +143,10 @@ impl Taken {
     }
 }
 
+fn in_both_rules(uid: u32) -> String {
+    format!("the administrator can set shared = true in both rules, yours and that of uid {uid}")
+}
+
 fn held_too_long(pid: u32, name: &str) -> String {
     format!("process {pid} holds the lock of {name} for longer than a grant takes")
 }
@@ -151,7 +162,7 @@ mod tests {
     #[test]
     fn only_what_goes_with_a_killed_process_is_waited_for() {
         let name = || "eth1".to_owned();
-        assert!(Taken::Held { name: name(), queue: 0, uid: 1, pid: 2 }.may_pass());
+        assert!(Taken::Held { name: name(), queue: 0, uid: 1, pid: 2, free: None }.may_pass());
         assert!(Taken::Unshared { name: name(), uid: 1 }.may_pass());
         assert!(Taken::TheirsAlone { name: name(), uid: 1 }.may_pass());
         assert!(Taken::Slot { name: name(), queue: 0 }.may_pass());

@@ -2,6 +2,7 @@
 //! The claim: under the interface's lock the queues, the program, the slots, the filter and the
 //! guard; or nothing of it.
 
+use std::cell::LazyCell;
 use std::os::fd::OwnedFd;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -56,7 +57,12 @@ impl Claim<'_> {
     }
 
     fn attempt_locked(&mut self) -> Result<Claimed, Failure> {
-        let idle = self.lease.take_queues(self.request.name.as_str(), self.allowed.rule.shared)?;
+        let Self { request, allowed: Allowed { rule, .. }, device, lease, .. } = self;
+        let count = request.acquire.queues;
+        let real = LazyCell::new(|| device.real_queues(&request.name));
+        let may_begin =
+            |first: u32| first.saturating_add(count) <= *real && rule.queues.contains(first, count);
+        let idle = lease.take_queues(request.name.as_str(), rule.shared, may_begin)?;
         self.occupy(idle).inspect_err(|_| self.lease.roll_back())
     }
 

@@ -4,14 +4,16 @@
 
 use crate::audit::{Line, What};
 use crate::error::PolicyFault;
-use crate::policy::Denied;
+use crate::policy::{Denied, Detail};
 
 /// The refusal.
 pub(super) fn fault(denied: &Denied, uid: u32, ifname: &str) -> PolicyFault {
     let name = ifname.to_owned();
     match denied {
         Denied::NoRule | Denied::ByRule(_) => PolicyFault::NotAllowed { uid, name },
-        Denied::Detail(detail) => PolicyFault::Detail { name, detail: detail.clone() },
+        Denied::Detail(Detail { text, key, rule }) => {
+            PolicyFault::Detail { name, text: text.clone(), key: key.clone(), rule: rule.clone() }
+        }
         Denied::UnknownName { .. } => {
             log(denied);
             PolicyFault::UnknownName

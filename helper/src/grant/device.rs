@@ -3,7 +3,7 @@
 
 use std::io;
 
-use xsk_netlink::Link;
+use xsk_netlink::{Channels, Link};
 use xsk_proto::{IfName, Warning};
 
 use super::surroundings::Surroundings;
@@ -85,8 +85,11 @@ impl<'k> Device<'k> {
 
     /// A driver that does not tell is no reason to refuse: bind(2) decides.
     fn channels(&self) -> Option<u32> {
-        let channels = self.kernel.ethtool.as_ref()?.channels(self.link.ifindex).ok()??;
-        Some(channels.in_use())
+        self.told_channels().map(|channels| channels.in_use())
+    }
+
+    fn told_channels(&self) -> Option<Channels> {
+        self.kernel.ethtool.as_ref()?.channels(self.link.ifindex).ok()?
     }
 
     /// Refuses queues that do not exist.
@@ -100,7 +103,8 @@ impl<'k> Device<'k> {
         if has_all(real, first, count) {
             return Ok(());
         }
-        Err(InterfaceFault::QueueRange { name: name.to_string(), real, first, last }.into())
+        let more = self.told_channels().and_then(|channels| growing(channels, last.saturating_add(1)));
+        Err(InterfaceFault::QueueRange { name: name.to_string(), real, first, last, more }.into())
     }
 
     /// Refuses an MTU with which a frame might not fit into one buffer, unless the consumer takes
@@ -128,6 +132,16 @@ impl<'k> Device<'k> {
     }
 }
 
+/// Returns the options of `ethtool -L` that give an interface so many channels, where it can have
+/// them. A veth has none that are combined.
+fn growing(channels: Channels, wanted: u32) -> Option<String> {
+    match channels {
+        Channels { max_combined, .. } if max_combined >= wanted => Some(format!("combined {wanted}")),
+        Channels { max_rx, .. } if max_rx >= wanted => Some(format!("rx {wanted}")),
+        _ => None,
+    }
+}
+
 /// Returns whether an interface with so many queues has all of these.
 fn has_all(real: u32, first: u32, count: u32) -> bool {
     first.checked_add(count).is_some_and(|end| end <= real)
@@ -136,6 +150,15 @@ fn has_all(real: u32, first: u32, count: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_channels_that_a_driver_has_are_proposed() {
+        let card = Channels { max_combined: 8, combined: 4, ..Channels::default() };
+        assert_eq!(growing(card, 8).as_deref(), Some("combined 8"));
+        assert_eq!(growing(card, 9), None);
+        let veth = Channels { max_rx: 4, rx: 1, tx: 1, ..Channels::default() };
+        assert_eq!(growing(veth, 2).as_deref(), Some("rx 2"));
+    }
 
     #[test]
     fn queues_are_numbered_from_0() {

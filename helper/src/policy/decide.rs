@@ -85,8 +85,19 @@ pub enum Denied {
         /// What failed.
         error: Unanswered,
     },
-    /// The user may use the interface, but not in this way: what a rule would have to say.
-    Detail(String),
+    /// The user may use the interface, but not in this way.
+    Detail(Detail),
+}
+
+/// What a rule does not allow, and what it would have to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail {
+    /// The sentence about it.
+    pub text: String,
+    /// A line for the rule.
+    pub key: String,
+    /// The rule's file and line.
+    pub rule: String,
 }
 
 /// For the log and `check-policy`.
@@ -99,7 +110,7 @@ impl fmt::Display for Denied {
                 write!(f, "{rule}: the deny rule names '{name}', which nobody is called, so nobody is served")
             }
             Denied::Unanswered { rule, error } => write!(f, "{rule}: {error}, so nobody is served"),
-            Denied::Detail(detail) => f.write_str(detail),
+            Denied::Detail(Detail { text, key, .. }) => write!(f, "{text} ({key})"),
         }
     }
 }
@@ -191,27 +202,26 @@ fn any<T>(list: &[T], holds: impl Fn(&T) -> Answer<bool>) -> Answer<bool> {
 }
 
 /// Returns whether the rule goes as far as the question.
-fn within(rule: &Rule, question: &Question<'_>) -> Result<Vec<Mode>, String> {
+fn within(rule: &Rule, question: &Question<'_>) -> Result<Vec<Mode>, Detail> {
     let (ifname, label) = (question.ifname, &rule.label);
-    let last = question.first_queue.saturating_add(question.queues).saturating_sub(1);
-    if question.queues > rule.max_queues {
-        return Err(format!("{label} allows {} queues of {ifname} at once", rule.max_queues));
+    let refused = |text: String, key: String| Err(Detail { text, key, rule: label.clone() });
+    let (first, count) = (question.first_queue, question.queues);
+    let last = first.saturating_add(count).saturating_sub(1);
+    if count > rule.max_queues {
+        let text = format!("{label} allows {} queues of {ifname} at once", rule.max_queues);
+        return refused(text, format!("max_queues = {count}"));
     }
-    if !rule.queues.contains(question.first_queue, question.queues) {
-        return Err(format!("{label} does not allow queues {} to {last} of {ifname}", question.first_queue));
+    if !rule.queues.contains(first, count) {
+        let text = format!("{label} does not allow queues {first} to {last} of {ifname}");
+        return refused(text, format!("queues = \"{first}-{last}\""));
     }
-    if question.promisc && !rule.promisc {
-        return Err(format!("{label} does not allow promiscuous mode on {ifname} (promisc = true)"));
-    }
-    if question.allmulti && !rule.allmulti {
-        return Err(format!("{label} does not allow all-multicast mode on {ifname} (allmulti = true)"));
+    if let Some((what, key)) = not_switched_on(rule, question) {
+        return refused(format!("{label} does not allow {what} on {ifname}"), format!("{key} = true"));
     }
     let covered = |mac: &String| rule.macs.iter().any(|pattern| pattern.matches(mac));
     if let Some(mac) = question.macs.iter().find(|mac| !covered(mac)) {
-        return Err(format!("{label} does not allow to receive for {mac} on {ifname} (macs = [\"{mac}\"])"));
-    }
-    if question.busy_poll && !rule.busy_poll {
-        return Err(format!("{label} does not allow busy polling on {ifname} (busy_poll = true)"));
+        let text = format!("{label} does not allow to receive for {mac} on {ifname}");
+        return refused(text, format!("macs = [\"{mac}\"]"));
     }
     let wanted: &[Mode] = match question.mode {
         ModeRequest::Auto => &[Mode::Native, Mode::Skb],
@@ -219,7 +229,23 @@ fn within(rule: &Rule, question: &Question<'_>) -> Result<Vec<Mode>, String> {
         ModeRequest::Skb => &[Mode::Skb],
     };
     let modes: Vec<Mode> = wanted.iter().copied().filter(|mode| rule.modes.contains(mode)).collect();
-    if modes.is_empty() { Err(format!("{label} does not allow this mode on {ifname}")) } else { Ok(modes) }
+    if modes.is_empty() {
+        let names: Vec<_> = wanted.iter().map(|mode| format!("\"{mode}\"")).collect();
+        let text = format!("{label} does not allow this mode on {ifname}");
+        return refused(text, format!("modes = [{}]", names.join(", ")));
+    }
+    Ok(modes)
+}
+
+/// What is asked for and not switched on: its name, and its key.
+fn not_switched_on(rule: &Rule, question: &Question<'_>) -> Option<(&'static str, &'static str)> {
+    let switches = [
+        (question.promisc, rule.promisc, "promiscuous mode", "promisc"),
+        (question.allmulti, rule.allmulti, "all-multicast mode", "allmulti"),
+        (question.busy_poll, rule.busy_poll, "busy polling", "busy_poll"),
+    ];
+    let missing = switches.into_iter().find(|(asked, allowed, ..)| *asked && !allowed);
+    missing.map(|(.., what, key)| (what, key))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(crate) mod system;
 mod unreadable;
 
 pub use crate::accounts::{Answer, Unanswered};
-pub use decide::{Allowed, Denied, Question};
+pub use decide::{Allowed, Denied, Detail, Question};
 pub use names::{GroupEntry, Names};
 pub use parse::PolicyError;
 pub use pattern::Pattern;

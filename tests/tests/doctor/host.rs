@@ -141,7 +141,7 @@ fn a_kernel_without_something() {
     plain.exits(0);
     if !plain.is_ok("features") {
         // One that really lacks something needs no faults.
-        assert!(plain.says("features", "boot 6.5 or later"), "{plain:?}");
+        assert!(plain.says("features", "boot 6.15 or later"), "{plain:?}");
         return lab.no_helpers_but(&[listener.pid()]);
     }
     let message = "without SO_NETNS_COOKIE (namespaces go by their inode), SO_PEERPIDFD (clients go by their process id)";

@@ -92,7 +92,7 @@ fn not_granted(denied: &Denied, user: &str, uid: u32, ifname: &str) -> Failure {
     let why = match denied {
         Denied::NoRule => format!("no rule allows {user} (uid {uid}) to use {ifname}"),
         Denied::ByRule(rule) => format!("{user} (uid {uid}) is denied {ifname} by {rule}"),
-        Denied::Detail(detail) => detail.clone(),
+        Denied::Detail(_) => denied.to_string(),
         Denied::UnknownName { .. } | Denied::Unanswered { .. } => return in_policy(ifname, denied),
     };
     CommandFault::NotAllowed { name: ifname.to_owned(), why }.into()

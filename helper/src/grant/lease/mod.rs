@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use xsk_bpf::{LivingLeases, Redirect};
 
+use xsk_proto::MAX_QUEUES;
+
 use crate::error::{Failure, Taken};
 use crate::failpoints::failpoint;
 use crate::guard::{self, Guard};
@@ -100,18 +102,39 @@ impl Lease {
     }
 
     /// Takes all queues or none, with the interface's lock held. Returns whether nobody else has a
-    /// queue of the interface.
-    pub(super) fn take_queues(&mut self, ifname: &str, shared: bool) -> Result<bool, Failure> {
-        self.try_take_queues(ifname, shared).inspect_err(|_| self.give_back())
+    /// queue of the interface. `may_begin` tells whether the request could begin at another queue.
+    pub(super) fn take_queues(
+        &mut self,
+        ifname: &str,
+        shared: bool,
+        may_begin: impl Fn(u32) -> bool,
+    ) -> Result<bool, Failure> {
+        self.try_take_queues(ifname, shared, may_begin).inspect_err(|_| self.give_back())
     }
 
-    fn try_take_queues(&mut self, ifname: &str, shared: bool) -> Result<bool, Failure> {
+    /// The first queue from which on as many as this lease has are nobody's.
+    fn free_queues(&self, may_begin: impl Fn(u32) -> bool) -> Option<u32> {
+        let holders = self.table.holders().ok()?;
+        let is_free = |first: u32| {
+            let range = first..first.saturating_add(self.queues);
+            holders.iter().all(|holder| !range.contains(&holder.queue))
+        };
+        (0..MAX_QUEUES).find(|first| may_begin(*first) && is_free(*first))
+    }
+
+    fn try_take_queues(
+        &mut self,
+        ifname: &str,
+        shared: bool,
+        may_begin: impl Fn(u32) -> bool,
+    ) -> Result<bool, Failure> {
         let name = || ifname.to_owned();
         for queue in self.range() {
             match self.table.take(queue, self.uid).map_err(failed("locking a queue"))? {
                 QueueAttempt::Taken => self.taken.push(queue),
                 QueueAttempt::HeldBy(Holder { uid, pid, .. }) => {
-                    return Err(Taken::Held { name: name(), queue, uid, pid }.into());
+                    let free = self.free_queues(may_begin);
+                    return Err(Taken::Held { name: name(), queue, uid, pid, free }.into());
                 }
             }
         }
