@@ -14,7 +14,7 @@ use xsk_tests::lab::dnsmasq::BOOT_FILE;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::qmp::Qmp;
 use xsk_tests::lab::vhost::QEMU;
-use xsk_tests::lab::{Cmd, Lab, Running, SOON, wait_for, wait_until};
+use xsk_tests::lab::{Cmd, HELPER, Lab, Running, SOON, wait_for, wait_until};
 use xsk_tests::{lab, skip};
 
 /// TCG on a busy machine is slow.
@@ -220,5 +220,46 @@ fn a_state_saved_with_a_stream_loads_with_vhost_user() {
     monitor.run("cont", json!({}));
     wait_until(BOOT, "the guest to go on", || acks(&dnsmasq) > before);
     all_ends(&lab, running);
+    lab.nothing_left(&veth.ifname, &[]);
+}
+
+/// In `$( … )` a shell waits for the end of everybody who has its pipe.
+#[test]
+fn a_daemon_returns_to_its_caller_and_its_backend_logs_to_syslog() {
+    let lab = lab!();
+    let qemu = match debians() {
+        Ok(qemu) => qemu,
+        Err(why) => skip!("{why}"),
+    };
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let (client, _) = (lab.bin("xsk-client"), lab.bin("xsk-backend"));
+    lab.bin("xsk-helper");
+    let pidfile = lab.vhost_socket().with_file_name("pid");
+    let syslog = lab.syslog();
+    lab.user_cmd("sh")
+        .args(["-c", "all=$(\"$@\" 2>&1) || exit; echo \"$all\"", "sh"])
+        .arg(client)
+        .args(["run", "--backend", "vhost-user", "--helper", HELPER, "--"])
+        .arg(&qemu.0)
+        .words("-M pc -accel tcg -m 64 -S -nodefaults -display none -daemonize -pidfile")
+        .arg(&pidfile)
+        .args(["-netdev", "af-xdp,id=n0,ifname=eth1", "-device", "virtio-net-pci,netdev=n0"])
+        .rlimit(Resource::RLIMIT_MEMLOCK, 8 << 20)
+        .run(BOOT)
+        .ok();
+    let pid = std::fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
+    let qemu = Process::new(pid);
+    assert!(qemu.is_live(), "QEMU has ended");
+    let first = wait_for(SOON, "the backend", || worker(&lab));
+    // Streams, sockets and pipes of its own: of QEMU's pidfile, and what else there is, it has none.
+    let fds = first.fds();
+    assert!(fds.iter().all(|(_, what)| !what.contains("vhost/pid")), "{fds:?}");
+    first.kill();
+    let line = syslog.line("starting it again");
+    assert!(line.contains("xsk-backend[") && line.contains("was killed by signal 9"), "{line}");
+    wait_until(SOON, "another backend", || worker(&lab).is_some_and(|process| process != first));
+    qemu.kill();
+    wait_until(SOON, "the backends to end", || backends(&lab).is_empty());
     lab.nothing_left(&veth.ifname, &[]);
 }
