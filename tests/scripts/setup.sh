@@ -16,7 +16,8 @@ DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
 # polkitd, sudo and systemd (for systemd-socket-activate) are ways in to the helper. user-mode-linux
 # is a guest with a real driver, whose modules kmod loads; iperf3 loads its network. dpdk-dev has a
 # virtio driver that polls, in testpmd.
-CHECK="bpftool bubblewrap crun dbus dnsmasq-base dpdk-dev ethtool g++ git golang-go iperf3 jq kmod libc6-dbg"
+CHECK="bpftool bubblewrap crun dbus dnsmasq-base dpdk-dev ethtool g++ git golang-go iperf3 jq kmod"
+CHECK+=" libc6-dbg"
 CHECK+=" pkexec podman polkitd python3 qemu-system-x86 shellcheck strace sudo systemd tcpdump"
 CHECK+=" tshark uidmap"
 CHECK+=" user-mode-linux valgrind"
