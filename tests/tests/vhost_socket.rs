@@ -3,12 +3,14 @@
 //! either end may come and go.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
 use xsk_tests::lab;
-use xsk_tests::lab::frontend::{self, FEATURES, FrontEnd};
+use xsk_tests::lab::frontend::{self, FEATURES, FrontEnd, numbers, request};
 use xsk_tests::lab::packet;
 use xsk_tests::lab::proc::Process;
 use xsk_tests::lab::{Lab, SOON, Veth, wait_for, wait_until};
@@ -202,4 +204,37 @@ fn a_device_that_is_started_again_goes_on_where_the_rings_stand() {
     wait_until(SOON, "a frame to the guest", || (0..front.used(0)).any(arrived));
     device.kill();
     lab.nothing_left(&veth.ifname, &[]);
+}
+
+/// A region more, that the guest uses at once, and away again under its traffic.
+#[test]
+fn memory_comes_and_goes_while_frames_move() {
+    let lab = lab!();
+    let (veth, device, path) = lab.vhost_for_root(1);
+    let mut front = FrontEnd::working(&path, 1);
+    let more = std::fs::File::from(memfd_create(c"more", MFdFlags::MFD_CLOEXEC).unwrap());
+    let (len, at) = (1 << 20, 1 << 32);
+    more.set_len(len).unwrap();
+    let region = [numbers(&[0]), numbers(&[at, len, 1 << 46, 0])].concat();
+    let mut tap = lab.peer_tap(&veth);
+    for round in 0..20 {
+        front.must(request::ADD_MEM_REG, &region, &[more.as_raw_fd()]);
+        let text = format!("from what was plugged, round {round}");
+        more.write_all_at(&[&[0; 12][..], &packet::frame(&text)].concat(), 0x2000).unwrap();
+        let before = front.used(1);
+        front.descriptor(1, 0, at + 0x2000, 72, 0, 0);
+        front.offer(1, 0);
+        wait_until(SOON, "the frame to be taken", || front.used(1) != before);
+        assert!(tap.receive(SOON, |frame| packet::carries(frame, &text)).is_some());
+        front.must(request::REM_MEM_REG, &region, &[]);
+        assert!(front.transmit(1, &frontend::frame()), "the ring stands still");
+    }
+    // What is gone is not there any more.
+    let mapped = std::fs::read_to_string(format!("/proc/{}/maps", device.pid())).unwrap();
+    assert!(!mapped.contains("memfd:more"), "{mapped}");
+    front.descriptor(1, 0, at + 0x2000, 72, 0, 0);
+    front.offer(1, 0);
+    wait_until(SOON, "the ring to stop", || device.stderr().contains("are not in the guest's memory"));
+    drop(front);
+    lab.vhost_ends_well(&veth, device, &path);
 }

@@ -7,6 +7,7 @@ pub mod bare;
 mod bins;
 pub mod command;
 pub mod dnsmasq;
+pub mod dpdk;
 pub mod fake;
 mod far;
 pub mod foreign;

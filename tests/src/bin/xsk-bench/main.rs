@@ -4,10 +4,11 @@
 //!
 //! Every figure and its reference are taken in turns, so that whatever else the machine does meets
 //! both; what is shown is the median. The table goes to standard output, and as JSON to
-//! `target/bench.json`. `xsk-bench guest` measures the guest's rows alone.
+//! `target/bench.json`. `xsk-bench guest` measures those of guests alone.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot measure has to stop")]
 
 mod checksum;
+mod dpdk;
 mod grants;
 mod guest;
 mod memory;
@@ -18,7 +19,7 @@ mod row;
 use std::process::ExitCode;
 
 use row::Row;
-use xsk_tests::lab::{self, Lab};
+use xsk_tests::lab::{self, Lab, Veth};
 
 fn main() -> ExitCode {
     match Lab::new() {
@@ -46,13 +47,17 @@ fn measure(lab: &Lab) -> Vec<Row> {
         reference::compile(lab).map_err(|why| eprintln!("xsk-bench: no libxdp reference: {why}")).ok();
     let single = lab.veth(1);
     if std::env::args().any(|part| part == "guest") {
-        return guest::rows(lab, &single);
+        return with_guests(lab, &single);
     }
     let mut rows = vec![grants::warm(lab, &veth)];
     rows.push(checksum::row());
     rows.extend(grants::by_exec(lab, (&single, &veth), reference.as_deref()));
     rows.push(memory::keepers(lab, &veth));
     rows.extend(reflect::frames(lab, &single, reference.as_deref()));
-    rows.extend(guest::rows(lab, &single));
+    rows.extend(with_guests(lab, &single));
     rows
+}
+
+fn with_guests(lab: &Lab, veth: &Veth) -> Vec<Row> {
+    dpdk::rows(lab, veth).into_iter().chain(guest::rows(lab, veth)).collect()
 }
