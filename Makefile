@@ -25,14 +25,14 @@ help_bench := the cost of a grant and of a frame, against the bare system calls
 help_qemu  := build and cache a QEMU with af-xdp; its path is the last line
 help_vm    := tests that need a kernel of their own (KERNEL=6.1 TEST=name TABLE=docs/kernels.md)
 help_deb   := Debian packages
-help_rpm   := RPM packages by Debian's rpmbuild, and the SELinux module; both untried
+help_rpm   := RPM packages by rpmbuild, and the SELinux module; both untried on such a system
 help_package-vm := the packages, installed and used in a Debian 12 with systemd, in a VM (TEST=name)
 help_fresh := demo and check in bare Debian roots (SUITES=… GOALS=…)
 help_fuzz  := the fuzz targets (MINUTES=…)
 help_mutants := change each decision; the unit tests have to notice (JOBS=…)
 help_chaos := random kills against running leases (ROUNDS=… SEED=…)
-SCRIPTED := $(foreach name,demo check bench qemu vm deb rpm package-vm fresh arm64 fuzz mutants chaos,\
-	$(if $(wildcard $(SCRIPTS)/$(name).sh),$(name)))
+GOALS := demo check bench qemu vm deb rpm package-vm fresh arm64 fuzz mutants chaos
+SCRIPTED := $(foreach name,$(GOALS),$(if $(wildcard $(SCRIPTS)/$(name).sh),$(name)))
 
 .PHONY: build lint install uninstall clean help $(SCRIPTED)
 

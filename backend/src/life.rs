@@ -17,8 +17,8 @@ use crate::error::{self, Error};
 /// How long it is wanted, and who hears of it.
 #[derive(Debug, Default, clap::Args)]
 pub struct LifeArgs {
-    /// Stay as the supervisor of a process that does the work, and start it again with a new lease of
-    /// the same queues if it dies. Not after a revoke, nor where the peer is stream=fd:N
+    /// Stay as the supervisor of a process that does the work, and start it again with a new
+    /// lease of the same queues if it dies. Not after a revoke, nor where the peer is stream=fd:N
     #[arg(long)]
     pub supervise: bool,
     /// Append what is said on standard error to this file

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Changes the decisions that .cargo/mutants.toml names, one at a time, and runs the unit tests, which
-# have to fail. A change that survives has to be in docs/mutants.md.
+# Changes the decisions that .cargo/mutants.toml names, one at a time, and runs the unit tests,
+# which have to fail. A change that survives has to be in docs/mutants.md.
 # usage: mutants.sh [ARGUMENTS OF cargo mutants]      JOBS=2: how many changes at the same time
 # For an eighth of them: mutants.sh --shard 0/8
 set -euo pipefail

@@ -73,8 +73,8 @@ debian() {
 
 # ---- what goes in --------------------------------------------------------------------------
 
-# next_version DEB FOLDER: the same package, as the version that comes after it, as are those that it
-# depends on.
+# next_version DEB FOLDER: the same package, as the version that comes after it, as are those that
+# it depends on.
 next_version() {
     local dir=$WORK/next
     rm -rf "$dir"

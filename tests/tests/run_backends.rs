@@ -252,7 +252,7 @@ fn a_daemon_returns_to_its_caller_and_its_backend_logs_to_syslog() {
     let qemu = Process::new(pid);
     assert!(qemu.is_live(), "QEMU has ended");
     let first = wait_for(SOON, "the backend", || worker(&lab));
-    // Streams, sockets and pipes of its own: of QEMU's pidfile, and what else there is, it has none.
+    // Streams, sockets and pipes of its own, and nothing of QEMU's, such as its pidfile.
     let fds = first.fds();
     assert!(fds.iter().all(|(_, what)| !what.contains("vhost/pid")), "{fds:?}");
     first.kill();
