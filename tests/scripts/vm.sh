@@ -36,7 +36,7 @@ PASSED=0 FAILED=0 ROWS=
 
 # The privileged suite, as far as a kernel can make a difference to it.
 MORE="lab ends refusals hostile_descriptors hostile_identity hostile_processes"
-ESSENCE="features confinement memory dispatcher virtio_net"
+ESSENCE="features confinement memory memory_races dispatcher virtio_net"
 
 # programs_of MACHINE: on every kernel what is only to be had in these machines, and the rest of
 # the suite on one or two each. An interface that is up has a new name only from Linux 6.2 on;

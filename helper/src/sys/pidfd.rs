@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+pub(crate) use libc::rlimit64 as Limits;
 use nix::sys::signal::Signal;
 
 use super::check;
@@ -50,17 +51,12 @@ pub(crate) fn alive(process: &OwnedFd) -> bool {
     unsafe { libc::poll(&mut set, 1, 0) == 0 }
 }
 
-/// Raises the memlock limits of a process to `bytes`, never lowering one; returns the soft limit
-/// that it has then. Wants CAP_SYS_RESOURCE.
-pub(crate) fn raise_memlock(pid: u32, bytes: u64) -> io::Result<u64> {
-    let mut now = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
-    let pid = pid as libc::pid_t;
-    // SAFETY: `now` outlives the call, and no new limit is given.
-    check(unsafe { libc::prlimit64(pid, libc::RLIMIT_MEMLOCK, std::ptr::null(), &mut now) })?;
-    let wanted = libc::rlimit64 { rlim_cur: now.rlim_cur.max(bytes), rlim_max: now.rlim_max.max(bytes) };
-    if (wanted.rlim_cur, wanted.rlim_max) != (now.rlim_cur, now.rlim_max) {
-        // SAFETY: `wanted` outlives the call, and no old limit is asked for.
-        check(unsafe { libc::prlimit64(pid, libc::RLIMIT_MEMLOCK, &wanted, std::ptr::null_mut()) })?;
-    }
-    Ok(wanted.rlim_cur)
+/// Sets the memlock limits of a process, if there are new ones; returns those that it had. Wants
+/// CAP_SYS_RESOURCE for another user's process, and for more than its hard limit.
+pub(crate) fn memlock(pid: u32, new: Option<Limits>) -> io::Result<Limits> {
+    let mut old = Limits { rlim_cur: 0, rlim_max: 0 };
+    let new = new.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: `old` and `new`, if it is given, outlive the call.
+    check(unsafe { libc::prlimit64(pid as libc::pid_t, libc::RLIMIT_MEMLOCK, new, &mut old) })?;
+    Ok(old)
 }

@@ -61,8 +61,13 @@ pub fn with_credentials<T: Send>(user: &User, act: impl FnOnce() -> T + Send) ->
 
 /// A pair of connected sockets, made by this user.
 pub fn pair(user: &User) -> (Wire, OwnedFd) {
-    let make = || socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
-    let (ours, theirs) = with_credentials(user, make);
+    with_credentials(user, own_pair)
+}
+
+/// A pair of connected sockets, made by the user who calls.
+pub fn own_pair() -> (Wire, OwnedFd) {
+    let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
+    let (ours, theirs) = pair.unwrap();
     (Wire(ours), theirs)
 }
 
