@@ -2,12 +2,15 @@
 //! libxskclient, in C and C++, against the real helper and one that talks nonsense.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use xsk_proto::{Reply, codec};
 use xsk_tests::lab;
+use xsk_tests::lab::packet;
+use xsk_tests::lab::proc::{Caps, Process};
 use xsk_tests::lab::wire::{self, Wire};
 use xsk_tests::lab::{Cmd, Lab, SOON, say_skipped, target_dir, wait_until};
 
@@ -27,12 +30,16 @@ fn library() -> Option<PathBuf> {
 
 /// Compiles a program and links it with the shared library; the user can run it.
 fn compiled(lab: &Lab, compiler: &[&str], source: &str) -> Option<PathBuf> {
+    linked(lab, compiler, source, &[])
+}
+
+fn linked(lab: &Lab, compiler: &[&str], source: &str, more: &[&OsStr]) -> Option<PathBuf> {
     let library = library()?;
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{}", lab.user.uid));
     let mut command = Command::new(compiler[0]);
     command.args(&compiler[1..]).args(["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-I"]);
     command.arg(capi("include")).arg(capi(source)).args(["-x", "none", "-o"]).arg(&program);
-    command.arg("-L").arg(&library).args(["-lxskclient", "-lpthread"]);
+    command.arg("-L").arg(&library).args(["-lxskclient", "-lpthread"]).args(more);
     let out = command.output().unwrap();
     assert!(out.status.success(), "{command:?}: {}", String::from_utf8_lossy(&out.stderr));
     lab.copy(&library.join("libxskclient.so"), "libxskclient.so.0");
@@ -102,6 +109,46 @@ fn the_example_holds_a_lease() {
     wait_until(SOON, "the example ends", || !running.runs());
     assert!(running.finish(SOON).ok().stdout.contains("the lease is over"));
     run(&lab, &program, &["lo"]).run(SOON).exits(77).err_has("(not-allowed)");
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
+}
+
+/// The libxdp that qemu.sh builds beside QEMU: the distribution's may be too old to take a socket.
+fn libxdp(lab: &Lab) -> Option<PathBuf> {
+    let qemu = lab.qemu().map_err(|why| say_skipped(&why)).ok()?.0;
+    let folder = qemu.ancestors().nth(2).unwrap().to_owned();
+    if folder.join("lib/libxdp.a").is_file() {
+        return Some(folder);
+    }
+    say_skipped(&format!("there is no libxdp in {}: make qemu", folder.display()));
+    None
+}
+
+/// What libxdp's test_xsk_non_privileged does with a socket of its own making: an ordinary user without
+/// a capability adopts one and moves frames.
+#[test]
+fn libxdp_adopts_a_socket() {
+    let lab = lab!();
+    let Some(libxdp) = libxdp(&lab) else { return };
+    let (include, archive) = (libxdp.join("include"), libxdp.join("lib/libxdp.a"));
+    let more = ["-I", include.to_str().unwrap(), archive.to_str().unwrap(), "-lbpf", "-lelf", "-lz"];
+    let gcc = ["gcc", "-std=gnu11", "-xc"];
+    let Some(program) = linked(&lab, &gcc, "examples/adopt.c", &more.map(OsStr::new)) else { return };
+    let veth = lab.veth(1);
+    lab.allow(&veth.ifname);
+    let listener = lab.listen();
+    let mut running = run(&lab, &program, &[&veth.ifname, "20"]).start();
+    running.says("ready", SOON);
+    assert_eq!(Caps { bounding: 0, ..Process::new(running.pid()).caps() }, Caps::NONE);
+    let mut tap = lab.peer_tap(&veth);
+    for number in 0..20 {
+        let text = format!("frame {number}");
+        let mut frame = packet::frame(&text);
+        frame[..6].fill(0xff);
+        tap.send(&frame);
+        let back = tap.receive(SOON, |frame| packet::carries(frame, &text) && frame[6] == 0xff);
+        assert_eq!(back.unwrap()[..6], frame[6..12]);
+    }
+    assert!(running.finish(SOON).ok().stdout.contains("20 frames"));
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 
