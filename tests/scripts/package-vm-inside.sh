@@ -338,6 +338,35 @@ the_journal_has_fields_for_every_way() {
         fail "not by the service user"
 }
 
+# journald takes so many lines of a unit and no more; whoever floods it from where a helper is started
+# is not to hide what that one does.
+TESTS+=(journalds_own_limit_hides_no_grant)
+journalds_own_limit_hides_no_grant() {
+    local user way n uid grants ends
+    limit_journald $'[Journal]\nRateLimitIntervalSec=10min\nRateLimitBurst=20'
+    while read -r user n way; do
+        uid=$(id -u "$user")
+        grants=$(journal XSK_ACTION=grant "XSK_UID=$uid") ends=$(journal XSK_ACTION=end "XSK_UID=$uid")
+        seq 2000 | as "$user" logger -t "flood-$user"
+        # shellcheck disable=SC2086 # none or two words
+        backend "$n" "$user" $way
+        end_backend "$n"
+        [ "$(journalctl -q -t "flood-$user" | wc -l)" -lt 2000 ] || fail "journald has no limit"
+        [ "$(journal XSK_ACTION=grant "XSK_UID=$uid")" = $((grants + 1)) ] ||
+            fail "the grant of $user ($way) is not in the journal"
+        [ "$(journal XSK_ACTION=end "XSK_UID=$uid")" = $((ends + 1)) ] ||
+            fail "the end of $user ($way) is not in the journal"
+    done <<<"alice 1
+carol 3 --helper $HELPER
+bob 3 --pkexec"
+    limit_journald ""
+}
+
+limit_journald() {
+    install -D -m 644 /dev/stdin /etc/systemd/journald.conf.d/limit.conf <<<"$1"
+    systemctl restart systemd-journald
+}
+
 TESTS+=(what_a_killed_keeper_leaves_goes_with_its_unit)
 what_a_killed_keeper_leaves_goes_with_its_unit() {
     local unit

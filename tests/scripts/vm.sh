@@ -46,7 +46,7 @@ programs_of() {
     case $1 in
     5.10) echo features older main_job memory virtio_net ;;
     6.1) echo "$ESSENCE older main_job leases $MORE doctor_vf doctor_vm" ;;
-    6.12) echo "$ESSENCE main_job leases interface_life hostile_schedule chaos" ;;
+    6.12) echo "$ESSENCE main_job leases interface_life hostile_schedule hostile_keeper chaos" ;;
     *-nolsm) echo features unguarded hostile_afxdp ;;
     sid) echo "$ESSENCE igb doctor_vf doctor_vm ends" ;;
     esac

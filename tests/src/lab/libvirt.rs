@@ -127,7 +127,9 @@ impl Libvirt<'_> {
 
     /// virsh(1) of the lab's user.
     pub fn command(&self, words: &[&str]) -> Cmd {
-        self.lab.in_session(self.lab.user_cmd("virsh")).args(["-c", "qemu:///session"]).args(words)
+        // A virsh that finds no daemon starts one of its own, unless it is told not to.
+        let virsh = self.lab.user_cmd("virsh").env("LIBVIRT_AUTOSTART", "0");
+        self.lab.in_session(virsh).args(["-c", "qemu:///session"]).args(words)
     }
 
     /// Runs a command of virsh that has to succeed, and returns what it printed.

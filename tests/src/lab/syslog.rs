@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 
@@ -68,6 +68,7 @@ impl Syslog {
     /// since it is `over`.
     pub fn read_slowly(&self, pause: Duration, over: &AtomicBool) -> Vec<String> {
         self.0.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let (began, mut taken) = (Instant::now(), 0);
         let mut lines = Vec::new();
         let mut buffer = [0; 8192];
         loop {
@@ -76,7 +77,9 @@ impl Syslog {
                 Err(_) if over.load(Ordering::Relaxed) => return lines,
                 Err(_) => {}
             }
-            std::thread::sleep(pause);
+            taken += 1;
+            // A thread that a busy machine wakes late catches up.
+            std::thread::sleep((pause * taken).saturating_sub(began.elapsed()));
         }
     }
 }
