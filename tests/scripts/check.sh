@@ -189,6 +189,19 @@ sanitized() {
         --target "$(rustc -vV | sed -n 's/^host: //p')" --target-dir "$TARGET/asan"
 }
 
+# The feature for distributions that allow it: libelf and zlib in the program.
+static_helper() {
+    local folder
+    folder=/usr/lib/$(gcc -dumpmachine)
+    if nm -u "$folder/libelf.a" 2>/dev/null | grep -q ZSTD_; then
+        echo "not built: this libelf.a wants libzstd as well"
+        return
+    fi
+    LIBBPF_SYS_LIBRARY_PATH=$folder cargo build --locked -p xsk-helper --features static \
+        --target-dir "$TARGET/static" || return
+    ! ldd "$TARGET/static/debug/xsk-helper" | grep 'libelf\|libz'
+}
+
 # Built from the same programs; there is no system here to install them on.
 rpms() { "$HERE/rpm.sh"; }
 
@@ -216,6 +229,7 @@ export XSK_QEMU=$SCRATCH/qemu/bin/qemu-system-x86_64
 stage "QEMU with af-xdp" qemu
 stage "a helper that stops" cargo build --locked -p xsk-helper --features failpoints \
     --target-dir "$TARGET/failpoints"
+stage "a helper with libelf and zlib inside" static_helper
 stage "vhost under the address sanitizer" sanitized
 run_tests
 run_chaos

@@ -338,15 +338,16 @@ the_journal_has_fields_for_every_way() {
         fail "not by the service user"
 }
 
-# journald takes so many lines of a unit and no more; whoever floods it from where a helper is started
-# is not to hide what that one does.
+# journald takes so many lines of a unit and no more. A flood from where a helper is started is not
+# to hide what that helper does.
 TESTS+=(journalds_own_limit_hides_no_grant)
 journalds_own_limit_hides_no_grant() {
     local user way n uid grants ends
     limit_journald $'[Journal]\nRateLimitIntervalSec=10min\nRateLimitBurst=20'
     while read -r user n way; do
         uid=$(id -u "$user")
-        grants=$(journal XSK_ACTION=grant "XSK_UID=$uid") ends=$(journal XSK_ACTION=end "XSK_UID=$uid")
+        grants=$(journal XSK_ACTION=grant "XSK_UID=$uid")
+        ends=$(journal XSK_ACTION=end "XSK_UID=$uid")
         seq 2000 | as "$user" logger -t "flood-$user"
         # shellcheck disable=SC2086 # none or two words
         backend "$n" "$user" $way
