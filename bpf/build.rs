@@ -25,7 +25,8 @@ fn compile(name: &str, out: &Path, include: Option<&str>) {
     let source = format!("{name}.bpf.c");
     println!("cargo:rerun-if-changed={source}");
     let skeleton = out.join(format!("{name}.skel.rs"));
-    let made = SkeletonBuilder::new().source(&source).clang_args(include).build_and_generate(skeleton);
+    let made =
+        SkeletonBuilder::new().source(&source).clang_args(include).build_and_generate(skeleton);
     if let Err(error) = made {
         eprintln!("cannot compile {source}: {error:?}");
         eprintln!("clang and the kernel's headers are needed: apt install clang linux-libc-dev");

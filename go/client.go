@@ -2,11 +2,8 @@
 
 // Package xskclient is a client of xsk-helper: AF_XDP sockets for an ordinary user.
 //
-//	lease, err := xskclient.Acquire(ctx, xskclient.SocketPath, xskclient.Request{Ifname: "eth1", Queues: 2})
-//	if err != nil {
-//		return err
-//	}
-//	defer lease.Release()
+//	lease, err := xskclient.Acquire(ctx, xskclient.SocketPath, xskclient.Request{Ifname: "eth1",
+//	Queues: 2}) if err != nil { return err } defer lease.Release()
 //
 // It is written from PROTOCOL.md of xsk-helper, and needs the standard library alone.
 package xskclient

@@ -10,7 +10,8 @@ use xsk_helper::admin;
 /// Grants AF_XDP sockets of network interfaces to ordinary users.
 ///
 /// Without arguments it serves one connection on its standard input; xsk-client, sudo, pkexec and
-/// systemd start it like that. Only root and the service user, _xsk-helper, may give it arguments. The policy is in /etc/xsk-helper/policy.toml.
+/// systemd start it like that. Only root and the service user, _xsk-helper, may give it arguments.
+/// The policy is in /etc/xsk-helper/policy.toml.
 #[derive(Debug, Parser)]
 #[command(name = "xsk-helper", version, after_help = EXAMPLES)]
 pub struct Cli {

@@ -21,7 +21,9 @@ pub fn start() -> ExitCode {
         return status;
     }
     match cli::parse() {
-        Command::EditPolicy(given) => admin::finish(edit::edit(given.file.as_deref(), &environment)),
+        Command::EditPolicy(given) => {
+            admin::finish(edit::edit(given.file.as_deref(), &environment))
+        }
         Command::Listen(given) => admin::run(&given.into()),
         Command::CheckPolicy(given) => {
             let print = if given.json { print_json } else { print_text };

@@ -120,15 +120,24 @@ mod tests {
     #[test]
     fn the_long_help_tells_every_peer() {
         let help = command().render_long_help().to_string();
-        for peer in ["discard", "reflect", "echo=", "generate", "forward", "pcap=", "stream=", "vhost-user="]
-        {
+        for peer in [
+            "discard",
+            "reflect",
+            "echo=",
+            "generate",
+            "forward",
+            "pcap=",
+            "stream=",
+            "vhost-user=",
+        ] {
             assert!(help.contains(&format!("\n  {peer}")), "{peer}");
         }
     }
 
     #[test]
     fn two_ways_to_the_helper_exclude_each_other() {
-        let line = ["xsk-backend", "--netdev", "x", "--peer", "discard", "--pkexec", "--socket", "/x"];
+        let line =
+            ["xsk-backend", "--netdev", "x", "--peer", "discard", "--pkexec", "--socket", "/x"];
         assert!(Cli::try_parse_from(line).is_err());
     }
 }

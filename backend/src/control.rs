@@ -29,7 +29,13 @@ impl Control {
         let new = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let made = |errno| error::io("", "create an eventfd", errno);
         let (stop, ended) = (new().map_err(made)?, new().map_err(made)?);
-        Ok(Self { stopped: AtomicBool::new(false), stop, ended, wanted: count, moved: AtomicU64::new(0) })
+        Ok(Self {
+            stopped: AtomicBool::new(false),
+            stop,
+            ended,
+            wanted: count,
+            moved: AtomicU64::new(0),
+        })
     }
 
     /// Whether everybody should end.

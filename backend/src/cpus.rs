@@ -22,7 +22,8 @@ impl FromStr for Cpus {
         let mut cpus = vec![];
         for part in text.split(',') {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let number = |text: &str| text.parse().ok().filter(|cpu: &usize| *cpu < CpuSet::MAX_CPU);
+            let number =
+                |text: &str| text.parse().ok().filter(|cpu: &usize| *cpu < CpuSet::MAX_CPU);
             match (number(first), number(last)) {
                 (Some(first), Some(last)) if first <= last => cpus.extend(first..=last),
                 _ => return Err(format!("'{part}' is neither a processor nor a range of them")),
@@ -48,7 +49,8 @@ impl Cpus {
             return Ok(());
         }
         let message = format!("{given} named, for {queues} queues");
-        Err(error::usage("--cpus", &message).hint("name one for each queue; the same one may be named again"))
+        Err(error::usage("--cpus", &message)
+            .hint("name one for each queue; the same one may be named again"))
     }
 }
 
@@ -57,7 +59,10 @@ impl Cpus {
 ///
 /// # Errors
 /// The processor is not there, or this process may not use it; those of `work`.
-pub(crate) fn while_on<T>(cpu: Option<usize>, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(crate) fn while_on<T>(
+    cpu: Option<usize>,
+    work: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
     let Some(cpu) = cpu else { return work() };
     let failed = |errno: Errno| error::io("--cpus", "choose processors", errno);
     let before = sched_getaffinity(None).map_err(failed)?;
@@ -97,7 +102,8 @@ mod tests {
     fn the_thread_comes_back() {
         let before = sched_getaffinity(None).unwrap();
         let first = (0..CpuSet::MAX_CPU).find(|cpu| before.is_set(*cpu)).unwrap();
-        let inside = while_on(Some(first), || Ok(sched_getaffinity(None).unwrap().count())).unwrap();
+        let inside =
+            while_on(Some(first), || Ok(sched_getaffinity(None).unwrap().count())).unwrap();
         assert_eq!(inside, 1);
         assert!(sched_getaffinity(None).unwrap() == before);
         let message = while_on(Some(CpuSet::MAX_CPU - 1), || Ok(())).unwrap_err().to_string();

@@ -46,7 +46,8 @@ pub(crate) fn connections_of(netdevs: &[Vec<RawFd>]) -> Vec<Option<RawFd>> {
     let text = std::env::var_os(lease_fds::VARIABLE).unwrap_or_default();
     let mut named = lease_fds::read(&text.to_string_lossy());
     let mut find = |sockets: &Vec<RawFd>| {
-        let at = named.iter().position(|lease| sockets.iter().any(|fd| lease.sockets.contains(fd)))?;
+        let at =
+            named.iter().position(|lease| sockets.iter().any(|fd| lease.sockets.contains(fd)))?;
         Some(named.swap_remove(at).connection).filter(|fd| sys::is_connection(*fd))
     };
     netdevs.iter().map(&mut find).collect()

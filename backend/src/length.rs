@@ -32,7 +32,8 @@ pub(crate) fn takes_several(mtu: u32, frame_size: u32) -> bool {
 /// What to say of two interfaces that forward to each other, if the frames of one are too long for
 /// the other.
 pub(crate) fn unequal([left, right]: [(&str, u32); 2]) -> Option<String> {
-    let ((long, most), (short, least)) = if left.1 > right.1 { (left, right) } else { (right, left) };
+    let ((long, most), (short, least)) =
+        if left.1 > right.1 { (left, right) } else { (right, left) };
     (most > least).then(|| {
         format!(
             "{long} has an MTU of {most} and {short} of {least}: longer frames than {} bytes are dropped and counted on \
@@ -59,7 +60,9 @@ mod tests {
         assert_eq!(unequal([("eth1", 1500), ("eth2", 1500)]), None);
         let text = unequal([("eth1", 1500), ("eth2", 9000)]).unwrap();
         assert!(
-            text.starts_with("eth2 has an MTU of 9000 and eth1 of 1500: longer frames than 1518 bytes"),
+            text.starts_with(
+                "eth2 has an MTU of 9000 and eth1 of 1500: longer frames than 1518 bytes"
+            ),
             "{text}"
         );
         assert!(text.ends_with("ip link set dev eth2 mtu 1500"), "{text}");

@@ -29,7 +29,9 @@ fn only_line(text: &str) -> Result<String, String> {
     match (lines.next(), lines.next()) {
         (Some(line), None) => Ok(line.to_owned()),
         (None, _) => Err("the file holds no netdev, such as af-xdp,ifname=eth1".to_owned()),
-        (Some(_), Some(second)) => Err(format!("the file holds one netdev, and '{second}' is a second line")),
+        (Some(_), Some(second)) => {
+            Err(format!("the file holds one netdev, and '{second}' is a second line"))
+        }
     }
 }
 

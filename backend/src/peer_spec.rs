@@ -199,12 +199,18 @@ impl Options {
     }
 
     /// The last value of `key`, taken out.
-    fn take<T>(&mut self, key: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
+    fn take<T>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, String> {
         let mut found = None;
-        while let Some(at) = self.rest.iter().position(|(known, value)| known == key && value.is_some()) {
+        while let Some(at) =
+            self.rest.iter().position(|(known, value)| known == key && value.is_some())
+        {
             let text = self.rest.remove(at).1.unwrap_or_default();
-            let value =
-                read(&text).ok_or_else(|| format!("bad value '{text}' for '{key}' of '{}'", self.name));
+            let value = read(&text)
+                .ok_or_else(|| format!("bad value '{text}' for '{key}' of '{}'", self.name));
             found = Some(value?);
         }
         Ok(found)
@@ -276,8 +282,9 @@ fn pcap(options: &mut Options) -> Result<PcapSpec, String> {
 }
 
 fn stream(options: &mut Options) -> Result<StreamSpec, String> {
-    let seconds =
-        |text: &str| text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let seconds = |text: &str| {
+        text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    };
     let path = options.needed("PATH")?;
     let spec = StreamSpec {
         inherited: path.strip_prefix("fd:").map(descriptor).transpose()?,
@@ -335,19 +342,27 @@ mod tests {
         assert_eq!(parse("reflect"), Ok(PeerSpec::Reflect));
         assert_eq!(parse("forward"), Ok(PeerSpec::Forward));
         let PeerSpec::Generate(spec) = parse("generate").unwrap() else { panic!() };
-        assert_eq!((spec.size, spec.rate, spec.count, spec.dst), (60, None, None, [2, 0, 0, 0, 0, 1]));
+        assert_eq!(
+            (spec.size, spec.rate, spec.count, spec.dst),
+            (60, None, None, [2, 0, 0, 0, 0, 1])
+        );
         let pcap = PcapSpec { path: "x".into(), rotate: None, keep: 9 };
         assert_eq!(parse("pcap=x"), Ok(PeerSpec::Pcap(pcap)));
-        let stream = StreamSpec { path: "/run/x".into(), inherited: None, server: false, reconnect: None };
+        let stream =
+            StreamSpec { path: "/run/x".into(), inherited: None, server: false, reconnect: None };
         assert_eq!(parse("stream=/run/x"), Ok(PeerSpec::Stream(stream)));
     }
 
     #[test]
     fn options_are_read() {
-        let PeerSpec::Echo(spec) = parse("echo=10.0.0.2,fd00::2,mac=02:00:00:00:00:ff").unwrap() else {
+        let PeerSpec::Echo(spec) = parse("echo=10.0.0.2,fd00::2,mac=02:00:00:00:00:ff").unwrap()
+        else {
             panic!()
         };
-        assert_eq!(spec.addresses, ["10.0.0.2", "fd00::2"].map(|text| text.parse::<IpAddr>().unwrap()));
+        assert_eq!(
+            spec.addresses,
+            ["10.0.0.2", "fd00::2"].map(|text| text.parse::<IpAddr>().unwrap())
+        );
         assert_eq!(spec.mac, Some([2, 0, 0, 0, 0, 255]));
         let PeerSpec::Generate(spec) =
             parse("generate,rate=10,size=100,count=7,src-ip=1.2.3.4,dst-ip=1.2.3.5").unwrap()
@@ -364,7 +379,10 @@ mod tests {
             server: true,
             reconnect: Some(Duration::from_millis(500)),
         };
-        assert!(matches!(parse("stream=fd:7"), Ok(PeerSpec::Stream(StreamSpec { inherited: Some(7), .. }))));
+        assert!(matches!(
+            parse("stream=fd:7"),
+            Ok(PeerSpec::Stream(StreamSpec { inherited: Some(7), .. }))
+        ));
         assert_eq!(parse("stream=s,server=on,reconnect=0.5"), Ok(PeerSpec::Stream(spec)));
     }
 

@@ -155,8 +155,12 @@ impl Report {
     }
 
     fn record(&self, event: &str, reason: Option<&str>) {
-        let record =
-            Record { event, reason, seconds: self.start.elapsed().as_secs_f64(), queues: self.queues() };
+        let record = Record {
+            event,
+            reason,
+            seconds: self.start.elapsed().as_secs_f64(),
+            queues: self.queues(),
+        };
         print(&serde_json::to_string(&record).unwrap_or_default());
     }
 
@@ -209,7 +213,8 @@ mod tests {
             "eth1 queue 1 (copy): rx 3 frames 180 bytes, tx 0 frames 0 bytes, dropped 3 (ring full 2; fill ring \
              empty 0 times; too long 0), by the peer 0, invalid 0"
         );
-        let record = Record { event: "end", reason: Some("SIGTERM"), seconds: 1.5, queues: vec![queue] };
+        let record =
+            Record { event: "end", reason: Some("SIGTERM"), seconds: 1.5, queues: vec![queue] };
         assert_eq!(
             serde_json::to_string(&record).unwrap(),
             r#"{"event":"end","reason":"SIGTERM","seconds":1.5,"queues":[{"ifname":"eth1","queue":1,"mode":"native","zero_copy":false,"umem_frames":896,"rx_frames":3,"rx_bytes":180,"tx_frames":0,"tx_bytes":0,"peer_drops":0,"returned":0,"checksums_completed":0,"checksums_inner":0,"tx_too_long":0,"xdp":{"drops":3,"rx_dropped":1,"rx_ring_full":2,"rx_fill_ring_empty":0,"rx_too_long":0,"rx_invalid_descs":0,"tx_invalid_descs":0,"tx_ring_empty":0}}]}"#

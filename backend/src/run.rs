@@ -91,7 +91,11 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Error> {
     stopped.and(outcome.map(|_| ()))
 }
 
-fn start(queues: Vec<Queue>, service: Option<Service>, control: &Arc<Control>) -> Result<Vec<Worker>, Error> {
+fn start(
+    queues: Vec<Queue>,
+    service: Option<Service>,
+    control: &Arc<Control>,
+) -> Result<Vec<Worker>, Error> {
     if service.is_some() {
         lockdown::before_threads()?;
     }
@@ -178,7 +182,11 @@ impl Watch {
             }
             self.control.drain_main_event();
             if self.is_done(&cli.peer) || self.control.stopped() {
-                return Ok(if self.control.stopped() { "--count reached" } else { "the peer is done" });
+                return Ok(if self.control.stopped() {
+                    "--count reached"
+                } else {
+                    "the peer is done"
+                });
             }
             self.look_at_interfaces()?;
             self.watchdog.iter_mut().for_each(Watchdog::look);
@@ -186,7 +194,8 @@ impl Watch {
             if self.life.is_over() {
                 return Ok("it is not needed any more");
             }
-            let left = match cli.seconds.map(|seconds| seconds - self.start.elapsed().as_secs_f64()) {
+            let left = match cli.seconds.map(|seconds| seconds - self.start.elapsed().as_secs_f64())
+            {
                 Some(left) if left <= 0.0 => return Ok("--seconds are over"),
                 left => left,
             };
@@ -199,7 +208,11 @@ impl Watch {
     /// queues at once.
     fn is_done(&self, peer: &PeerSpec) -> bool {
         let mut ended = self.workers.iter().map(JoinHandle::is_finished);
-        if matches!(peer, PeerSpec::Generate(_)) { ended.all(|done| done) } else { ended.any(|done| done) }
+        if matches!(peer, PeerSpec::Generate(_)) {
+            ended.all(|done| done)
+        } else {
+            ended.any(|done| done)
+        }
     }
 
     fn look_at_interfaces(&mut self) -> Result<(), Error> {
@@ -220,7 +233,10 @@ impl Watch {
                 Ok(News::Nothing) => at += 1,
                 Ok(News::Event(event)) => tell(ifname, event.kind, &event.text)?,
                 Ok(News::Ended) => {
-                    say(PROGRAM, &format!("{ifname}: the lease's keeper is gone; going on without it"));
+                    say(
+                        PROGRAM,
+                        &format!("{ifname}: the lease's keeper is gone; going on without it"),
+                    );
                     self.leases.remove(at);
                 }
                 Err(error) => {
@@ -249,7 +265,9 @@ impl Watch {
         let leases = self.leases.iter().map(AsFd::as_fd);
         let all = self.signals.descriptors().chain(leases).chain([self.control.main_event()]);
         let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        fds.extend(self.life.descriptor().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())));
+        fds.extend(
+            self.life.descriptor().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())),
+        );
         match poll(&mut fds, limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(error::io("", "poll", errno)),
@@ -262,8 +280,9 @@ impl Watch {
         let mut first = self.let_go();
         // One that cannot be let go ends with the process.
         for worker in self.workers.drain(..).filter(JoinHandle::is_finished) {
-            let result =
-                worker.join().unwrap_or_else(|_| Err(Error::new(OTHER, "bug", "", "a thread panicked")));
+            let result = worker
+                .join()
+                .unwrap_or_else(|_| Err(Error::new(OTHER, "bug", "", "a thread panicked")));
             first = first.and(result);
         }
         first
@@ -289,8 +308,9 @@ impl Watch {
 }
 
 fn tell(ifname: &str, kind: EventKind, text: &str) -> Result<(), Error> {
-    let over =
-        |exit, code| Err(Error::new(exit, code, ifname, format!("{ifname}: the lease is over: {text}")));
+    let over = |exit, code| {
+        Err(Error::new(exit, code, ifname, format!("{ifname}: the lease is over: {text}")))
+    };
     match kind {
         EventKind::Revoked => over(exit::DENIED, "revoked"),
         EventKind::InterfaceGone | EventKind::InterfaceMoved => over(OTHER, "interface-gone"),

@@ -71,7 +71,8 @@ pub(crate) fn queues(
     };
     let (made, service) = match &cli.peer {
         PeerSpec::VhostUser(spec) => {
-            let (made, service) = vhost::make(&spec.on(port.mtu), port.first_queue, halves.len(), control)?;
+            let (made, service) =
+                vhost::make(&spec.on(port.mtu), port.first_queue, halves.len(), control)?;
             (made, Some(service))
         }
         _ => (peers::make(&cli.peer, station, inherited, halves.len())?, None),
@@ -108,7 +109,9 @@ fn bind_all(cli: &Cli, share: u32, port: &mut Port) -> Result<Vec<Half>, Error> 
     cli.cpus.iter().try_for_each(|cpus| cpus.check(sockets.len()))?;
     let numbered = (port.first_queue..).zip(sockets).enumerate();
     numbered
-        .map(|(at, (queue, socket))| while_on(cpu(cli, at), || bind(cli, share, port, queue, socket)))
+        .map(|(at, (queue, socket))| {
+            while_on(cpu(cli, at), || bind(cli, share, port, queue, socket))
+        })
         .collect()
 }
 
@@ -120,9 +123,10 @@ fn cpu(cli: &Cli, at: usize) -> Option<usize> {
 /// The frames that each of `queues` may have, so that the first ones do not take what the last one
 /// needs: an even share of the locked-memory limit, which CAP_IPC_LOCK lifts.
 fn share(cli: &Cli, queues: usize) -> u32 {
-    let moot =
-        rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
-    let limit = rustix::process::getrlimit(Resource::Memlock).current.filter(|_| !moot).unwrap_or(u64::MAX);
+    let moot = rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
+    let limit =
+        rustix::process::getrlimit(Resource::Memlock).current.filter(|_| !moot).unwrap_or(u64::MAX);
     let frames = limit / u64::from(cli.frame_size) / queues.max(1) as u64;
     cli.frames.min(u32::try_from(frames).unwrap_or(u32::MAX)).max(cli.frames.min(LEAST))
 }
@@ -176,9 +180,13 @@ fn memory(cli: &Cli, frames: u32) -> Config {
 pub(crate) fn check(cli: &Cli, queues: &[u32]) -> Result<(), Error> {
     let forward = cli.peer == PeerSpec::Forward;
     match queues {
-        [_] if forward => Err(error::usage("--peer forward", "it needs a second --netdev to forward to")),
+        [_] if forward => {
+            Err(error::usage("--peer forward", "it needs a second --netdev to forward to"))
+        }
         [_] => Ok(()),
-        [_, _] if !forward => Err(error::usage("--netdev", "a second one is for --peer forward only")),
+        [_, _] if !forward => {
+            Err(error::usage("--netdev", "a second one is for --peer forward only"))
+        }
         [a, b] if a == b => Ok(()),
         [a, b] => {
             let message = format!("it joins queue with queue, but the netdevs have {a} and {b}");

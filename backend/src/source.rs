@@ -67,7 +67,11 @@ pub(crate) struct Inherited {
 ///
 /// # Errors
 /// QEMU's sentences for what QEMU refuses.
-pub(crate) fn read(texts: &[String], peer: Option<RawFd>, life: [Option<RawFd>; 2]) -> Result<Taken, Error> {
+pub(crate) fn read(
+    texts: &[String],
+    peer: Option<RawFd>,
+    life: [Option<RawFd>; 2],
+) -> Result<Taken, Error> {
     let read = parse_all(texts)?;
     let numbers = numbers(&read)?;
     let connections = held_lease::connections_of(&numbers);
@@ -103,7 +107,8 @@ pub(crate) fn parse_all(texts: &[String]) -> Result<Vec<Netdev>, Error> {
 pub(crate) fn numbers(netdevs: &[Netdev]) -> Result<Vec<Vec<RawFd>>, Error> {
     let of = |netdev: &Netdev| {
         let options = netdev.options();
-        let sockets = options.sockets().map_err(|error| usage(&options.ifname, error.to_string()))?;
+        let sockets =
+            options.sockets().map_err(|error| usage(&options.ifname, error.to_string()))?;
         Ok(sockets.unwrap_or_default())
     };
     netdevs.iter().map(of).collect()
@@ -119,9 +124,10 @@ fn of_netdev(text: &str, error: &netdev::Error) -> Error {
 }
 
 fn parse(text: &str) -> Result<Netdev, Error> {
-    let netdev = Netdev::parse(OsStr::new(text), Place::Backend).map_err(|error| of_netdev(text, &error))?;
     let netdev =
-        netdev.ok_or_else(|| usage(text, "only netdevs of type af-xdp are served here".to_owned()))?;
+        Netdev::parse(OsStr::new(text), Place::Backend).map_err(|error| of_netdev(text, &error))?;
+    let netdev = netdev
+        .ok_or_else(|| usage(text, "only netdevs of type af-xdp are served here".to_owned()))?;
     if netdev.options().map_path.is_some() {
         return Err(usage(
             "map-path",
@@ -169,7 +175,9 @@ fn inherit(options: &Options, inherited: Inherited, peer: &PeerSpec) -> Result<P
         force_copy,
         mode,
         sockets,
-        lease: inherited.connection.map(|connection| HeldLease::inherited(ifname.clone(), connection)),
+        lease: inherited
+            .connection
+            .map(|connection| HeldLease::inherited(ifname.clone(), connection)),
     })
 }
 
@@ -190,7 +198,8 @@ fn without_sight(ifname: &str, peer: &PeerSpec) -> Result<u32, Error> {
     match peer.lacks_address() {
         Some(option) => Err(usage(
             ifname,
-            "the interface is in another network namespace, where its address cannot be read".to_owned(),
+            "the interface is in another network namespace, where its address cannot be read"
+                .to_owned(),
         )
         .hint(format!("give the peer the address: {option}=MAC"))),
         None => Ok(ETHERNET),
@@ -213,11 +222,13 @@ fn ask(options: &Options, cli: &Cli, patience: &Patience) -> Result<Port, Error>
     }
     let endpoint = helper.endpoint.endpoint();
     let filters = seen.ifindex > 0 && seen.filters();
-    let mut lease = with_groups(PROGRAM, filters, request, |request| patience.acquire(&endpoint, request))?;
+    let mut lease =
+        with_groups(PROGRAM, filters, request, |request| patience.acquire(&endpoint, request))?;
     let granted = &lease.granted;
     warnings(PROGRAM, granted);
     let (ifname, mode) = (granted.ifname.clone(), Some(granted.mode.to_string()));
-    let (ifindex, mac, mtu, first_queue) = (granted.ifindex, granted.mac, granted.mtu, granted.first_queue);
+    let (ifindex, mac, mtu, first_queue) =
+        (granted.ifindex, granted.mac, granted.mtu, granted.first_queue);
     let sockets = fresh(&ifname, std::mem::take(&mut lease.sockets))?;
     Ok(Port {
         ifname,

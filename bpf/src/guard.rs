@@ -13,7 +13,11 @@ use crate::pins::GuardPin;
 use crate::{Error, Step, sys};
 
 #[allow(unsafe_code, missing_docs, clippy::all, unreachable_pub, unused_qualifications)]
-#[allow(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block, clippy::unwrap_used)]
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::unwrap_used
+)]
 mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/guard.skel.rs"));
 }
@@ -131,7 +135,8 @@ impl LivingLeases {
     /// # Errors
     /// [`Step::Living`]: E2BIG when the map is full.
     pub fn begin(&self, place: Place, lease: u64) -> Result<(), Error> {
-        sys::map_update(self.0.as_fd(), &place.bytes(), &lease.to_ne_bytes(), BPF_ANY).at(Step::Living)
+        sys::map_update(self.0.as_fd(), &place.bytes(), &lease.to_ne_bytes(), BPF_ANY)
+            .at(Step::Living)
     }
 
     /// Has no lease live at `place`.
@@ -152,7 +157,9 @@ impl LivingLeases {
     pub fn places(&self) -> Result<Vec<Place>, Error> {
         let mut places = Vec::new();
         let mut last = None;
-        while let Some(next) = sys::map_next_key::<PLACE>(self.0.as_fd(), last.as_ref()).at(Step::Living)? {
+        while let Some(next) =
+            sys::map_next_key::<PLACE>(self.0.as_fd(), last.as_ref()).at(Step::Living)?
+        {
             places.push(Place::read(next));
             last = Some(next);
         }

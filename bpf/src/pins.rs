@@ -104,7 +104,9 @@ impl PinFolder {
         let mut first = Ok(());
         for pin in Pin::REMOVAL {
             match sys::unlink_in(self.dir.as_fd(), pin.name()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound && pin == Pin::Link => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && pin == Pin::Link => {
+                    return Ok(());
+                }
                 removed => first = first.and(ignore_missing(removed).at(Step::Unpin)),
             }
         }

@@ -12,7 +12,11 @@ use crate::pins::{self, Pin};
 use crate::{AttachMode, Error, SlotProbe, Step, XdpLink, XskMap, sys};
 
 #[allow(unsafe_code, missing_docs, clippy::all, unreachable_pub, unused_qualifications)]
-#[allow(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block, clippy::unwrap_used)]
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::unwrap_used
+)]
 mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/xsk.skel.rs"));
 }
@@ -48,12 +52,14 @@ impl Redirect {
     pub fn load(queues: u32, frags: bool) -> Result<Loaded, Error> {
         libbpf_rs::set_print(None);
         let mut storage = MaybeUninit::uninit();
-        let mut open = skeleton::XskSkelBuilder::default().open(&mut storage).map_err(at(Step::Open))?;
+        let mut open =
+            skeleton::XskSkelBuilder::default().open(&mut storage).map_err(at(Step::Open))?;
         open.progs.xsk_redirect.set_autoload(!frags);
         open.progs.xsk_frags.set_autoload(frags);
         open.maps.xsks.set_max_entries(queues).map_err(at(Step::Open))?;
         let loaded = open.load().map_err(at(Step::Load))?;
-        let program = if frags { loaded.progs.xsk_frags.as_fd() } else { loaded.progs.xsk_redirect.as_fd() };
+        let program =
+            if frags { loaded.progs.xsk_frags.as_fd() } else { loaded.progs.xsk_redirect.as_fd() };
         Ok(Loaded {
             map: loaded.maps.xsks.as_fd().try_clone_to_owned().at(Step::Load)?,
             program: program.try_clone_to_owned().at(Step::Load)?,

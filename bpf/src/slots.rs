@@ -32,7 +32,9 @@ impl SlotProbe {
         let mut slots = Vec::new();
         for first in (0..capacity).step_by(AT_ONCE) {
             let answers = self.look(first)?;
-            slots.extend((first..).zip(answers).filter(|(_, occupied)| *occupied != 0).map(|(slot, _)| slot));
+            slots.extend(
+                (first..).zip(answers).filter(|(_, occupied)| *occupied != 0).map(|(slot, _)| slot),
+            );
         }
         Ok(slots)
     }

@@ -29,7 +29,11 @@ fn owned(ret: c_int) -> io::Result<OwnedFd> {
 }
 
 /// BPF_LINK_CREATE of an XDP link on `ifindex`, with `XDP_FLAGS_*`.
-pub(crate) fn xdp_link_create(prog: BorrowedFd<'_>, ifindex: i32, flags: u32) -> io::Result<OwnedFd> {
+pub(crate) fn xdp_link_create(
+    prog: BorrowedFd<'_>,
+    ifindex: i32,
+    flags: u32,
+) -> io::Result<OwnedFd> {
     let opts = raw::bpf_link_create_opts {
         sz: size_of::<raw::bpf_link_create_opts>() as raw::size_t,
         flags,
@@ -50,7 +54,9 @@ pub(crate) fn xdp_link_info(link: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     let mut info = raw::bpf_link_info::default();
     let mut len = size_of::<raw::bpf_link_info>() as u32;
     // SAFETY: `info` and `len` outlive the call, and `len` is the size of `info`.
-    check(unsafe { raw::bpf_obj_get_info_by_fd(link.as_raw_fd(), (&raw mut info).cast(), &mut len) })?;
+    check(unsafe {
+        raw::bpf_obj_get_info_by_fd(link.as_raw_fd(), (&raw mut info).cast(), &mut len)
+    })?;
     if info.type_ != raw::BPF_LINK_TYPE_XDP {
         return Err(io::Error::from_raw_os_error(22));
     }
@@ -64,7 +70,9 @@ pub(crate) fn prog_name(prog: BorrowedFd<'_>) -> io::Result<String> {
     let mut info = raw::bpf_prog_info::default();
     let mut len = size_of::<raw::bpf_prog_info>() as u32;
     // SAFETY: `info` and `len` outlive the call, and `len` is the size of `info`.
-    check(unsafe { raw::bpf_obj_get_info_by_fd(prog.as_raw_fd(), (&raw mut info).cast(), &mut len) })?;
+    check(unsafe {
+        raw::bpf_obj_get_info_by_fd(prog.as_raw_fd(), (&raw mut info).cast(), &mut len)
+    })?;
     Ok(info.name.iter().take_while(|c| **c != 0).map(|c| char::from(*c as u8)).collect())
 }
 
@@ -91,7 +99,8 @@ pub(crate) fn map_update<const K: usize, const V: usize>(
 ) -> io::Result<()> {
     let (key, value): (*const u8, *const u8) = (key.as_ptr(), value.as_ptr());
     // SAFETY: both outlive the call and are as long as the map's keys and values.
-    check(unsafe { raw::bpf_map_update_elem(map.as_raw_fd(), key.cast(), value.cast(), flags) }).map(drop)
+    check(unsafe { raw::bpf_map_update_elem(map.as_raw_fd(), key.cast(), value.cast(), flags) })
+        .map(drop)
 }
 
 /// BPF_MAP_DELETE_ELEM; the caller knows the size of the map's keys.
@@ -109,8 +118,9 @@ pub(crate) fn map_next_key<const K: usize>(
     let last = last.map_or(std::ptr::null(), |key| key.as_ptr());
     // SAFETY: both are as long as the map's keys are, and the kernel takes a null key for the
     // beginning.
-    match check(unsafe { raw::bpf_map_get_next_key(map.as_raw_fd(), last.cast(), next.as_mut_ptr().cast()) })
-    {
+    match check(unsafe {
+        raw::bpf_map_get_next_key(map.as_raw_fd(), last.cast(), next.as_mut_ptr().cast())
+    }) {
         Ok(_) => Ok(Some(next)),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
         Err(error) => Err(error),
@@ -131,7 +141,9 @@ fn map_info(map: BorrowedFd<'_>) -> io::Result<raw::bpf_map_info> {
     let mut info = raw::bpf_map_info::default();
     let mut len = size_of::<raw::bpf_map_info>() as u32;
     // SAFETY: `info` and `len` outlive the call, and `len` is the size of `info`.
-    check(unsafe { raw::bpf_obj_get_info_by_fd(map.as_raw_fd(), (&raw mut info).cast(), &mut len) })?;
+    check(unsafe {
+        raw::bpf_obj_get_info_by_fd(map.as_raw_fd(), (&raw mut info).cast(), &mut len)
+    })?;
     Ok(info)
 }
 

@@ -39,7 +39,11 @@ pub struct LinkInfo {
 pub struct XdpLink(OwnedFd);
 
 impl XdpLink {
-    pub(crate) fn create(prog: BorrowedFd<'_>, ifindex: u32, mode: AttachMode) -> Result<Self, Error> {
+    pub(crate) fn create(
+        prog: BorrowedFd<'_>,
+        ifindex: u32,
+        mode: AttachMode,
+    ) -> Result<Self, Error> {
         sys::xdp_link_create(prog, ifindex as i32, mode.flags()).at(Step::Attach).map(Self)
     }
 

@@ -104,12 +104,13 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Asks the helper that listens at `path` for sockets. NULL is the system's socket. It forks nothing.
+ * Asks the helper that listens at `path` for sockets. NULL is the system's socket. It forks
+ * nothing.
  *
- * Writes the sockets, in queue order, to `sockets`, which has room for `capacity`, and the connection
- * to `connection`. Both are the caller's, close-on-exec; xskclient_release() closes them. The
- * lease lasts while a copy of the connection is open, in this process or another. Writes a grant to
- * `grant` unless that is NULL.
+ * Writes the sockets, in queue order, to `sockets`, which has room for `capacity`, and the
+ * connection to `connection`. Both are the caller's, close-on-exec; xskclient_release() closes
+ * them. The lease lasts while a copy of the connection is open, in this process or another. Writes
+ * a grant to `grant` unless that is NULL.
  *
  * Returns the number of sockets, or -1. It takes at most ten seconds.
  */
@@ -136,18 +137,16 @@ int xskclient_acquire_from(const char *path,
                            struct xskclient_error **error);
 
 /**
- * Closes `count` sockets and the connection, which have to be open and the caller's; numbers below 0
- * are skipped. The lease ends if no other process has a copy of the connection.
+ * Closes `count` sockets and the connection, which have to be open and the caller's; numbers below
+ * 0 are skipped. The lease ends if no other process has a copy of the connection.
  */
-void xskclient_release(const int *sockets,
-                       size_t count,
-                       int connection);
+void xskclient_release(const int *sockets, size_t count, int connection);
 
 /**
  * Waits up to `timeout` milliseconds for something to happen to the lease of `connection`.
  *
- * Returns a number of xskclient_news_kind, or -1. With XSKCLIENT_NEWS_KIND_EVENT it writes the event to
- * `event` unless that is NULL. The connection is readable for poll(2) when there is news.
+ * Returns a number of xskclient_news_kind, or -1. With XSKCLIENT_NEWS_KIND_EVENT it writes the
+ * event to `event` unless that is NULL. The connection is readable for poll(2) when there is news.
  */
 int xskclient_news(int connection,
                    uint32_t timeout,
@@ -209,8 +208,8 @@ const char *xskclient_error_message(const struct xskclient_error *error);
 const char *xskclient_error_hint(const struct xskclient_error *error);
 
 /**
- * The exit status that xsk-client has for this error: 64 usage, 69 unreachable, 75 busy, 77 denied,
- * 78 configuration.
+ * The exit status that xsk-client has for this error: 64 usage, 69 unreachable, 75 busy, 77
+ * denied, 78 configuration.
  */
 int xskclient_error_exit_status(const struct xskclient_error *error);
 

@@ -38,12 +38,13 @@ fn wanted(request: Option<&Request>) -> Result<&Wanted, xsk_client::Error> {
     request.map(|request| &request.0).ok_or_else(|| usage("request", "the request is NULL"))
 }
 
-/// Asks the helper that listens at `path` for sockets. NULL is the system's socket. It forks nothing.
+/// Asks the helper that listens at `path` for sockets. NULL is the system's socket. It forks
+/// nothing.
 ///
-/// Writes the sockets, in queue order, to `sockets`, which has room for `capacity`, and the connection
-/// to `connection`. Both are the caller's, close-on-exec; xskclient_release() closes them. The
-/// lease lasts while a copy of the connection is open, in this process or another. Writes a grant to
-/// `grant` unless that is NULL.
+/// Writes the sockets, in queue order, to `sockets`, which has room for `capacity`, and the
+/// connection to `connection`. Both are the caller's, close-on-exec; xskclient_release() closes
+/// them. The lease lasts while a copy of the connection is open, in this process or another. Writes
+/// a grant to `grant` unless that is NULL.
 ///
 /// Returns the number of sockets, or -1. It takes at most ten seconds.
 #[unsafe(no_mangle)]
@@ -103,7 +104,11 @@ unsafe fn acquire(
         }
         let lease = xsk_client::acquire(endpoint, wanted)?;
         if lease.sockets.len() > capacity {
-            return Err(xsk_client::Error::new(Kind::Protocol, "sockets", "more sockets than asked for"));
+            return Err(xsk_client::Error::new(
+                Kind::Protocol,
+                "sockets",
+                "more sockets than asked for",
+            ));
         }
         // SAFETY: there is room for so many, and the contract is the same.
         Ok(unsafe { hand_out(lease, sockets, connection, grant) })
@@ -132,8 +137,8 @@ unsafe fn hand_out(
     c_int::try_from(numbers.len()).unwrap_or(c_int::MAX)
 }
 
-/// Closes `count` sockets and the connection, which have to be open and the caller's; numbers below 0
-/// are skipped. The lease ends if no other process has a copy of the connection.
+/// Closes `count` sockets and the connection, which have to be open and the caller's; numbers below
+/// 0 are skipped. The lease ends if no other process has a copy of the connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xskclient_release(sockets: *const c_int, count: usize, connection: c_int) {
     // SAFETY: the contract is the same.
@@ -146,8 +151,8 @@ pub unsafe extern "C" fn xskclient_release(sockets: *const c_int, count: usize, 
 
 /// Waits up to `timeout` milliseconds for something to happen to the lease of `connection`.
 ///
-/// Returns a number of xskclient_news_kind, or -1. With XSKCLIENT_NEWS_KIND_EVENT it writes the event to
-/// `event` unless that is NULL. The connection is readable for poll(2) when there is news.
+/// Returns a number of xskclient_news_kind, or -1. With XSKCLIENT_NEWS_KIND_EVENT it writes the
+/// event to `event` unless that is NULL. The connection is readable for poll(2) when there is news.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xskclient_news(
     connection: c_int,
@@ -232,7 +237,8 @@ pub unsafe extern "C" fn xskclient_revoke(
         // SAFETY: the contract is the same.
         let ifname = unsafe { string(ifname) };
         let ifname = ifname.unwrap_or_default().to_str();
-        let ifname = ifname.map_err(|_| usage("ifname", "the interface's name is no UTF-8"))?.to_owned();
+        let ifname =
+            ifname.map_err(|_| usage("ifname", "the interface's name is no UTF-8"))?.to_owned();
         let ended = xsk_client::revoke(&socket(path), Revoke { ifname, queue, user })?;
         Ok(c_int::try_from(ended).unwrap_or(c_int::MAX))
     };

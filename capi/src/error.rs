@@ -53,8 +53,8 @@ pub extern "C" fn xskclient_error_hint(error: Option<&Error>) -> *const c_char {
     text_of(error, |error| &error.hint)
 }
 
-/// The exit status that xsk-client has for this error: 64 usage, 69 unreachable, 75 busy, 77 denied,
-/// 78 configuration.
+/// The exit status that xsk-client has for this error: 64 usage, 69 unreachable, 75 busy, 77
+/// denied, 78 configuration.
 #[unsafe(no_mangle)]
 pub extern "C" fn xskclient_error_exit_status(error: Option<&Error>) -> c_int {
     error.map_or(0, |error| error.status)

@@ -2,7 +2,8 @@
 //! libxskclient: `xsk-client` for C and C++. The header is `include/xskclient.h`.
 //!
 //! Every exported function catches panics, prints nothing, and keeps nothing between calls. Handles
-//! are boxes that C frees by the function named for it; descriptors that come out belong to the caller.
+//! are boxes that C frees by the function named for it; descriptors that come out belong to the
+//! caller.
 //!
 //! The contract of every exported function, which the SAFETY comments mean: a pointer is NULL, or
 //! valid as the function's description says, and nobody changes what it points to during the call.

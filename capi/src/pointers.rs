@@ -98,7 +98,8 @@ pub(crate) fn quietly<T>(act: impl FnOnce() -> T) -> Option<T> {
 
 fn a_panic() -> xsk_client::Error {
     let message = "the library met a fault of its own";
-    xsk_client::Error::new(Kind::System, "libxskclient", message).hint("report it, with the version")
+    xsk_client::Error::new(Kind::System, "libxskclient", message)
+        .hint("report it, with the version")
 }
 
 /// Keeps a panic from being printed. The standard library is linked into this one, so the hook is

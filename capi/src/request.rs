@@ -37,7 +37,10 @@ pub extern "C" fn xskclient_request_free(request: Option<Box<Request>>) {
     drop(request);
 }
 
-fn change(request: Option<&mut Request>, by: impl FnOnce(xsk_client::Request) -> xsk_client::Request) {
+fn change(
+    request: Option<&mut Request>,
+    by: impl FnOnce(xsk_client::Request) -> xsk_client::Request,
+) {
     if let Some(request) = request {
         request.0 = by(request.0.clone());
     }
@@ -93,7 +96,11 @@ pub unsafe extern "C" fn xskclient_request_macs(
 
 /// Asks for busy polling on the sockets: microseconds, and frames a poll.
 #[unsafe(no_mangle)]
-pub extern "C" fn xskclient_request_busy_poll(request: Option<&mut Request>, usecs: u32, budget: u32) {
+pub extern "C" fn xskclient_request_busy_poll(
+    request: Option<&mut Request>,
+    usecs: u32,
+    budget: u32,
+) {
     change(request, |request| request.busy_poll(usecs, budget));
 }
 

@@ -56,7 +56,10 @@ pub extern "C" fn xskclient_status_leases(status: Option<&Status>) -> usize {
 
 /// A lease; NULL beyond the last one.
 #[unsafe(no_mangle)]
-pub extern "C" fn xskclient_status_lease(status: Option<&Status>, index: usize) -> Option<&LeaseInfo> {
+pub extern "C" fn xskclient_status_lease(
+    status: Option<&Status>,
+    index: usize,
+) -> Option<&LeaseInfo> {
     status.and_then(|status| status.leases.get(index))
 }
 
@@ -68,7 +71,10 @@ pub extern "C" fn xskclient_status_interfaces(status: Option<&Status>) -> usize 
 
 /// An interface; NULL beyond the last one.
 #[unsafe(no_mangle)]
-pub extern "C" fn xskclient_status_interface(status: Option<&Status>, index: usize) -> Option<&Interface> {
+pub extern "C" fn xskclient_status_interface(
+    status: Option<&Status>,
+    index: usize,
+) -> Option<&Interface> {
     status.and_then(|status| status.interfaces.get(index))
 }
 

@@ -28,7 +28,8 @@ fn functions(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for line in text.lines().filter(|line| !line.trim_start().starts_with('*')) {
         for (at, _) in line.match_indices("xskclient_") {
-            let name: String = line[at..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let name: String =
+                line[at..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             if line[at + name.len()..].starts_with('(') {
                 found.insert(name);
             }

@@ -16,7 +16,11 @@ use crate::nic::Nic;
 use crate::outcome::PROGRAM;
 
 /// Acquires a lease, with the frames for every group where the interface filters.
-pub(crate) fn acquire(patience: &Patience, endpoint: &Endpoint, request: Request) -> Result<Lease, Error> {
+pub(crate) fn acquire(
+    patience: &Patience,
+    endpoint: &Endpoint,
+    request: Request,
+) -> Result<Lease, Error> {
     let seen = link(request.ifname()).ok().flatten();
     let filters = seen.is_some_and(|link| link.filters());
     with_groups(PROGRAM, filters, request, |request| patience.acquire(endpoint, request))
@@ -61,7 +65,8 @@ fn of_card(card: &Card, granted: &Granted, link: &Link) -> Option<String> {
         ));
     }
     let filter = &granted.filter;
-    let is_let_in = granted.promisc || filter.all_frames || filter.macs.contains(&guest) || !link.filters();
+    let is_let_in =
+        granted.promisc || filter.all_frames || filter.macs.contains(&guest) || !link.filters();
     (!is_let_in).then(|| {
         format!(
             "{begin}, and {ifname} drops frames for others: use mac={own}, as xsk-client run --mac=interface writes \

@@ -151,7 +151,12 @@ mod tests {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             assert!(command.get_long_about().is_some(), "{}", command.get_name());
             for argument in command.get_arguments() {
-                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
             }
         }
     }
@@ -162,13 +167,17 @@ mod tests {
 
     #[test]
     fn bad_usage_has_its_status() {
-        let same = |a: ExitCode, b: u8| assert_eq!(format!("{a:?}"), format!("{:?}", ExitCode::from(b)));
+        let same =
+            |a: ExitCode, b: u8| assert_eq!(format!("{a:?}"), format!("{:?}", ExitCode::from(b)));
         same(status(&["xsk-client", "frobnicate"]), 64);
         same(status(&["xsk-client", "status", "--nonsense"]), 64);
         same(status(&["xsk-client", "--error-format=json", "status", "--nonsense"]), 64);
         same(status(&["xsk-client", "run"]), 125);
         same(status(&["xsk-client", "run", "--nonsense", "--", "true"]), 125);
-        same(status(&["xsk-client", "--error-format", "json", "run", "--nonsense", "--", "true"]), 125);
+        same(
+            status(&["xsk-client", "--error-format", "json", "run", "--nonsense", "--", "true"]),
+            125,
+        );
         same(status(&["xsk-client", "--error-format", "json", "status", "--nonsense"]), 64);
     }
 }

@@ -48,7 +48,8 @@ impl Programs {
         let name = command.first().cloned().unwrap_or_default();
         let first = resolve(&name).map_err(|error| (name, error))?;
         let chain = chain(command, &first);
-        let closer = chain.iter().find_map(|(at, _)| closes(command.get(*at..).unwrap_or_default()));
+        let closer =
+            chain.iter().find_map(|(at, _)| closes(command.get(*at..).unwrap_or_default()));
         let last = chain.into_iter().next_back().map_or_else(|| first.clone(), |(_, path)| path);
         Ok(Self { first, consumer: consumer(command, last), closer })
     }
@@ -156,7 +157,8 @@ fn closes(words: &[OsString]) -> Option<String> {
     let (program, arguments) = words.split_first()?;
     let name = std::str::from_utf8(name(program)).ok()?;
     let has = |options: &[&str]| {
-        let begins = |word: &OsString| options.iter().any(|o| word.as_bytes().starts_with(o.as_bytes()));
+        let begins =
+            |word: &OsString| options.iter().any(|o| word.as_bytes().starts_with(o.as_bytes()));
         arguments.iter().any(begins)
     };
     let closes = match name {

@@ -41,7 +41,8 @@ pub(crate) fn describe(qemu: &Path, patience: Duration) -> Option<Described> {
                             {\"execute\":\"quit\"}\n";
     let arguments = ["-machine", "none", "-nodefaults", "-display", "none", "-qmp", "stdio"];
     let said = process::answers(qemu, &arguments, COMMANDS, patience)?;
-    let said: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let said: Vec<Value> =
+        said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let number = |part: &str| said.first()?.pointer(&format!("/QMP/version/qemu/{part}"))?.as_u64();
     let machines = said.iter().find_map(|answer| answer.get("return")?.as_array());
     Some(Described { version: (number("major")?, number("minor")?), machines: machines?.clone() })
@@ -56,7 +57,9 @@ impl Described {
     /// The id of the main memory of a machine, of the default one where none is named.
     pub(crate) fn ram_id(&self, machine: Option<&str>) -> Option<&str> {
         let is_it = |known: &&Value| match machine {
-            Some(name) => ["name", "alias"].iter().any(|key| known.get(key).is_some_and(|v| v == name)),
+            Some(name) => {
+                ["name", "alias"].iter().any(|key| known.get(key).is_some_and(|v| v == name))
+            }
             None => known.get("is-default").is_some_and(|value| value == true),
         };
         self.machines.iter().find(is_it)?.get("default-ram-id")?.as_str()

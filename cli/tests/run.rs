@@ -40,7 +40,8 @@ fn the_command_gets_its_sockets_and_nothing_else() {
     let Some((fake, thread)) = generous("command", 2) else { return };
     let script = "echo \"$@\"; echo $XSK_NETDEV_n1; ls /proc/self/fd | tr '\\n' ' '";
     let acquire = ["--acquire", "af-xdp,id=n1,ifname=eth2", "--", "sh", "-c", script, "sh"];
-    let arguments = [&acquire[..], &["-netdev", "af-xdp,id=n0,ifname=eth1,queues=2", "x y"]].concat();
+    let arguments =
+        [&acquire[..], &["-netdev", "af-xdp,id=n0,ifname=eth1,queues=2", "x y"]].concat();
     let output = run(&fake, &arguments);
     thread.join().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -50,7 +51,10 @@ fn the_command_gets_its_sockets_and_nothing_else() {
         let list = line.split("sock-fds=").nth(1).unwrap().split(',').next().unwrap();
         list.split(':').map(|fd| fd.parse().unwrap()).collect()
     };
-    assert!(lines[0].starts_with("-netdev af-xdp,id=n0,ifname=eth1,queues=2,inhibit=on,sock-fds="), "{out}");
+    assert!(
+        lines[0].starts_with("-netdev af-xdp,id=n0,ifname=eth1,queues=2,inhibit=on,sock-fds="),
+        "{out}"
+    );
     assert!(lines[0].ends_with(",mode=skb x y"), "{out}");
     assert!(lines[1].starts_with("af-xdp,id=n1,ifname=eth2,inhibit=on,sock-fds="), "{out}");
     let handed: Vec<u32> = fds(lines[0]).into_iter().chain(fds(lines[1])).collect();
@@ -73,7 +77,8 @@ fn closed_streams_do_not_become_sockets() {
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     thread.join().unwrap();
     let out = text(&output.stdout);
-    let fd: u32 = out.split("sock-fds=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    let fd: u32 =
+        out.split("sock-fds=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
     assert!(fd >= 3, "{out}");
 }
 
@@ -88,8 +93,14 @@ fn a_full_table_starts_nothing() {
     thread.join().unwrap();
     assert_eq!(output.status.code(), Some(125));
     let error = text(&output.stderr);
-    assert!(error.contains("no descriptor received: 0 of 1 arrived (the table holds 4)"), "{error}");
-    assert!(error.contains("hint: close descriptors, or raise the limit: ulimit -n 4096"), "{error}");
+    assert!(
+        error.contains("no descriptor received: 0 of 1 arrived (the table holds 4)"),
+        "{error}"
+    );
+    assert!(
+        error.contains("hint: close descriptors, or raise the limit: ulimit -n 4096"),
+        "{error}"
+    );
     assert!(output.stdout.is_empty());
 }
 
@@ -136,7 +147,8 @@ fn waits_while_busy() {
         }
         peer.say(&Reply::Granted(granted(1)), &[socket.try_clone().unwrap()]);
     });
-    let output = run(&fake, &["--wait=30", "--acquire", "af-xdp,id=n,ifname=lo", "--", "echo", "started"]);
+    let output =
+        run(&fake, &["--wait=30", "--acquire", "af-xdp,id=n,ifname=lo", "--", "echo", "started"]);
     thread.join().unwrap();
     assert_eq!(text(&output.stdout), "started\n");
     assert_eq!(text(&output.stderr).matches("xsk-client: waiting: ").count(), 1);
@@ -180,7 +192,10 @@ fn too_little_memory_to_lock_is_met_before_anything_is_attached() {
     let output = as_nobody(&fake, &direct);
     assert_eq!(output.status.code(), Some(125));
     let error = text(&output.stderr);
-    assert!(error.contains("the locked-memory limit is too low: 64 MiB needed, 1 MiB allowed"), "{error}");
+    assert!(
+        error.contains("the locked-memory limit is too low: 64 MiB needed, 1 MiB allowed"),
+        "{error}"
+    );
     assert!(error.contains("sudo prlimit --pid $$ --memlock=67108864:67108864"), "{error}");
     assert!(error.contains("LimitMEMLOCK=67108864"), "{error}");
     assert!(output.stdout.is_empty());
@@ -244,7 +259,10 @@ fn the_limit_is_looked_at_again_after_the_grant() {
         Request::Acquire(request) => {
             assert_eq!(request.params[0].name, "memlock");
             let memlock = Memlock { limit: 32 << 20, leased: 32 << 20 };
-            peer.say(&Reply::Granted(Granted { memlock, ..granted(1) }), &[socket.try_clone().unwrap()]);
+            peer.say(
+                &Reply::Granted(Granted { memlock, ..granted(1) }),
+                &[socket.try_clone().unwrap()],
+            );
         }
         other => panic!("{other:?}"),
     });
@@ -265,11 +283,19 @@ fn what_other_leases_lock_counts_against_the_limit() {
     }
     let Some(socket) = xdp_socket() else { return };
     let (fake, thread) = helper("others", 2, move |peer, index| {
-        let Request::Acquire(request) = peer.greet() else { panic!("the limit is enough for this one") };
-        assert_eq!(request.params[0], Param { name: "memlock".into(), value: Value::Number(1 << 20) });
+        let Request::Acquire(request) = peer.greet() else {
+            panic!("the limit is enough for this one")
+        };
+        assert_eq!(
+            request.params[0],
+            Param { name: "memlock".into(), value: Value::Number(1 << 20) }
+        );
         let leased = [1 << 20, 2 << 20][index];
         let memlock = Memlock { limit: 0, leased };
-        peer.say(&Reply::Granted(Granted { memlock, ..granted(1) }), &[socket.try_clone().unwrap()]);
+        peer.say(
+            &Reply::Granted(Granted { memlock, ..granted(1) }),
+            &[socket.try_clone().unwrap()],
+        );
     });
     open_to_all(&fake);
     let qemu = fake.path.with_file_name("qemu-system-x86_64");
@@ -285,7 +311,10 @@ fn what_other_leases_lock_counts_against_the_limit() {
     let second = as_nobody(&fake, &arguments);
     assert_eq!(second.status.code(), Some(125));
     let error = text(&second.stderr);
-    assert!(error.contains("1472 KiB needed (1 MiB of it for your other leases), 1 MiB allowed"), "{error}");
+    assert!(
+        error.contains("1472 KiB needed (1 MiB of it for your other leases), 1 MiB allowed"),
+        "{error}"
+    );
     assert!(second.stdout.is_empty());
     thread.join().unwrap();
 }
@@ -293,7 +322,10 @@ fn what_other_leases_lock_counts_against_the_limit() {
 /// A QEMU that has af-xdp and does nothing.
 fn qemu(fake: &Fake) -> String {
     let path = fake.path.with_file_name("qemu-system-x86_64");
-    common::script(&path, "#!/bin/sh\n[ \"$2\" = help ] && printf 'hubport\\naf-xdp\\n' || echo started\n");
+    common::script(
+        &path,
+        "#!/bin/sh\n[ \"$2\" = help ] && printf 'hubport\\naf-xdp\\n' || echo started\n",
+    );
     path.display().to_string()
 }
 
@@ -321,8 +353,12 @@ fn as_nobody(fake: &Fake, arguments: &[&str]) -> Output {
 #[test]
 fn a_guest_with_another_address_is_warned() {
     let Some((fake, thread)) = generous("mac", 2) else { return };
-    let netdev =
-        ["-netdev", "af-xdp,id=n,ifname=eth1", "-device", "virtio-net-pci,netdev=n,mac=52:54:00:12:34:56"];
+    let netdev = [
+        "-netdev",
+        "af-xdp,id=n,ifname=eth1",
+        "-device",
+        "virtio-net-pci,netdev=n,mac=52:54:00:12:34:56",
+    ];
     let arguments = [&["--", "true"][..], &netdev].concat();
     let warned = |output: Output| {
         text(&output.stderr)
@@ -336,7 +372,8 @@ fn a_guest_with_another_address_is_warned() {
 #[test]
 fn a_dry_run_asks_nobody() {
     let (fake, _thread) = helper("dry", 0, |_, _| {});
-    let arguments = ["--dry-run", "--", "echo", "-netdev", "af-xdp,id=n,ifname=eth1,queues=2", "it's"];
+    let arguments =
+        ["--dry-run", "--", "echo", "-netdev", "af-xdp,id=n,ifname=eth1,queues=2", "it's"];
     let output = run(&fake, &arguments);
     assert_eq!(
         text(&output.stdout),
@@ -401,8 +438,7 @@ fn a_qemu_without_af_xdp_gets_a_stream() {
     thread.join().unwrap();
     let backend = std::fs::read_to_string(folder.join("xsk-backend.args")).unwrap();
     let (_, arguments) = backend.split_once(' ').unwrap();
-    let expected =
-        "--supervise --netdev af-xdp,id=n0,ifname=eth1,mode=skb,queues=2,start-queue=0,inhibit=on,sock-fds=";
+    let expected = "--supervise --netdev af-xdp,id=n0,ifname=eth1,mode=skb,queues=2,start-queue=0,inhibit=on,sock-fds=";
     assert!(arguments.starts_with(expected), "{backend}");
     assert!(arguments.contains(" --peer stream=fd:"), "{backend}");
     assert_eq!(std::fs::read_to_string(folder.join("xsk-backend.end")).unwrap(), "over\n");

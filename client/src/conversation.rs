@@ -43,13 +43,16 @@ impl Conversation {
 
     /// The next answer. A refusal is an error.
     pub(crate) fn reply(self) -> Result<(Self, Reply, Vec<OwnedFd>), Error> {
-        let packet =
-            match packet::receive(self.connection.socket.as_fd(), MAX_REPLY, self.connection.deadline) {
-                Ok(packet) if packet.bytes.is_empty() => return Err(self.connection.ended()),
-                Ok(packet) => packet,
-                Err(Errno::CONNRESET | Errno::PIPE) => return Err(self.connection.ended()),
-                Err(errno) => return Err(failed(&self.connection.name, errno)),
-            };
+        let packet = match packet::receive(
+            self.connection.socket.as_fd(),
+            MAX_REPLY,
+            self.connection.deadline,
+        ) {
+            Ok(packet) if packet.bytes.is_empty() => return Err(self.connection.ended()),
+            Ok(packet) => packet,
+            Err(Errno::CONNRESET | Errno::PIPE) => return Err(self.connection.ended()),
+            Err(errno) => return Err(failed(&self.connection.name, errno)),
+        };
         let name = &self.connection.name;
         match plain::decode(&packet.bytes) {
             Ok(Reply::Refused(refused)) => {
@@ -60,7 +63,9 @@ impl Conversation {
                 check_descriptors(&granted, &packet)?;
                 Ok((self, Reply::Granted(granted), packet.descriptors))
             }
-            Ok(_) if !packet.descriptors.is_empty() => Err(protocol(name, "descriptors beside an answer")),
+            Ok(_) if !packet.descriptors.is_empty() => {
+                Err(protocol(name, "descriptors beside an answer"))
+            }
             Ok(reply) => Ok((self, reply, Vec::new())),
             Err(error) => Err(protocol(name, &error.to_string())),
         }
@@ -78,8 +83,12 @@ impl Conversation {
 }
 
 fn protocol(name: &str, what: &str) -> Error {
-    Error::new(Kind::Protocol, name, format!("the helper behind {name} breaks the protocol: {what}"))
-        .hint("client and helper should be of one version: xsk-client --version; xsk-helper --version")
+    Error::new(
+        Kind::Protocol,
+        name,
+        format!("the helper behind {name} breaks the protocol: {what}"),
+    )
+    .hint("client and helper should be of one version: xsk-client --version; xsk-helper --version")
 }
 
 fn failed(name: &str, errno: Errno) -> Error {
@@ -109,7 +118,9 @@ fn check_descriptors(granted: &Granted, packet: &packet::Packet) -> Result<(), E
         return Err(wrong(format!("the grant came with {got} descriptors instead of {want}")));
     }
     match packet.descriptors.iter().position(|fd| !descriptors::is_af_xdp(fd)) {
-        Some(index) => Err(wrong(format!("descriptor {index} of the grant is not an AF_XDP socket"))),
+        Some(index) => {
+            Err(wrong(format!("descriptor {index} of the grant is not an AF_XDP socket")))
+        }
         None => Ok(()),
     }
 }

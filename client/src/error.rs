@@ -101,7 +101,11 @@ impl Error {
         let error = error.into();
         let new = Self::new(Kind::System, step, format!("{step}: {error}"));
         // EMFILE and ENFILE have the same numbers on every architecture of Linux.
-        if matches!(error.raw_os_error(), Some(23 | 24)) { new.hint(crate::TABLE_HINT) } else { new }
+        if matches!(error.raw_os_error(), Some(23 | 24)) {
+            new.hint(crate::TABLE_HINT)
+        } else {
+            new
+        }
     }
 }
 

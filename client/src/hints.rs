@@ -20,17 +20,22 @@ pub(crate) fn socket(path: &Path, errno: Errno) -> Error {
     let path = path.display().to_string();
     let error = |message: String| Error::new(Kind::Unreachable, path.clone(), message);
     match errno {
-        Errno::NOENT => error(format!("there is no socket at {path}"))
-            .hint(format!("start the helper: {START_SOCKET}, or: xsk-helper listen --socket {path}")),
+        Errno::NOENT => error(format!("there is no socket at {path}")).hint(format!(
+            "start the helper: {START_SOCKET}, or: xsk-helper listen --socket {path}"
+        )),
         Errno::CONNREFUSED => error(format!("nobody listens on {path} any more"))
             .hint("restart the helper: systemctl restart xsk-helper.socket"),
         Errno::ACCESS => error(format!("you may not connect to {path}")).hint(may_connect(&path)),
-        Errno::PROTOTYPE => error(format!("{path} is a socket of another kind (not SOCK_SEQPACKET)"))
-            .hint("name the helper's: --socket /run/xsk-helper/socket"),
+        Errno::PROTOTYPE => {
+            error(format!("{path} is a socket of another kind (not SOCK_SEQPACKET)"))
+                .hint("name the helper's: --socket /run/xsk-helper/socket")
+        }
         Errno::TIMEDOUT => error(format!("{path} accepts no connection: too many are waiting"))
             .hint("try again, or: systemctl status 'xsk-helper@*'"),
-        Errno::NAMETOOLONG => error(format!("the path {path} is too long for a socket (107 bytes at most)"))
-            .hint("use a shorter path: cd to its folder, and --socket ./NAME"),
+        Errno::NAMETOOLONG => {
+            error(format!("the path {path} is too long for a socket (107 bytes at most)"))
+                .hint("use a shorter path: cd to its folder, and --socket ./NAME")
+        }
         errno => error(format!("cannot connect to {path}: {}", std::io::Error::from(errno)))
             .hint("see the helper: systemctl status xsk-helper.socket"),
     }
@@ -48,7 +53,8 @@ fn may_connect(path: &str) -> String {
 
 /// Neither the system's socket nor the installed helper is there.
 pub(crate) fn nothing_installed(socket: &Path, helper: &Path) -> Error {
-    let message = format!("no helper: there is neither {} nor {}", socket.display(), helper.display());
+    let message =
+        format!("no helper: there is neither {} nor {}", socket.display(), helper.display());
     Error::new(Kind::Unreachable, socket.display().to_string(), message)
         .hint(format!("install it and start it: make install && {START_SOCKET}"))
 }
@@ -56,8 +62,11 @@ pub(crate) fn nothing_installed(socket: &Path, helper: &Path) -> Error {
 /// The helper's file is not there.
 pub(crate) fn helper_missing(path: &Path) -> Error {
     let path = path.display().to_string();
-    let hint =
-        if path == "pkexec" { "apt install pkexec" } else { "make install, or name another: --helper PATH" };
+    let hint = if path == "pkexec" {
+        "apt install pkexec"
+    } else {
+        "make install, or name another: --helper PATH"
+    };
     Error::new(Kind::NotInstalled, path.clone(), format!("{path} is not installed")).hint(hint)
 }
 
@@ -66,7 +75,8 @@ pub(crate) fn helper_barred(path: &Path) -> Error {
     let name = path.display().to_string();
     let error = |message: String| Error::new(Kind::NotInstalled, name.clone(), message);
     let Ok(meta) = path.metadata() else {
-        return error(format!("you may not enter the folder of {name}")).hint(format!("namei -l {name}"));
+        return error(format!("you may not enter the folder of {name}"))
+            .hint(format!("namei -l {name}"));
     };
     let mode = meta.permissions().mode();
     if mode & 0o111 == 0 {
@@ -108,7 +118,9 @@ pub(crate) fn helper_ended(path: &Path, status: Option<ExitStatus>, said: Option
     let error = |message: String| Error::new(Kind::Unreachable, name.clone(), message);
     // pkexec(1): 126 dismissed, 127 not authorized or not run.
     match (name.as_str(), status.and_then(|s| s.code())) {
-        ("pkexec", Some(126)) => return error("pkexec: the question for a password was dismissed".into()),
+        ("pkexec", Some(126)) => {
+            return error("pkexec: the question for a password was dismissed".into());
+        }
         ("pkexec", Some(127)) => {
             return error("pkexec: not authorized, or no helper is installed".into())
                 .hint("see the rules in /usr/share/polkit-1/rules.d, or: make install");
@@ -135,18 +147,22 @@ fn unprivileged(path: &Path) -> Option<Error> {
         return None;
     }
     if limits::privileges_are_barred() {
-        return error(format!("{name} cannot gain privileges here: no_new_privs is set on this process"))?
-            .hint("use the system's helper: systemctl enable --now xsk-helper.socket")
-            .into();
+        return error(format!(
+            "{name} cannot gain privileges here: no_new_privs is set on this process"
+        ))?
+        .hint("use the system's helper: systemctl enable --now xsk-helper.socket")
+        .into();
     }
     let meta = path.metadata().ok()?;
     let setuid = meta.permissions().mode() & 0o4000 != 0 && meta.uid() == 0;
     if setuid || limits::has_file_capabilities(path) {
         return None;
     }
-    error(format!("{name} has no privileges: it is neither setuid root nor has it file capabilities"))?
-        .hint(installed(path))
-        .into()
+    error(format!(
+        "{name} has no privileges: it is neither setuid root nor has it file capabilities"
+    ))?
+    .hint(installed(path))
+    .into()
 }
 
 #[cfg(test)]

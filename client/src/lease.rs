@@ -91,7 +91,8 @@ fn check_namespace(granted: &Granted) -> Result<(), Error> {
     match descriptors::netns_cookie() {
         Some(ours) if granted.netns_cookie != 0 && granted.netns_cookie != ours => {
             let ifname = &granted.ifname;
-            let message = format!("the sockets are for {ifname} of another network namespace than this one");
+            let message =
+                format!("the sockets are for {ifname} of another network namespace than this one");
             let hint = "run the helper in this namespace: xsk-helper listen --socket PATH, and xsk-client run --socket PATH";
             Err(Error::new(Kind::Namespace, ifname, message).hint(hint))
         }
@@ -138,7 +139,9 @@ pub fn status(endpoint: &Endpoint) -> Result<StatusPart, Error> {
 pub fn revoke(endpoint: &Endpoint, which: Revoke) -> Result<u32, Error> {
     let message = xsk_proto::Request::Revoke(which);
     let (mut conversation, reply, _) = Conversation::begin(endpoint, &message)?.reply()?;
-    let Reply::Revoked { leases } = reply else { return Err(conversation.unexpected("a number of leases")) };
+    let Reply::Revoked { leases } = reply else {
+        return Err(conversation.unexpected("a number of leases"));
+    };
     conversation.part();
     Ok(leases)
 }

@@ -20,7 +20,8 @@ pub struct LeaseFds {
 
 /// Writes the variable's value.
 pub fn text(leases: &[LeaseFds]) -> String {
-    let list = |sockets: &[RawFd]| sockets.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let list =
+        |sockets: &[RawFd]| sockets.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let items = leases.iter().map(|lease| format!("{}={}", lease.connection, list(&lease.sockets)));
     items.collect::<Vec<_>>().join(":")
 }
@@ -42,8 +43,10 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        let leases =
-            [LeaseFds { connection: 5, sockets: vec![3, 4] }, LeaseFds { connection: 71, sockets: vec![70] }];
+        let leases = [
+            LeaseFds { connection: 5, sockets: vec![3, 4] },
+            LeaseFds { connection: 71, sockets: vec![70] },
+        ];
         assert_eq!(text(&leases), "5=3,4:71=70");
         assert_eq!(read("5=3,4:71=70"), leases);
     }

@@ -17,7 +17,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Reply, DecodeError> {
 fn texts(reply: &mut Reply) -> Vec<&mut String> {
     match reply {
         Reply::Welcome { helper, .. } => vec![helper],
-        Reply::Refused(refused) => vec![&mut refused.object, &mut refused.message, &mut refused.hint],
+        Reply::Refused(refused) => {
+            vec![&mut refused.object, &mut refused.message, &mut refused.hint]
+        }
         Reply::Event(event) => vec![&mut event.text],
         Reply::Granted(granted) => of_grant(granted),
         Reply::Verdict(Verdict { rule, .. }) => vec![rule],
@@ -40,7 +42,8 @@ fn of_status(part: &mut StatusPart) -> Vec<&mut String> {
 
 fn escape(text: &mut String) {
     if text.chars().any(is_obeyed) {
-        let plain = |c: char| if is_obeyed(c) { c.escape_unicode().collect() } else { c.to_string() };
+        let plain =
+            |c: char| if is_obeyed(c) { c.escape_unicode().collect() } else { c.to_string() };
         *text = text.chars().map(plain).collect::<Vec<String>>().concat();
     }
 }
@@ -48,7 +51,8 @@ fn escape(text: &mut String) {
 /// What a terminal does something about: control characters, and those that turn the direction of
 /// writing.
 fn is_obeyed(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -103,7 +103,9 @@ impl Request {
 
 impl From<&netdev::Options> for Request {
     fn from(options: &netdev::Options) -> Self {
-        Self::new(&options.ifname).queues(options.start_queue, options.queues).mode(options.mode_request())
+        Self::new(&options.ifname)
+            .queues(options.start_queue, options.queues)
+            .mode(options.mode_request())
     }
 }
 

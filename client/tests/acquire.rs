@@ -119,7 +119,8 @@ fn descriptors_beside_another_answer_are_refused() {
 fn nonsense_is_a_protocol_error() {
     let error = ask("garbage", |peer| peer.raw(&[0xff; 40], &[])).unwrap_err();
     assert_eq!(error.kind, Kind::Protocol);
-    let error = ask("long", |peer| peer.raw(&vec![0; proto::MAX_REPLY + 1], &[plain_socket()])).unwrap_err();
+    let error = ask("long", |peer| peer.raw(&vec![0; proto::MAX_REPLY + 1], &[plain_socket()]))
+        .unwrap_err();
     assert_eq!(error.kind, Kind::Protocol);
     let error = ask("other", |peer| {
         peer.greet();
@@ -139,7 +140,10 @@ fn a_helper_that_hangs_up_is_unreachable() {
         })
         .unwrap_err();
         assert_eq!(error.kind, Kind::Unreachable, "{name}: {error}");
-        assert!(error.message.ends_with("closed the connection without an answer"), "{name}: {error}");
+        assert!(
+            error.message.ends_with("closed the connection without an answer"),
+            "{name}: {error}"
+        );
     }
 }
 
@@ -193,7 +197,11 @@ fn the_other_questions_have_their_answers() {
     let endpoint = Endpoint::Socket(fake.path.clone());
     assert!(status(&endpoint).unwrap().leases.is_empty());
     assert_eq!(check(&endpoint, &Request::new("eth1")).unwrap().memlock_max, 5);
-    let all = proto::Revoke { ifname: String::new(), queue: proto::Revoke::ANY, user: proto::Revoke::ANY };
+    let all = proto::Revoke {
+        ifname: String::new(),
+        queue: proto::Revoke::ANY,
+        user: proto::Revoke::ANY,
+    };
     assert_eq!(revoke(&endpoint, all).unwrap(), 2);
     thread.join().unwrap();
 }
@@ -213,7 +221,10 @@ fn each_way_to_have_no_helper_has_its_sentence() {
         (Endpoint::Socket(file.clone()), format!("nobody listens on {shown} any more")),
         (Endpoint::Helper(missing.clone()), format!("{} is not installed", missing.display())),
         (Endpoint::Helper(file.clone()), format!("{shown} is not executable")),
-        (Endpoint::Helper("/bin/false".into()), "/bin/false exited with status 1 before it answered".into()),
+        (
+            Endpoint::Helper("/bin/false".into()),
+            "/bin/false exited with status 1 before it answered".into(),
+        ),
         (
             Endpoint::Helper(broken.clone()),
             format!("{} exited with status 3 before it answered: no library", broken.display()),

@@ -45,7 +45,12 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without a hint.
-    pub fn new(status: u8, code: &str, object: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(
+        status: u8,
+        code: &str,
+        object: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         let (object, message) = (object.into(), message.into());
         Self { code: code.to_owned(), object, message, hint: String::new(), status }
     }

@@ -103,8 +103,14 @@ impl Patience {
                 let own = find(ifname).err().filter(|own| is_plainer(own.kind, error.kind));
                 own.unwrap_or(error)
             }
-            Kind::Refused(Code::Busy | Code::Limit) if self.wait.is_none() && error.object == ifname => {
-                let own = if error.hint.is_empty() { String::new() } else { format!("{}; or ", error.hint) };
+            Kind::Refused(Code::Busy | Code::Limit)
+                if self.wait.is_none() && error.object == ifname =>
+            {
+                let own = if error.hint.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}; or ", error.hint)
+                };
                 error.hint(format!("{own}wait for it with --wait"))
             }
             _ => error,
@@ -172,7 +178,10 @@ fn comes_later(error: &Error) -> bool {
 
 /// What the kernel lacks is the same for each start, and `doctor` and `status` say it.
 fn is_about_this_start(kind: WarningKind) -> bool {
-    !matches!(kind, WarningKind::NoDeviceConfinement | WarningKind::NoQueueConfinement | WarningKind::Kernel)
+    !matches!(
+        kind,
+        WarningKind::NoDeviceConfinement | WarningKind::NoQueueConfinement | WarningKind::Kernel
+    )
 }
 
 /// Says what a grant warns of, as far as that is about this interface or this start.
@@ -182,7 +191,11 @@ pub fn warnings(program: &str, granted: &Granted) {
         say(program, &format!("{ifname}: mode {}: {}", granted.mode, granted.mode_reason));
     }
     for warning in granted.warnings.iter().filter(|warning| is_about_this_start(warning.kind)) {
-        let word = if warning.kind == WarningKind::Down { "warning (no frame will pass)" } else { "warning" };
+        let word = if warning.kind == WarningKind::Down {
+            "warning (no frame will pass)"
+        } else {
+            "warning"
+        };
         say(program, &format!("{ifname}: {word}: {}", warning.text));
     }
 }

@@ -35,8 +35,10 @@ pub(crate) fn find(ifname: &str) -> Result<Link, Error> {
     if link.name == ifname {
         return Ok(link);
     }
-    let message = format!("'{ifname}' is another name of {}, and only the first one is taken", link.name);
-    Err(Error::new(Kind::Refused(Code::BadName), ifname, message).hint(format!("ifname={}", link.name)))
+    let message =
+        format!("'{ifname}' is another name of {}, and only the first one is taken", link.name);
+    Err(Error::new(Kind::Refused(Code::BadName), ifname, message)
+        .hint(format!("ifname={}", link.name)))
 }
 
 fn missing(ifname: &str, names: &[String]) -> Error {
@@ -60,6 +62,7 @@ fn in_sysfs(link: &Link) -> Option<u32> {
     let folder = Path::new("/sys/class/net").join(&link.name);
     let index: u32 = std::fs::read_to_string(folder.join("ifindex")).ok()?.trim().parse().ok()?;
     let queues = folder.join("queues").read_dir().ok().filter(|_| index == link.ifindex)?;
-    let receive = queues.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("rx-"));
+    let receive =
+        queues.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("rx-"));
     u32::try_from(receive.count()).ok().filter(|count| *count > 0)
 }

@@ -53,7 +53,8 @@ fn one_line(text: &str) -> String {
 fn wanted(arguments: &[OsString]) -> ErrorFormat {
     let ours: Vec<_> = arguments.iter().take_while(|argument| *argument != "--").collect();
     let joined = ours.iter().any(|argument| *argument == "--error-format=json");
-    let json = joined || ours.windows(2).any(|pair| pair[0] == "--error-format" && pair[1] == "json");
+    let json =
+        joined || ours.windows(2).any(|pair| pair[0] == "--error-format" && pair[1] == "json");
     if json { ErrorFormat::Json } else { ErrorFormat::Text }
 }
 

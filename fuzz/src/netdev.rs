@@ -31,7 +31,9 @@ fn each_card(before: &[OsString]) {
     for (number, card) in all.iter().enumerate() {
         let mut after = before.to_vec();
         card.put_mac(&mut after, MAC);
-        let same = |(index, (old, new)): (usize, (&OsString, &OsString))| index == card.index || old == new;
+        let same = |(index, (old, new)): (usize, (&OsString, &OsString))| {
+            index == card.index || old == new
+        };
         assert!(before.iter().zip(&after).enumerate().all(same), "{card:?}: {after:?}");
         let again = cards(&after);
         let Some(now) = again.get(number) else { panic!("{card:?} is gone: {after:?}") };
@@ -65,7 +67,10 @@ fn option(netdev: &Netdev, place: Place) {
         let Ok(addressed) = &addressed else { panic!("{netdev:?} became {addressed:?}") };
         let now = addressed.options();
         assert_eq!(now.mac.as_deref(), Some(MAC), "{netdev:?} became {addressed:?}");
-        assert_eq!((&now.id, &now.ifname, now.queues), (&options.id, &options.ifname, options.queues));
+        assert_eq!(
+            (&now.id, &now.ifname, now.queues),
+            (&options.id, &options.ifname, options.queues)
+        );
     }
     let text = netdev.with_sockets(Mode::Skb, &sockets);
     let again = Netdev::parse(&text, place);
@@ -76,7 +81,11 @@ fn option(netdev: &Netdev, place: Place) {
         (&options.id, &options.ifname, options.queues),
         "{text:?}"
     );
-    assert_eq!((now.start_queue, now.force_copy), (options.start_queue, options.force_copy), "{text:?}");
+    assert_eq!(
+        (now.start_queue, now.force_copy),
+        (options.start_queue, options.force_copy),
+        "{text:?}"
+    );
     assert!(now.inhibit && now.mode == Some(Mode::Skb), "{text:?}");
     if options.queues <= 64 {
         assert_eq!(now.sockets(), Ok(Some(sockets)), "{text:?}");
@@ -99,6 +108,7 @@ fn command(text: &[u8]) {
         assert!(meant || old == new, "argument {index} became {new:?}");
     }
     let again = find(&after);
-    let places = |list: &[xsk_client::netdev::Found]| list.iter().map(|one| one.index).collect::<Vec<_>>();
+    let places =
+        |list: &[xsk_client::netdev::Found]| list.iter().map(|one| one.index).collect::<Vec<_>>();
     assert_eq!(again.as_deref().map(places), Ok(places(&found)), "{after:?}");
 }

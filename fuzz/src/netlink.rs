@@ -56,7 +56,9 @@ pub fn netlink(input: &[u8]) {
 fn routes(answers: &Answers<'_>, ifindex: u32) {
     let route = Route(answers);
     if let Ok(Some(link)) = route.link_by_index(ifindex) {
-        assert!(link.xdp.len() <= answers.input.len() / 8 && link.name.len() <= 3 * answers.input.len());
+        assert!(
+            link.xdp.len() <= answers.input.len() / 8 && link.name.len() <= 3 * answers.input.len()
+        );
     }
     answers.messages.set(0);
     if let Ok(addresses) = route.addresses(ifindex) {

@@ -101,17 +101,26 @@ fn deserved(policy: &Policy, question: &Question<'_>, allowed: &Allowed<'_>) {
     };
     assert!(!policy.deny.iter().any(barred), "{question:?} in spite of a deny rule");
     assert!(question.queues <= rule.max_queues, "{question:?} by {rule:?}");
-    assert!(question.first_queue.checked_add(question.queues).is_some(), "{question:?} by {rule:?}");
+    assert!(
+        question.first_queue.checked_add(question.queues).is_some(),
+        "{question:?} by {rule:?}"
+    );
     assert!(rule.promisc || !question.promisc, "{question:?} by {rule:?}");
     assert!(rule.allmulti || !question.allmulti, "{question:?} by {rule:?}");
     assert!(rule.busy_poll || !question.busy_poll, "{question:?} by {rule:?}");
-    assert!(!allowed.modes.is_empty() && allowed.modes.iter().all(|mode| rule.modes.contains(mode)));
+    assert!(
+        !allowed.modes.is_empty() && allowed.modes.iter().all(|mode| rule.modes.contains(mode))
+    );
     let other = match question.mode {
         ModeRequest::Auto => None,
         ModeRequest::Native => Some(Mode::Skb),
         ModeRequest::Skb => Some(Mode::Native),
     };
-    assert!(other.is_none_or(|mode| !allowed.modes.contains(&mode)), "{question:?}: {:?}", allowed.modes);
+    assert!(
+        other.is_none_or(|mode| !allowed.modes.contains(&mode)),
+        "{question:?}: {:?}",
+        allowed.modes
+    );
 }
 
 /// Whatever the policy, one deny rule more is the end of it.

@@ -19,12 +19,14 @@ const MEMORY: u64 = 0x1_0000;
 pub fn messages(mut input: &[u8]) {
     wire(input);
     let config = NetConfig { mac: None, mtu: None, pairs: 2 };
-    let mut session = Session::new(Offer { features: u64::MAX >> 8, protocol: u64::MAX, pairs: 2, config });
+    let mut session =
+        Session::new(Offer { features: u64::MAX >> 8, protocol: u64::MAX, pairs: 2, config });
     let mut rings = Rings::default();
     while let Some((&[request, flags, kind, len], rest)) = input.split_first_chunk() {
         let (payload, rest) = rest.split_at(rest.len().min(len.into()));
         input = rest;
-        let head = Head { request: request.into(), flags: flags.into(), size: payload.len() as u32 };
+        let head =
+            Head { request: request.into(), flags: flags.into(), size: payload.len() as u32 };
         let descriptors = descriptors(kind);
         let (answer, done) =
             session.handle(Message { head, payload: payload.to_vec(), descriptors }, &mut rings);

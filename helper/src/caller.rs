@@ -100,7 +100,8 @@ mod tests {
     use super::*;
 
     fn started(real_uid: u32, invokers: &[(&'static str, Option<u32>)]) -> Origin {
-        let invokers = invokers.iter().map(|(variable, uid)| Invoker { variable, uid: *uid }).collect();
+        let invokers =
+            invokers.iter().map(|(variable, uid)| Invoker { variable, uid: *uid }).collect();
         Origin { real_uid, groups: vec![7], invokers }
     }
 

@@ -51,8 +51,10 @@ fn joined((mut name, value): (OsString, OsString)) -> Option<CString> {
 
 /// Executes the other program. Returns only if that fails.
 pub(crate) fn execute(origin: &Origin, environment: &[CString]) -> Failure {
-    let arguments = std::env::args_os().skip(1).filter_map(|text| CString::new(text.into_vec()).ok());
-    let arguments: Vec<CString> = std::iter::once(c"xsk-helper".to_owned()).chain(arguments).collect();
+    let arguments =
+        std::env::args_os().skip(1).filter_map(|text| CString::new(text.into_vec()).ok());
+    let arguments: Vec<CString> =
+        std::iter::once(c"xsk-helper".to_owned()).chain(arguments).collect();
     let program = CString::new(ADMIN).unwrap_or_default();
     let failed = |errno: Errno| SetupFault::NoAdmin(errno.into()).into();
     let executed =

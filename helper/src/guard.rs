@@ -53,7 +53,8 @@ pub(crate) fn prepare() -> Result<(), Failure> {
 /// Returns whether a load may succeed.
 fn worth_trying() -> bool {
     caps::has_cap(None, CapSet::Permitted, CAP_PERFMON).unwrap_or(false)
-        && std::fs::read_to_string(MODULES).map_or(true, |list| list.trim().split(',').any(|m| m == "bpf"))
+        && std::fs::read_to_string(MODULES)
+            .map_or(true, |list| list.trim().split(',').any(|m| m == "bpf"))
         && xsk_bpf::is_bpffs(Path::new(paths::BPF)).unwrap_or(false)
 }
 
@@ -108,7 +109,8 @@ impl Guard {
         if !xsk_bpf::Guard::is_pinned(&dir) {
             return None;
         }
-        match with(&[CAP_BPF], || xsk_bpf::Guard::open(&dir)).and_then(|opened| opened.map_err(Failure::from))
+        match with(&[CAP_BPF], || xsk_bpf::Guard::open(&dir))
+            .and_then(|opened| opened.map_err(Failure::from))
         {
             Ok(guard) => Some(Self(guard)),
             Err(failure) => {
@@ -127,7 +129,13 @@ impl Guard {
     }
 
     /// Holds each of a lease's sockets to one queue, for as long as the lease has its entries.
-    pub(crate) fn hold(&self, key: Key, lease: u64, first: u32, sockets: &[OwnedFd]) -> Result<(), Failure> {
+    pub(crate) fn hold(
+        &self,
+        key: Key,
+        lease: u64,
+        first: u32,
+        sockets: &[OwnedFd],
+    ) -> Result<(), Failure> {
         let held = with(&[CAP_BPF], || {
             (first..).zip(sockets).try_for_each(|(queue, socket)| {
                 self.0.stamp(socket.as_fd(), place(key, queue), lease)?;
@@ -135,7 +143,8 @@ impl Guard {
             })
         })?;
         held.map_err(|error| {
-            let queues = first..first.saturating_add(u32::try_from(sockets.len()).unwrap_or(u32::MAX));
+            let queues =
+                first..first.saturating_add(u32::try_from(sockets.len()).unwrap_or(u32::MAX));
             end(&self.0.leases, key, queues);
             error.into()
         })

@@ -25,7 +25,8 @@ impl Kernel {
     pub(crate) fn open() -> Result<Self, Failure> {
         let netns = netns::own()?;
         let netlink = netlink::route().map_err(|error| Failure::sys("opening rtnetlink", error))?;
-        let (netdev, ethtool) = (netlink::netdev().ok().flatten(), netlink::ethtool().ok().flatten());
+        let (netdev, ethtool) =
+            (netlink::netdev().ok().flatten(), netlink::ethtool().ok().flatten());
         Ok(Self { netns, netlink, netdev, ethtool })
     }
 }

@@ -22,7 +22,9 @@ pub(crate) fn own() -> Result<Netns, Failure> {
     match sockets::netns_cookie(socket.as_fd()).map_err(failed)? {
         Some(cookie) => Ok(Netns::Cookie(cookie)),
         // Before Linux 5.14.
-        None => Ok(Netns::Inode(std::fs::metadata("/proc/thread-self/ns/net").map_err(failed)?.ino())),
+        None => {
+            Ok(Netns::Inode(std::fs::metadata("/proc/thread-self/ns/net").map_err(failed)?.ino()))
+        }
     }
 }
 

@@ -85,7 +85,8 @@ fn serve_standard_input(origin: Origin) -> ExitCode {
 /// The client's connection: behind the gate, which is of the service user as well, it comes as a
 /// descriptor.
 fn client(input: OwnedFd, service: bool) -> Result<(Connection, Option<OwnedFd>), Failure> {
-    let own = || getsockopt(&input, PeerCredentials).is_ok_and(|peer| peer.uid() == getuid().as_raw());
+    let own =
+        || getsockopt(&input, PeerCredentials).is_ok_and(|peer| peer.uid() == getuid().as_raw());
     if service && own() {
         return gate::receive(input).map(|(connection, link)| (connection, Some(link)));
     }

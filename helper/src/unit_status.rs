@@ -25,7 +25,9 @@ fn line(granted: &Granted, uid: u32) -> String {
     let Granted { ifname, first_queue, queues, mode, .. } = granted;
     let which = match queues {
         1 => format!("queue {first_queue}"),
-        _ => format!("queues {first_queue}-{}", first_queue.saturating_add(queues.saturating_sub(1))),
+        _ => {
+            format!("queues {first_queue}-{}", first_queue.saturating_add(queues.saturating_sub(1)))
+        }
     };
     let line = format!("uid {uid}: {ifname}, {which}, {mode} mode");
     line.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
@@ -70,6 +72,9 @@ mod tests {
 
     #[test]
     fn a_name_is_no_second_line() {
-        assert_eq!(line(&granted("e\u{1b}[2J\nA", 0, 1), 7), "uid 7: e?[2J?A, queue 0, native mode");
+        assert_eq!(
+            line(&granted("e\u{1b}[2J\nA", 0, 1), 7),
+            "uid 7: e?[2J?A, queue 0, native mode"
+        );
     }
 }

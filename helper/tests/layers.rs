@@ -17,7 +17,9 @@ fn layers() -> Vec<Vec<String>> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("//! | [`"));
     let first = rows.map(|row| row.split(" | ").next().unwrap().to_owned());
     first
-        .map(|cell| cell.split("[`").map(|name| name.split('`').next().unwrap().to_owned()).collect())
+        .map(|cell| {
+            cell.split("[`").map(|name| name.split('`').next().unwrap().to_owned()).collect()
+        })
         .collect()
 }
 
@@ -33,7 +35,8 @@ fn files(module: &str) -> Vec<PathBuf> {
 
 /// The modules that a text names after `crate::`, alone or in braces. Comments are left out.
 fn used(text: &str) -> BTreeSet<String> {
-    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code: Vec<&str> =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let code = code.join("\n");
     let mut names = BTreeSet::new();
     for rest in code.split("crate::").skip(1) {
@@ -69,9 +72,14 @@ fn word(text: &str) -> String {
 
 /// What is wrong with a module of the layer `at`, one sentence each.
 fn faults(layers: &[Vec<String>], at: usize, module: &str, text: &str) -> Vec<String> {
-    let layer = |name: &str| layers.iter().position(|names| names.iter().any(|known| known == name));
+    let layer =
+        |name: &str| layers.iter().position(|names| names.iter().any(|known| known == name));
     let above = |name: &String| name != module && layer(name).is_some_and(|layer| layer <= at);
-    used(text).iter().filter(|name| above(name)).map(|name| format!("{module} uses {name}")).collect()
+    used(text)
+        .iter()
+        .filter(|name| above(name))
+        .map(|name| format!("{module} uses {name}"))
+        .collect()
 }
 
 #[test]
@@ -79,7 +87,9 @@ fn every_module_uses_only_those_of_the_layers_below() {
     let layers = layers();
     assert!(layers.len() > 5, "{layers:?}");
     let mut found = Vec::new();
-    for (at, module) in layers.iter().enumerate().flat_map(|(at, names)| names.iter().map(move |n| (at, n))) {
+    for (at, module) in
+        layers.iter().enumerate().flat_map(|(at, names)| names.iter().map(move |n| (at, n)))
+    {
         assert!(!files(module).is_empty(), "src/lib.rs names {module}, which is no module");
         for file in files(module) {
             found.extend(faults(&layers, at, module, &read_to_string(file).unwrap()));
@@ -92,7 +102,8 @@ fn every_module_uses_only_those_of_the_layers_below() {
 fn every_module_has_a_layer() {
     let layers = layers().concat();
     let text = read_to_string(src().join("lib.rs")).unwrap();
-    let declared = text.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod "));
+    let declared =
+        text.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod "));
     let missing: Vec<_> = declared
         .map(|name| name.trim_end_matches(';'))
         .filter(|n| !layers.contains(&(*n).to_owned()))

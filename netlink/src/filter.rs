@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_card_and_a_macvlan_filter_until_they_are_promiscuous() {
-        let link = |kind: &str, promiscuity| Link { kind: kind.into(), promiscuity, ..Link::default() };
+        let link =
+            |kind: &str, promiscuity| Link { kind: kind.into(), promiscuity, ..Link::default() };
         assert!(link("", 0).filters() && link("macvlan", 0).filters());
         assert!(!link("", 1).filters() && !link("veth", 0).filters());
     }
@@ -85,7 +86,9 @@ mod tests {
     fn a_macvlan_takes_its_own_address_alone_unless_it_is_the_only_one() {
         let link = |kind: &str, passthru| Link { kind: kind.into(), passthru, ..Link::default() };
         assert!(link("macvlan", false).takes_own_address_alone());
-        assert!(!link("macvlan", true).takes_own_address_alone() && !link("macvtap", true).filters());
+        assert!(
+            !link("macvlan", true).takes_own_address_alone() && !link("macvtap", true).filters()
+        );
         assert!(!link("", false).takes_own_address_alone());
     }
 }

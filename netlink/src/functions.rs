@@ -57,7 +57,8 @@ mod tests {
     }
 
     fn function(vf: u32, trusted: u32, checked: u32) -> Vec<u8> {
-        let setting = |kind, on: u32| attribute(kind, &[vf.to_ne_bytes(), on.to_ne_bytes()].concat());
+        let setting =
+            |kind, on: u32| attribute(kind, &[vf.to_ne_bytes(), on.to_ne_bytes()].concat());
         attribute(VF_INFO, &[setting(VF_TRUST, trusted), setting(VF_SPOOFCHK, checked)].concat())
     }
 

@@ -150,7 +150,8 @@ impl Link {
             // The index is the other namespace's then, and means another interface here.
             link.lower = None;
         }
-        let whole = message.kind == libc::RTM_DELLINK || message.find(FIXED, libc::IFLA_XDP).is_some();
+        let whole =
+            message.kind == libc::RTM_DELLINK || message.find(FIXED, libc::IFLA_XDP).is_some();
         whole.then_some(link)
     }
 
@@ -304,8 +305,9 @@ mod tests {
 
     #[test]
     fn programs_are_told_alone_or_by_their_modes() {
-        let attribute =
-            |kind: u16, value: u32| [&[8, 0][..], &kind.to_ne_bytes(), &value.to_ne_bytes()].concat();
+        let attribute = |kind: u16, value: u32| {
+            [&[8, 0][..], &kind.to_ne_bytes(), &value.to_ne_bytes()].concat()
+        };
         let told = |xdp: &[Vec<u8>]| -> Vec<(u32, XdpMode)> {
             programs(&xdp.concat()).iter().map(|program| (program.prog_id, program.mode)).collect()
         };

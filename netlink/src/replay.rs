@@ -39,7 +39,9 @@ impl Ask for Kernel {
 }
 
 fn datagram(messages: &[(u16, u32, &[u8])]) -> Vec<u8> {
-    let bytes = |(kind, sequence, body): &(u16, u32, &[u8])| Request::get(*kind, body).into_bytes(*sequence);
+    let bytes = |(kind, sequence, body): &(u16, u32, &[u8])| {
+        Request::get(*kind, body).into_bytes(*sequence)
+    };
     messages.iter().flat_map(bytes).collect()
 }
 

@@ -79,7 +79,9 @@ pub fn encode_request(request: &Request) -> Result<Vec<u8>, EncodeError> {
 pub fn decode_request(packet: &[u8]) -> Result<Request, DecodeError> {
     let request = decode::<_, MAX_REQUEST>(packet)?;
     match &request {
-        Request::Acquire(a) | Request::Check(a) if a.params.len() > MAX_PARAMS => Err(DecodeError::TooLarge),
+        Request::Acquire(a) | Request::Check(a) if a.params.len() > MAX_PARAMS => {
+            Err(DecodeError::TooLarge)
+        }
         _ => Ok(request),
     }
 }
@@ -110,7 +112,8 @@ fn decode<T: DeserializeOwned, const N: usize>(packet: &[u8]) -> Result<T, Decod
     if packet.len() > N {
         return Err(DecodeError::TooLarge);
     }
-    let (message, used) = bincode::serde::decode_from_slice(packet, config::<N>()).map_err(reason)?;
+    let (message, used) =
+        bincode::serde::decode_from_slice(packet, config::<N>()).map_err(reason)?;
     if used == packet.len() { Ok(message) } else { Err(DecodeError::Malformed) }
 }
 

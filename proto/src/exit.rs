@@ -39,8 +39,8 @@ impl Code {
 /// An error as every command writes it: what happened, and on a line of its own what to type next.
 ///
 /// ```
-/// let text = xsk_proto::exit::error_text("xsk-client", "queue 0 of eth1 is in use", "xsk-client status");
-/// assert_eq!(text, "xsk-client: queue 0 of eth1 is in use\n  hint: xsk-client status");
+/// let text = xsk_proto::exit::error_text("xsk-client", "queue 0 of eth1 is in use", "xsk-client
+/// status"); assert_eq!(text, "xsk-client: queue 0 of eth1 is in use\n  hint: xsk-client status");
 /// ```
 pub fn error_text(program: &str, message: &str, hint: &str) -> String {
     let hint = if hint.is_empty() { String::new() } else { format!("\n  hint: {hint}") };
@@ -54,7 +54,10 @@ mod tests {
     #[test]
     fn every_code_has_a_status_of_the_table() {
         for code in Code::ALL {
-            assert!([UNREACHABLE, BUSY, DENIED, CONFIGURATION].contains(&code.exit_status()), "{code}");
+            assert!(
+                [UNREACHABLE, BUSY, DENIED, CONFIGURATION].contains(&code.exit_status()),
+                "{code}"
+            );
         }
         let some = [
             (Code::Internal, 69),

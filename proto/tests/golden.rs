@@ -13,7 +13,8 @@ use std::fmt::Debug;
 use serde::Serialize;
 use xsk_proto::codec::{decode_reply, decode_request, encode_reply, encode_request};
 use xsk_proto::{
-    Code, EventKind, MAX_PARAMS, MAX_QUEUES, MAX_REPLY, MAX_REQUEST, Mode, ModeRequest, WarningKind, param,
+    Code, EventKind, MAX_PARAMS, MAX_QUEUES, MAX_REPLY, MAX_REQUEST, Mode, ModeRequest,
+    WarningKind, param,
 };
 
 /// The page's packets of one direction by name.
@@ -26,7 +27,8 @@ fn packets(direction: &str) -> BTreeMap<&'static str, Vec<u8>> {
 fn requests_are_as_specified() {
     let mut packets = packets("request");
     for (name, request) in samples::requests() {
-        let packet = packets.remove(name).unwrap_or_else(|| panic!("PROTOCOL.md has no request {name}"));
+        let packet =
+            packets.remove(name).unwrap_or_else(|| panic!("PROTOCOL.md has no request {name}"));
         assert_eq!(encode_request(&request).unwrap(), packet, "{name}");
         assert_eq!(decode_request(&packet).unwrap(), request, "{name}");
     }
@@ -37,7 +39,8 @@ fn requests_are_as_specified() {
 fn replies_are_as_specified() {
     let mut packets = packets("reply");
     for (name, reply) in samples::replies() {
-        let packet = packets.remove(name).unwrap_or_else(|| panic!("PROTOCOL.md has no reply {name}"));
+        let packet =
+            packets.remove(name).unwrap_or_else(|| panic!("PROTOCOL.md has no reply {name}"));
         assert_eq!(encode_reply(&reply).unwrap(), packet, "{name}");
         assert_eq!(decode_reply(&packet).unwrap(), reply, "{name}");
     }
@@ -92,7 +95,8 @@ fn enums_are_as_specified() {
 
 #[test]
 fn options_and_limits_are_as_specified() {
-    let names = [param::FRAGS, param::PROMISC, param::BUSY_POLL, param::BUSY_POLL_BUDGET, param::MEMLOCK];
+    let names =
+        [param::FRAGS, param::PROMISC, param::BUSY_POLL, param::BUSY_POLL_BUDGET, param::MEMLOCK];
     for name in names {
         assert!(page::PAGE.contains(&format!("\n| `{name}` | `")), "section 8 has no {name}");
     }

@@ -11,7 +11,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 
 use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
+    SocketType,
 };
 use xsk_proto::codec::{decode_request, encode_reply};
 use xsk_proto::{Granted, MAX_REQUEST, ModeRequest, Reply, Request};
@@ -29,7 +30,8 @@ fn skipped(why: &str) {
 
 /// Returns whether there is a Python.
 fn python_is_here() -> bool {
-    let here = Command::new("python3").arg("--version").output().is_ok_and(|out| out.status.success());
+    let here =
+        Command::new("python3").arg("--version").output().is_ok_and(|out| out.status.success());
     if !here {
         skipped("no python3 on this machine, so the independent client did not run");
     }
@@ -49,7 +51,11 @@ fn decodes_every_vector_by_the_tables_alone() {
     let out = Command::new("python3").args([CLIENT, "check", PAGE]).output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
-    assert_eq!(text.lines().count(), samples::requests().len() + samples::replies().len(), "{text}");
+    assert_eq!(
+        text.lines().count(),
+        samples::requests().len() + samples::replies().len(),
+        "{text}"
+    );
 }
 
 fn start(input: OwnedFd) -> Child {
@@ -95,10 +101,17 @@ fn talks_to_us() {
     assert_eq!(receive(&ours), Request::Hello(xsk_proto::Hello::default()));
     send(&ours, &Reply::Welcome { version: 1, helper: "test".to_owned() }, &[]);
     let Request::Acquire(wanted) = receive(&ours) else { panic!("no acquire") };
-    assert_eq!((wanted.ifname.as_str(), wanted.queues, wanted.mode), ("eth1", 3, ModeRequest::Auto));
+    assert_eq!(
+        (wanted.ifname.as_str(), wanted.queues, wanted.mode),
+        ("eth1", 3, ModeRequest::Auto)
+    );
 
     let pairs = [pair(), pair(), pair()];
-    send(&ours, &Reply::Granted(granted()), &[pairs[0].1.as_fd(), pairs[1].1.as_fd(), pairs[2].1.as_fd()]);
+    send(
+        &ours,
+        &Reply::Granted(granted()),
+        &[pairs[0].1.as_fd(), pairs[1].1.as_fd(), pairs[2].1.as_fd()],
+    );
     let out = client.wait_with_output().unwrap();
     assert!(out.status.success());
     let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();

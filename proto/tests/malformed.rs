@@ -74,7 +74,9 @@ fn a_byte_more_is_malformed() {
 
 #[test]
 fn an_unknown_message_is_unsupported() {
-    for (direction, number) in [("request", 5_u32), ("request", u32::MAX), ("reply", 7), ("reply", 1 << 31)] {
+    for (direction, number) in
+        [("request", 5_u32), ("request", u32::MAX), ("reply", 7), ("reply", 1 << 31)]
+    {
         let verdict = decode(direction, &number.to_le_bytes());
         assert_eq!(verdict, Err(DecodeError::Unsupported), "{direction} {number}");
     }

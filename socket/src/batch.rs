@@ -32,9 +32,10 @@ impl<'a> RxBatch<'a> {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.datapath.held.iter().map(|held| match held.joined {
             None => self.datapath.umem.bytes(held.addr as usize, held.len as usize),
-            Some(number) => {
-                self.datapath.joined[number as usize].bytes.get(..held.len as usize).unwrap_or_default()
-            }
+            Some(number) => self.datapath.joined[number as usize]
+                .bytes
+                .get(..held.len as usize)
+                .unwrap_or_default(),
         })
     }
 

@@ -41,7 +41,12 @@ pub enum Refused {
 }
 
 impl Bound {
-    pub(crate) fn new(datapath: DataPath, to: (u32, u32), options: &BindOptions, zero_copy: bool) -> Self {
+    pub(crate) fn new(
+        datapath: DataPath,
+        to: (u32, u32),
+        options: &BindOptions,
+        zero_copy: bool,
+    ) -> Self {
         let ((ifindex, queue), need_wakeup) = (to, options.need_wakeup);
         let longest = options.longest.unwrap_or(datapath.ledger.frame_size());
         let several = options.several(datapath.ledger.frame_size());
@@ -129,7 +134,10 @@ impl Bound {
     /// the moment.
     fn kick(&self) -> Result<(), Error> {
         match send(self.as_fd(), &[], SendFlags::DONTWAIT) {
-            Ok(_) | Err(Errno::AGAIN | Errno::BUSY | Errno::NOBUFS | Errno::NETDOWN | Errno::INTR) => Ok(()),
+            Ok(_)
+            | Err(Errno::AGAIN | Errno::BUSY | Errno::NOBUFS | Errno::NETDOWN | Errno::INTR) => {
+                Ok(())
+            }
             Err(Errno::NXIO) => Err(Error::Gone(self.ifindex)),
             Err(errno) => Err(Error::os("send on the AF_XDP socket", errno)),
         }

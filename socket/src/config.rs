@@ -92,7 +92,10 @@ impl Config {
             return Err(Error::Config(format!("{} frames; choose 2 to 1048576", self.frames)));
         }
         if ![2048, 4096].contains(&self.frame_size) {
-            return Err(Error::Config(format!("frames of {} bytes; choose 2048 or 4096", self.frame_size)));
+            return Err(Error::Config(format!(
+                "frames of {} bytes; choose 2048 or 4096",
+                self.frame_size
+            )));
         }
         Ok(())
     }
@@ -122,7 +125,12 @@ pub struct BindOptions {
 
 impl Default for BindOptions {
     fn default() -> Self {
-        Self { copy: CopyMode::Auto, need_wakeup: true, busy_wait: Duration::from_secs(1), longest: None }
+        Self {
+            copy: CopyMode::Auto,
+            need_wakeup: true,
+            busy_wait: Duration::from_secs(1),
+            longest: None,
+        }
     }
 }
 
@@ -165,7 +173,8 @@ impl BindOptions {
     /// Returns whether frames of the UMEM of this size have to be several for one frame, which is
     /// received with room before it.
     pub(crate) fn several(&self, frame_size: usize) -> bool {
-        self.longest.is_some_and(|longest| longest > frame_size.saturating_sub(RX_HEADROOM as usize))
+        self.longest
+            .is_some_and(|longest| longest > frame_size.saturating_sub(RX_HEADROOM as usize))
     }
 }
 
@@ -188,7 +197,10 @@ mod tests {
         }
         assert_eq!(tried, [1000, 500, 250]);
         let config = Config::default().frames(400).min_frames(2).tx_reserve(300);
-        assert_eq!(config.halved().and_then(|half| half.halved()).map(|quarter| quarter.reserve()), Some(75));
+        assert_eq!(
+            config.halved().and_then(|half| half.halved()).map(|quarter| quarter.reserve()),
+            Some(75)
+        );
         assert_eq!(Config::default().frames(64).min_frames(64).halved(), None);
     }
 

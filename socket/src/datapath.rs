@@ -42,7 +42,8 @@ impl DataPath {
         let ledger = Ledger::new(config.frame_count(), config.shift(), config.reserve());
         let held = Vec::with_capacity(config.frame_count() as usize);
         let joined = Vec::new();
-        let mut datapath = Self { rings, fd: Arc::new(fd), umem, ledger, held, joined, joined_held: 0 };
+        let mut datapath =
+            Self { rings, fd: Arc::new(fd), umem, ledger, held, joined, joined_held: 0 };
         datapath.refill();
         datapath
     }
@@ -116,7 +117,12 @@ impl DataPath {
         match open.parts.first() {
             Some(first) if !open.broken => {
                 let (addr, len) = (first.addr, open.bytes.len() as u32);
-                self.held.push(HeldFrame { addr, len, send_back: false, joined: Some(number as u32) });
+                self.held.push(HeldFrame {
+                    addr,
+                    len,
+                    send_back: false,
+                    joined: Some(number as u32),
+                });
                 self.joined_held += 1;
             }
             _ => self.discard(number),

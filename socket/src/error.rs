@@ -16,10 +16,14 @@ pub enum Error {
     )]
     NotXdp(String),
     /// The socket has a UMEM or rings, or is bound.
-    #[error("the AF_XDP socket is in use already: it is bound or has a UMEM or rings; pass a fresh one")]
+    #[error(
+        "the AF_XDP socket is in use already: it is bound or has a UMEM or rings; pass a fresh one"
+    )]
     InUse,
     /// Creating a socket was refused.
-    #[error("creating an AF_XDP socket needs CAP_NET_RAW; let a privileged program create it and pass it in")]
+    #[error(
+        "creating an AF_XDP socket needs CAP_NET_RAW; let a privileged program create it and pass it in"
+    )]
     Unprivileged,
     /// The kernel has no AF_XDP.
     #[error("this kernel has no AF_XDP; it needs CONFIG_XDP_SOCKETS=y")]

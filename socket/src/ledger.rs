@@ -86,7 +86,8 @@ impl Ledger {
     /// past its chunk.
     #[inline]
     pub(crate) fn received(&mut self, addr: u64, len: u32) -> bool {
-        let fits = (addr & (self.frame_size() as u64 - 1)) + u64::from(len) <= self.frame_size() as u64;
+        let fits =
+            (addr & (self.frame_size() as u64 - 1)) + u64::from(len) <= self.frame_size() as u64;
         if !self.change(addr, Owner::Fill, Owner::Held) {
             return false;
         }

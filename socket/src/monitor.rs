@@ -61,7 +61,8 @@ impl Monitor {
     /// # Errors
     /// [`Error::Os`], with what the kernel answered.
     pub fn statistics(&self) -> Result<Statistics, Error> {
-        let read = xdp_statistics(&self.fd).map_err(|errno| Error::os("read XDP_STATISTICS", errno))?;
+        let read =
+            xdp_statistics(&self.fd).map_err(|errno| Error::os("read XDP_STATISTICS", errno))?;
         let unfilled = read.rx_fill_ring_empty_descs.filter(|_| self.single);
         Ok(Statistics {
             // `xsk_rcv_check` and `__xsk_rcv` in net/xdp/xsk.c: no other cause is counted as

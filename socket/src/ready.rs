@@ -58,12 +58,19 @@ impl Ready {
     /// # Errors
     /// [`Error::Busy`], [`Error::Invalid`], [`Error::Denied`], [`Error::NoInterface`],
     /// [`Error::Down`], [`Error::NoZeroCopy`]; the socket comes back with it.
-    pub fn bind(self, ifindex: u32, queue: u32, options: &BindOptions) -> Result<Bound, BindFailed> {
+    pub fn bind(
+        self,
+        ifindex: u32,
+        queue: u32,
+        options: &BindOptions,
+    ) -> Result<Bound, BindFailed> {
         let several = options.several(self.datapath.ledger.frame_size());
         let address = SocketAddrXdp::new(flags(options, several), ifindex, queue);
         let result = bind_patiently(self.as_fd(), &address, options.busy_wait)
             .map_err(|(errno, waited)| explain(errno, ifindex, queue, options, waited))
-            .and_then(|()| xdp_options(&self).map_err(|errno| Error::os("read the socket's options", errno)));
+            .and_then(|()| {
+                xdp_options(&self).map_err(|errno| Error::os("read the socket's options", errno))
+            });
         match result {
             Ok(read) => {
                 let zero_copy = read.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY);
@@ -91,7 +98,8 @@ fn flags(options: &BindOptions, several: bool) -> SocketAddrXdpFlags {
     } else {
         SocketAddrXdpFlags::empty()
     };
-    let buffers = if several { SocketAddrXdpFlags::XDP_USE_SG } else { SocketAddrXdpFlags::empty() };
+    let buffers =
+        if several { SocketAddrXdpFlags::XDP_USE_SG } else { SocketAddrXdpFlags::empty() };
     copy | wakeup | buffers
 }
 
@@ -110,7 +118,13 @@ fn bind_patiently(
     }
 }
 
-fn explain(errno: Errno, ifindex: u32, queue: u32, options: &BindOptions, waited: Duration) -> Error {
+fn explain(
+    errno: Errno,
+    ifindex: u32,
+    queue: u32,
+    options: &BindOptions,
+    waited: Duration,
+) -> Error {
     match errno {
         Errno::BUSY => Error::Busy { ifindex, queue, waited },
         Errno::INVAL => Error::Invalid { ifindex, queue },

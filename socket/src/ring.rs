@@ -119,7 +119,10 @@ mod tests {
         assert_eq!((produce.pending(), produce.room()), (4, 4));
         let mut consume = Consume { size: 8, next: u32::MAX, produced: u32::MAX };
         consume.observe(1);
-        assert_eq!((consume.available(), consume.claim(), consume.claim()), (2, Some(u32::MAX), Some(0)));
+        assert_eq!(
+            (consume.available(), consume.claim(), consume.claim()),
+            (2, Some(u32::MAX), Some(0))
+        );
     }
 
     #[test]

@@ -94,10 +94,12 @@ pub(crate) struct Rings {
 impl Rings {
     /// Sets up and maps the four rings with `size` entries each, a power of two.
     pub(crate) fn create(fd: BorrowedFd<'_>, size: u32) -> Result<Self, Error> {
-        let made =
-            |ring| move |errno| if errno == Errno::INVAL { Error::InUse } else { Error::os(ring, errno) };
+        let made = |ring| {
+            move |errno| if errno == Errno::INVAL { Error::InUse } else { Error::os(ring, errno) }
+        };
         sockopt::set_xdp_umem_fill_ring_size(fd, size).map_err(made("make the fill ring"))?;
-        sockopt::set_xdp_umem_completion_ring_size(fd, size).map_err(made("make the completion ring"))?;
+        sockopt::set_xdp_umem_completion_ring_size(fd, size)
+            .map_err(made("make the completion ring"))?;
         sockopt::set_xdp_rx_ring_size(fd, size).map_err(made("make the receive ring"))?;
         sockopt::set_xdp_tx_ring_size(fd, size).map_err(made("make the transmit ring"))?;
         Self::map(fd, size).map_err(|errno| Error::os("map the rings", errno))

@@ -163,8 +163,14 @@ unsafe impl<T: Slot> Send for RingMemory<T> {}
 
 impl<T: Slot> RingMemory<T> {
     /// Maps the ring at page offset `page` with `size` entries, a power of two.
-    pub(crate) fn map(fd: BorrowedFd<'_>, page: u64, at: &XdpRingOffset, size: u32) -> Result<Self, Errno> {
-        let len = usize::try_from(at.desc).map_err(|_| Errno::OVERFLOW)? + size as usize * size_of::<T>();
+    pub(crate) fn map(
+        fd: BorrowedFd<'_>,
+        page: u64,
+        at: &XdpRingOffset,
+        size: u32,
+    ) -> Result<Self, Errno> {
+        let len =
+            usize::try_from(at.desc).map_err(|_| Errno::OVERFLOW)? + size as usize * size_of::<T>();
         let map = Mapping::of_socket(fd, len, page)?;
         Ok(Self {
             producer: map.at(at.producer, 1)?,

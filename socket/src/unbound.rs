@@ -31,7 +31,9 @@ impl Unbound {
     pub fn adopt(fd: OwnedFd) -> Result<Self, Error> {
         match sockopt::socket_domain(&fd) {
             Ok(AddressFamily::XDP) => {}
-            Ok(other) => return Err(Error::NotXdp(format!("its address family is {}", other.as_raw()))),
+            Ok(other) => {
+                return Err(Error::NotXdp(format!("its address family is {}", other.as_raw())));
+            }
             Err(errno) => return Err(Error::NotXdp(std::io::Error::from(errno).to_string())),
         }
         check_fresh(fd.as_fd())?;
@@ -86,15 +88,22 @@ fn check_fresh(fd: BorrowedFd<'_>) -> Result<(), Error> {
 }
 
 fn registration(addr: u64, len: u64, chunk_size: u32) -> XdpUmemReg {
-    XdpUmemReg { addr, len, chunk_size, headroom: 0, flags: XdpUmemRegFlags::empty(), tx_metadata_len: 0 }
+    XdpUmemReg {
+        addr,
+        len,
+        chunk_size,
+        headroom: 0,
+        flags: XdpUmemRegFlags::empty(),
+        tx_metadata_len: 0,
+    }
 }
 
 /// Registers a UMEM, a smaller one where the limit of locked memory asks for it.
 fn register(fd: BorrowedFd<'_>, wanted: &Config) -> Result<(Umem, Config), Error> {
     let mut config = wanted.clone();
     loop {
-        let umem =
-            Umem::new(config.bytes() as usize).map_err(|errno| Error::os("allocate the UMEM", errno))?;
+        let umem = Umem::new(config.bytes() as usize)
+            .map_err(|errno| Error::os("allocate the UMEM", errno))?;
         let request = registration(umem.address(), umem.len() as u64, 1 << config.shift());
         match sockopt::set_xdp_umem_reg(fd, request) {
             Ok(()) => return Ok((umem, config)),

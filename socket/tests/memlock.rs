@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The limit of locked memory, as a user without capabilities meets it. One test a process: it changes the limit
-//! and gives up the process's privileges for good.
+//! The limit of locked memory, as a user without capabilities meets it. One test a process: it
+//! changes the limit and gives up the process's privileges for good.
 
 mod common;
 
@@ -26,7 +26,10 @@ fn too_little_locked_memory_means_fewer_frames_or_a_useful_error() {
     let ready = first.prepare(&Config::default()).unwrap();
     assert_eq!(ready.frames(), 224, "896 and 448 frames of 4096 bytes do not fit in 1 MiB");
     let error = second.prepare(&Config::default().frames(896).min_frames(896)).unwrap_err();
-    assert!(matches!(error, Error::Memlock { needed: 3_670_016, limit: Some(1_048_576) }), "{error:?}");
+    assert!(
+        matches!(error, Error::Memlock { needed: 3_670_016, limit: Some(1_048_576) }),
+        "{error:?}"
+    );
     let message = error.to_string();
     assert!(message.contains("locking 3670016 bytes for the UMEM was refused"), "{message}");
     assert!(message.contains("`ulimit -l 3584`"), "{message}");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Receiving and sending back, with the XSK program and a socket on each end of a veth pair. Needs root; says so
-//! loudly and passes where it cannot run.
+//! Receiving and sending back, with the XSK program and a socket on each end of a veth pair. Needs
+//! root; says so loudly and passes where it cannot run.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -85,14 +85,17 @@ fn cable(setting: &str) -> Option<()> {
     }
     let [va, vb] = ["va", "vb"].map(|name| format!("link set {name} {setting} up"));
     for line in ["link add name va type veth peer name vb", &va, &vb] {
-        let status =
-            Command::new("ip").args(line.split(' ')).status().expect("ip (iproute2) must be installed");
+        let status = Command::new("ip")
+            .args(line.split(' '))
+            .status()
+            .expect("ip (iproute2) must be installed");
         assert!(status.success(), "ip {line}");
     }
     Some(())
 }
 
-/// Each frame goes there, is changed in its place, and comes back; no frame of memory is lost on the way.
+/// Each frame goes there, is changed in its place, and comes back; no frame of memory is lost on
+/// the way.
 fn there_and_back(mode: AttachMode) {
     let Some((mut near, mut far)) = lab(mode) else { return };
     for number in 0..1000 {
@@ -152,11 +155,13 @@ fn jumbo(mode: AttachMode) -> Option<(Port, Port)> {
     Some((port("va"), port("vb")))
 }
 
-/// Each length goes there, is changed at its first and its last byte, is sent back from where it is, and arrives.
+/// Each length goes there, is changed at its first and its last byte, is sent back from where it
+/// is, and arrives.
 fn long_frames_there_and_back(mode: AttachMode) {
     let Some((mut near, mut far)) = jumbo(mode) else { return };
     assert!(near.socket.several_buffers());
-    for (number, len) in (0..).zip((3830..=9014).step_by(97).chain([60, 3840, 3841, 4096, 4097, 7680, 7681]))
+    for (number, len) in
+        (0..).zip((3830..=9014).step_by(97).chain([60, 3840, 3841, 4096, 4097, 7680, 7681]))
     {
         let sent: Vec<u8> = header(number).into_iter().chain((18..len).map(|n| n as u8)).collect();
         near.socket.send(&sent).unwrap();
@@ -174,7 +179,10 @@ fn long_frames_there_and_back(mode: AttachMode) {
     }
     for port in [&mut near, &mut far] {
         assert_eq!(port.socket.frames() - FILLED, port.socket.room() * 3 + 1, "memory is lost");
-        assert_eq!((port.socket.foreign_addresses(), port.socket.statistics().unwrap().rx_too_long), (0, 0));
+        assert_eq!(
+            (port.socket.foreign_addresses(), port.socket.statistics().unwrap().rx_too_long),
+            (0, 0)
+        );
         assert_eq!(port.socket.statistics().unwrap().tx_invalid_descs, 0);
         assert_eq!(port.socket.send(&[0; 9019]), Err(xsk_socket::Refused::BadLength));
     }

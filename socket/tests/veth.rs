@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The crate against the kernel, on a veth pair in a network namespace of each test's own. Needs root.
+//! The crate against the kernel, on a veth pair in a network namespace of each test's own. Needs
+//! root.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -32,8 +33,10 @@ fn lab() -> Option<(u32, u32)> {
 }
 
 fn ip(arguments: &str) {
-    let status =
-        Command::new("ip").args(arguments.split(' ')).status().expect("ip (iproute2) must be installed");
+    let status = Command::new("ip")
+        .args(arguments.split(' '))
+        .status()
+        .expect("ip (iproute2) must be installed");
     assert!(status.success(), "ip {arguments}");
 }
 
@@ -49,7 +52,8 @@ fn bound(ifindex: u32, queue: u32) -> Bound {
 /// A packet socket that sees what arrives in this namespace, with a time-out.
 fn tap() -> OwnedFd {
     let fd =
-        socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll).unwrap();
+        socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
+            .unwrap();
     let limit = nix::sys::time::TimeVal::new(2, 0);
     nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::ReceiveTimeout, &limit).unwrap();
     fd
@@ -66,7 +70,9 @@ fn frames_leave_and_their_memory_comes_back() {
         socket.send(&FRAME).unwrap();
         assert_eq!(socket.flush().unwrap(), 0);
         // The host's own chatter on the pair (router solicitations and the like) is passed over.
-        while recv(tap.as_raw_fd(), &mut buffer, MsgFlags::empty()).unwrap() != 60 || buffer[..60] != FRAME {}
+        while recv(tap.as_raw_fd(), &mut buffer, MsgFlags::empty()).unwrap() != 60
+            || buffer[..60] != FRAME
+        {}
     }
     assert_eq!(socket.foreign_addresses(), 0);
     assert_eq!(socket.statistics().unwrap().tx_invalid_descs, 0);
@@ -99,7 +105,10 @@ fn only_a_fresh_af_xdp_socket_is_adopted() {
     assert!(matches!(Unbound::adopt(file), Err(Error::NotXdp(_))));
     let (stream, _other) = std::os::unix::net::UnixStream::pair().unwrap();
     let error = Unbound::adopt(stream.into()).unwrap_err().to_string();
-    assert!(error.starts_with("the descriptor is not an AF_XDP socket (its address family is 1)"), "{error}");
+    assert!(
+        error.starts_with("the descriptor is not an AF_XDP socket (its address family is 1)"),
+        "{error}"
+    );
     let fresh = Unbound::create().unwrap().into_fd();
     let copy = fresh.try_clone().unwrap();
     let ready = Unbound::adopt(fresh).unwrap().prepare(&Config::default().frames(64)).unwrap();
@@ -115,12 +124,15 @@ fn a_failed_bind_gives_the_socket_back() {
     let ready = Unbound::create().unwrap().prepare(&Config::default().frames(64)).unwrap();
     let options = BindOptions::default().busy_wait(Duration::from_millis(50));
     let failed = ready.bind(a, 0, &options).unwrap_err();
-    assert!(matches!(failed.error, Error::Busy { queue: 0, waited, .. } if waited.as_millis() >= 50));
+    assert!(
+        matches!(failed.error, Error::Busy { queue: 0, waited, .. } if waited.as_millis() >= 50)
+    );
     let failed = failed.ready.bind(a, 9, &options).unwrap_err();
     assert!(matches!(failed.error, Error::Invalid { queue: 9, .. }), "{failed}");
     let failed = failed.ready.bind(4096, 0, &options).unwrap_err();
     assert!(matches!(failed.error, Error::NoInterface(4096)), "{failed}");
-    let failed = failed.ready.bind(a, 1, &options.clone().copy(CopyMode::ForceZeroCopy)).unwrap_err();
+    let failed =
+        failed.ready.bind(a, 1, &options.clone().copy(CopyMode::ForceZeroCopy)).unwrap_err();
     assert!(matches!(failed.error, Error::NoZeroCopy(_)), "{failed}");
     let socket = failed.ready.bind(a, 1, &options.copy(CopyMode::ForceCopy)).unwrap();
     assert_eq!((socket.queue(), socket.zero_copy()), (1, false));

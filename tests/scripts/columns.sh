@@ -38,11 +38,11 @@ comments() {
     local sign=$1
     shift
     files "$@" | xargs -d '\n' grep -HnE "$LONG" | grep -E "^[^:]*:[0-9]+:[[:space:]]*$sign" |
-        grep -v '://' || true
+        grep -vE '[a-z]://|//[/!] \|' || true
 }
 
 # whole FILE...: every line.
-whole() { grep -HnE "$LONG" "$@" | grep -v '://' || true; }
+whole() { grep -HnE "$LONG" "$@" | grep -vE '[a-z]://' || true; }
 
 scripts() {
     mapfile -t found < <(files '*.sh' '*.prerm' '*.postrm' Makefile rules | grep -v '^\./fuzz/')

@@ -55,7 +55,8 @@ fn run(lab: &Lab, program: &Path, words: &[&str]) -> Cmd {
 
 /// The same under valgrind, which fails where memory or a descriptor is lost or misused.
 fn checked(lab: &Lab, program: &Path, words: &[&str]) -> Cmd {
-    let valgrind = lab.user_cmd("valgrind").args(["-q", "--leak-check=full", "--error-exitcode=99"]);
+    let valgrind =
+        lab.user_cmd("valgrind").args(["-q", "--leak-check=full", "--error-exitcode=99"]);
     let valgrind = valgrind.args(["--errors-for-leak-kinds=definite,indirect,possible"]);
     valgrind.arg(program).args(words).env("LD_LIBRARY_PATH", lab.path(""))
 }
@@ -76,7 +77,9 @@ fn all_of_it_in_c_and_under_valgrind() {
 #[test]
 fn all_of_it_in_cpp() {
     let lab = lab!();
-    let Some(program) = compiled(&lab, &["g++", "-std=c++17", "-xc++"], "tests/client.c") else { return };
+    let Some(program) = compiled(&lab, &["g++", "-std=c++17", "-xc++"], "tests/client.c") else {
+        return;
+    };
     let veth = lab.veth(2);
     lab.allow(&veth.ifname);
     let listener = lab.listen();
@@ -123,16 +126,19 @@ fn libxdp(lab: &Lab) -> Option<PathBuf> {
     None
 }
 
-/// What libxdp's test_xsk_non_privileged does with a socket of its own making: an ordinary user without
-/// a capability adopts one and moves frames.
+/// What libxdp's test_xsk_non_privileged does with a socket of its own making: an ordinary user
+/// without a capability adopts one and moves frames.
 #[test]
 fn libxdp_adopts_a_socket() {
     let lab = lab!();
     let Some(libxdp) = libxdp(&lab) else { return };
     let (include, archive) = (libxdp.join("include"), libxdp.join("lib/libxdp.a"));
-    let more = ["-I", include.to_str().unwrap(), archive.to_str().unwrap(), "-lbpf", "-lelf", "-lz"];
+    let more =
+        ["-I", include.to_str().unwrap(), archive.to_str().unwrap(), "-lbpf", "-lelf", "-lz"];
     let gcc = ["gcc", "-std=gnu11", "-xc"];
-    let Some(program) = linked(&lab, &gcc, "examples/adopt.c", &more.map(OsStr::new)) else { return };
+    let Some(program) = linked(&lab, &gcc, "examples/adopt.c", &more.map(OsStr::new)) else {
+        return;
+    };
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
     let listener = lab.listen();
@@ -157,7 +163,8 @@ struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % below
     }
 
@@ -174,7 +181,8 @@ impl Numbers {
     }
 }
 
-/// Serves one connection with a greeting and a grant that are spoiled, and descriptors of another kind.
+/// Serves one connection with a greeting and a grant that are spoiled, and descriptors of another
+/// kind.
 fn talk_nonsense(wire: &Wire, numbers: &mut Numbers) {
     let greeting = Reply::Welcome { version: 1, helper: "fake".into() };
     let refusal = Reply::Revoked { leases: 1 };

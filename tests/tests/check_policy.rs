@@ -28,7 +28,8 @@ fn rules(lab: &Lab, name: &str) {
          [[deny]]\nusers = [\"{name}\"]\ninterfaces = [\"eth0\"]\n"
     ));
     create_dir_all(FOLDER).unwrap();
-    write(MORE, "[[allow]]\ngroups = [\"vms\"]\ninterfaces = [\"eth[2-9]\"]\nshared = true\n").unwrap();
+    write(MORE, "[[allow]]\ngroups = [\"vms\"]\ninterfaces = [\"eth[2-9]\"]\nshared = true\n")
+        .unwrap();
 }
 
 #[test]
@@ -69,20 +70,26 @@ fn whether_the_user_reaches_the_socket_is_said_with_the_mend() {
     let lab = lab!();
     let name = lab.account();
     lab.allow("eth1");
-    let reach =
-        |arguments: &[&str]| json(&check(&lab, &[&["--json", "--as", &name], arguments].concat()).ok());
+    let reach = |arguments: &[&str]| {
+        json(&check(&lab, &[&["--json", "--as", &name], arguments].concat()).ok())
+    };
     let none = &reach(&["eth1"])["user"]["reach"];
     assert_eq!(none["can"], false);
     assert!(none["text"].as_str().unwrap().contains("there is no socket"), "{none}");
 
     lab.install_as_packaged(0o4750);
     let setuid = &reach(&[])["user"]["reach"];
-    assert_eq!((&setuid["can"], &setuid["path"]), (&false.into(), &"/usr/libexec/xsk-helper".into()));
+    assert_eq!(
+        (&setuid["can"], &setuid["path"]),
+        (&false.into(), &"/usr/libexec/xsk-helper".into())
+    );
 
     let listener = lab.cmd("xsk-helper").args(["listen", "--socket", SOCKET]).start();
     lab::wait_until(SOON, "the socket", || std::path::Path::new(SOCKET).exists());
     let outside = check(&lab, &["--as", &name]).ok();
-    let mend = format!("cannot connect to {SOCKET} (mode 0660, group xsk)\n  hint: usermod -aG xsk {name}");
+    let mend = format!(
+        "cannot connect to {SOCKET} (mode 0660, group xsk)\n  hint: usermod -aG xsk {name}"
+    );
     assert!(outside.stdout.contains(&mend), "{}", outside.stdout);
 
     let groups = std::fs::read_to_string("/etc/group").unwrap();
@@ -90,6 +97,10 @@ fn whether_the_user_reaches_the_socket_is_said_with_the_mend() {
     let comma = if line.ends_with(':') { "" } else { "," };
     lab.cover("/etc/group", &groups.replace(line, &format!("{line}{comma}{name}")));
     let inside = &reach(&["eth1"])["user"];
-    assert_eq!((&inside["reach"]["can"], &inside["groups"][1]), (&true.into(), &"xsk".into()), "{inside}");
+    assert_eq!(
+        (&inside["reach"]["can"], &inside["groups"][1]),
+        (&true.into(), &"xsk".into()),
+        "{inside}"
+    );
     drop(listener);
 }

@@ -88,7 +88,8 @@ fn tcp_passes_both_ways_with_each_sender_leaving_its_checksums_unfinished() {
         server.join().unwrap();
     }
     for queue in between.end() {
-        let (frames, completed) = (&queue["rx_frames"], queue["checksums_completed"].as_u64().unwrap());
+        let (frames, completed) =
+            (&queue["rx_frames"], queue["checksums_completed"].as_u64().unwrap());
         // Twice as many bytes as one direction has, in segments of 1448 bytes.
         assert!(completed > 2 * BYTES as u64 / 1448, "{completed} of {frames}");
     }
@@ -97,10 +98,13 @@ fn tcp_passes_both_ways_with_each_sender_leaving_its_checksums_unfinished() {
 #[test]
 fn udp_passes_both_ways() {
     let between = Between::new(lab!(), "");
-    for (near, far) in [("10.78.0.1:7001", "10.78.0.2:7001"), ("[fd78::1]:7001", "[fd78::2]:7001")] {
+    for (near, far) in [("10.78.0.1:7001", "10.78.0.2:7001"), ("[fd78::1]:7001", "[fd78::2]:7001")]
+    {
         let near_socket = between.lab.in_peer(|| UdpSocket::bind(near).unwrap());
         let far_socket = between.far.within(|| UdpSocket::bind(far).unwrap());
-        for (from, to, name) in [(&near_socket, &far_socket, far), (&far_socket, &near_socket, near)] {
+        for (from, to, name) in
+            [(&near_socket, &far_socket, far), (&far_socket, &near_socket, near)]
+        {
             to.set_read_timeout(Some(SOON)).unwrap();
             for len in [0, 1, 2, 999, 1400] {
                 from.send_to(&vec![7; len], name).unwrap();
@@ -115,7 +119,8 @@ fn udp_passes_both_ways() {
 
 /// The sum of words of 16 bits in one's complement.
 fn sum(bytes: &[u8]) -> u16 {
-    let mut sum: u32 = bytes.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1])).sum();
+    let mut sum: u32 =
+        bytes.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1])).sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
@@ -131,7 +136,9 @@ fn a_udp_checksum_that_comes_out_as_zero_is_sent_as_all_ones() {
     let ports = [0x1b, 0x5a, 0x1b, 0x5a, 0, 10];
     let known = [&[10, 78, 0, 1, 10, 78, 0, 2, 0, 17, 0, 10][..], &ports].concat();
     socket.send_to(&(!sum(&known)).to_be_bytes(), "10.78.0.2:7002").unwrap();
-    let frame = tap.receive(SOON, |frame| frame.get(34..40) == Some(&ports[..])).expect("it did not arrive");
+    let frame = tap
+        .receive(SOON, |frame| frame.get(34..40) == Some(&ports[..]))
+        .expect("it did not arrive");
     assert_eq!(frame[40..42], [0xff, 0xff], "{frame:02x?}");
     assert_eq!(between.end()[0]["checksums_completed"], 1);
 }
@@ -157,11 +164,14 @@ fn what_is_not_unfinished_passes_byte_for_byte() {
     for checksum in [0, right, 1, pseudo.wrapping_add(1)] {
         let sent = datagram(checksum);
         sender.send(&sent);
-        let got = tap.receive(SOON, |frame| frame.get(36..38) == Some(&[0x1b, 0x5b])).expect("it arrives");
+        let got = tap
+            .receive(SOON, |frame| frame.get(36..38) == Some(&[0x1b, 0x5b]))
+            .expect("it arrives");
         assert_eq!(got, sent, "{checksum:04x}");
     }
     sender.send(&datagram(pseudo));
-    let got = tap.receive(SOON, |frame| frame.get(36..38) == Some(&[0x1b, 0x5b])).expect("it arrives");
+    let got =
+        tap.receive(SOON, |frame| frame.get(36..38) == Some(&[0x1b, 0x5b])).expect("it arrives");
     assert_eq!(got, datagram(right));
     assert_eq!(between.end()[0]["checksums_completed"], 1);
 }

@@ -47,7 +47,8 @@ fn lease(lab: &Lab, way: Way, ifname: &str, queue: u32) -> Lease {
 /// maps, before Linux 5.19, it is over with the next lease of the queue only, and the grant says
 /// so; what is missing then are rings.
 fn errno_when_over(grant: &Leased) -> i32 {
-    let kept = |text: &str| text.starts_with("before Linux 5.19 the end of a lease takes no socket back");
+    let kept =
+        |text: &str| text.starts_with("before Linux 5.19 the end of a lease takes no socket back");
     if grant.granted.warnings.iter().any(|warning| kept(&warning.text)) { EINVAL } else { EPERM }
 }
 
@@ -90,7 +91,11 @@ fn h23_a_guarded_socket_binds_to_its_queue_and_to_nothing_else() {
         let Lease { wire, grant, socket } = lease(&lab, way, &veth.ifname, 1);
         let own = grant.granted.ifindex;
         assert!(grant.granted.confinement.device && grant.granted.confinement.queue, "{way:?}");
-        assert_eq!(errno(&lab, &socket, lab.ifindex(&other.ifname), 1), EINVAL, "{way:?}: another interface");
+        assert_eq!(
+            errno(&lab, &socket, lab.ifindex(&other.ifname), 1),
+            EINVAL,
+            "{way:?}: another interface"
+        );
         for queue in [0, 2, u32::MAX] {
             assert_eq!(errno(&lab, &socket, own, queue), EPERM, "{way:?}: queue {queue}");
         }
@@ -100,7 +105,8 @@ fn h23_a_guarded_socket_binds_to_its_queue_and_to_nothing_else() {
         });
         // The granted queue, after all that, and with frames.
         lab.steer(&veth, 1);
-        let mut bound = with_credentials(&lab.user, || afxdp::bind_within(socket, own, 1, SOON)).unwrap();
+        let mut bound =
+            with_credentials(&lab.user, || afxdp::bind_within(socket, own, 1, SOON)).unwrap();
         lab.peer_tap(&veth).send(&packet::frame("for queue 1"));
         assert!(afxdp::receives(&mut bound, "for queue 1", SOON), "{way:?}");
         drop((bound, wire));
@@ -113,10 +119,12 @@ fn h23_a_shared_umem_does_not_get_round_the_guard() {
     let Some((lab, veth)) = guarded() else { return };
     let (wire, _run) = lab.exec(&lab.user);
     let mut grant = wire.get(&veth.ifname, 0, 2).unwrap();
-    let (own, second, first) = (grant.granted.ifindex, grant.sockets.remove(1), grant.sockets.remove(0));
+    let (own, second, first) =
+        (grant.granted.ifindex, grant.sockets.remove(1), grant.sockets.remove(0));
     let umem = first.try_clone().unwrap();
     let bound = with_credentials(&lab.user, || afxdp::bind_within(first, own, 0, SOON)).unwrap();
-    let shared = |queue| with_credentials(&lab.user, || afxdp::bind_errno(&second, own, queue, Some(&umem)));
+    let shared =
+        |queue| with_credentials(&lab.user, || afxdp::bind_errno(&second, own, queue, Some(&umem)));
     assert_eq!(shared(0), EPERM, "it shares the queue of the other socket");
     assert_ne!(shared(1), EPERM, "its own queue is refused");
     drop((bound, umem, wire));
@@ -151,7 +159,18 @@ fn h23_another_device_that_gets_the_ifindex_is_out_of_reach() {
     ip(&["link", "delete", &veth.ifname]);
     assert!(wire.ends(SOON));
     lab.no_helpers_but(&[]);
-    ip(&["link", "add", "heir", "index", &index.to_string(), "type", "veth", "peer", "name", "heir-peer"]);
+    ip(&[
+        "link",
+        "add",
+        "heir",
+        "index",
+        &index.to_string(),
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "heir-peer",
+    ]);
     ip(&["link", "set", "heir", "up"]);
     assert_eq!(lab.ifindex("heir"), index);
     assert_eq!(errno(&lab, &socket, index, 0), errno_when_over(&grant));

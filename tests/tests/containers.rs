@@ -22,7 +22,8 @@ fn folder(lab: &Lab, name: &str) -> PathBuf {
     path
 }
 
-/// `run --acquire`, with a shell that starts what `engine` says: `$XSK_FDS` and `$XSK_NETDEV_n0` are set.
+/// `run --acquire`, with a shell that starts what `engine` says: `$XSK_FDS` and `$XSK_NETDEV_n0`
+/// are set.
 fn run(lab: &Lab, veth: &Veth, engine: &str) -> Cmd {
     let netdev = format!("af-xdp,id=n0,ifname={}", veth.ifname);
     lab.client("run").args(["--acquire", &netdev, "--", "sh", "-c", &format!("exec {engine}")])
@@ -106,8 +107,7 @@ fn the_number_of_descriptors_is_in_the_environment() {
     let veth = lab.veth(3);
     lab.allow(&veth.ifname);
     let netdev = format!("af-xdp,id=n0,ifname={},queues=3", veth.ifname);
-    let script =
-        "test -e /proc/self/fd/$((XSK_FDS + 2)) && ! test -e /proc/$$/fd/$((XSK_FDS + 3)) && echo $XSK_FDS";
+    let script = "test -e /proc/self/fd/$((XSK_FDS + 2)) && ! test -e /proc/$$/fd/$((XSK_FDS + 3)) && echo $XSK_FDS";
     let cmd = lab.client("run").args(["--acquire", &netdev, "--", "sh", "-c", script]);
     // Three sockets, and the connection.
     assert_eq!(cmd.run(SOON).ok().stdout.trim(), "4");

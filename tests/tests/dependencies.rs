@@ -36,9 +36,11 @@ fn every_crate_of_the_lock_file_has_its_reason() {
 #[test]
 fn the_privileged_helper_is_built_from_what_its_section_has() {
     let document = read("docs/dependencies.md");
-    let section = document.split("\n## ").find(|part| part.starts_with("The privileged helper")).unwrap();
+    let section =
+        document.split("\n## ").find(|part| part.starts_with("The privileged helper")).unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let options = ["tree", "--locked", "--offline", "-p", "xsk-helper", "-e", "normal", "--prefix", "none"];
+    let options =
+        ["tree", "--locked", "--offline", "-p", "xsk-helper", "-e", "normal", "--prefix", "none"];
     let tree = Command::new(cargo).args(options).current_dir(root()).output().unwrap();
     assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let text = String::from_utf8(tree.stdout).unwrap();

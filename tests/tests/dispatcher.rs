@@ -50,7 +50,10 @@ fn is_named_and_left_alone(lab: &Lab, veth: &Veth, command: &str) {
     let before = lab.xdp(&veth.ifname).expect("no program was attached");
     let (wire, _run) = lab.exec(&lab.user);
     let refused = wire.is_refused(&veth.ifname, 0, 1, Code::ForeignProgram);
-    assert!(refused.message.contains(&format!("id {}", before.id)), "its id is not named: {refused:?}");
+    assert!(
+        refused.message.contains(&format!("id {}", before.id)),
+        "its id is not named: {refused:?}"
+    );
     assert!(refused.hint.contains("left alone"), "{refused:?}");
     drop(wire);
     lab.no_helpers_but(&[]);
@@ -74,7 +77,10 @@ fn h27_a_program_behind_libxdps_dispatcher() {
     let loaded = loader(&lab, &["load", "-m", "native", &veth.ifname, OBJECT]);
     let status = loader(&lab, &["status", &veth.ifname]).ok().stdout;
     if !status.contains("xdp_dispatcher") {
-        return lab::say_elsewhere(&format!("this kernel takes no dispatcher: {}{status}", loaded.stderr));
+        return lab::say_elsewhere(&format!(
+            "this kernel takes no dispatcher: {}{status}",
+            loaded.stderr
+        ));
     }
     is_named_and_left_alone(&lab, &veth, &format!("xdp-loader unload {} --all", veth.ifname));
     let after = loader(&lab, &["status", &veth.ifname]).ok().stdout;

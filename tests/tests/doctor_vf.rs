@@ -49,13 +49,18 @@ fn a_virtual_function_that_is_trusted_and_one_that_is_not() {
     let function =
         wait_for(LONG, "a virtual function", || interface(|device| device.join("physfn").exists()));
     let whose = format!("virtual function 0 of {card}");
-    let well = ["ok", &format!("{whose}: not trusted, checked for spoofing"), ""].map(str::to_owned);
+    let well =
+        ["ok", &format!("{whose}: not trusted, checked for spoofing"), ""].map(str::to_owned);
     assert_eq!(said(&function), well);
     for (setting, value) in [("trust", "on"), ("spoofchk", "off")] {
         ip(&["link", "set", &card, "vf", "0", setting, value]);
         let mend = format!("sudo ip link set {card} vf 0 trust off spoofchk on");
         let message = format!("{whose}: it may send from other addresses or receive for them");
-        assert_eq!(said(&function), ["note", &message, &mend].map(str::to_owned), "{setting} {value}");
+        assert_eq!(
+            said(&function),
+            ["note", &message, &mend].map(str::to_owned),
+            "{setting} {value}"
+        );
         ip(&mend.split(' ').skip(2).collect::<Vec<_>>());
         assert_eq!(said(&function), well);
     }

@@ -40,21 +40,23 @@ fn a_card_with_rss_and_vlan_offload() {
     }
     let said = doctor(&lab, name);
     said.ok("native", "native XDP");
-    let message =
-        "rx-vlan-offload is on: the card removes the tag from the frame, and a guest does not see it";
+    let message = "rx-vlan-offload is on: the card removes the tag from the frame, and a guest does not see it";
     mended(&lab, &said.has("note", "vlan", message, &format!("sudo ethtool -K {name} rxvlan off")));
     let message = "RSS spreads flows over 2 of 2 queues: a guest sees its own queues' share only, unless it has all of \
                    them (queues=2)";
     let equal = format!("sudo ethtool -X {name} equal 1");
-    let steer =
-        format!("{equal}; or, a guest alone: sudo ethtool -N {name} flow-type ether dst MAC action QUEUE");
+    let steer = format!(
+        "{equal}; or, a guest alone: sudo ethtool -N {name} flow-type ether dst MAC action QUEUE"
+    );
     let steers = said.says("flows", "; or, a guest alone");
     let mend = said.has("note", "flows", message, if steers { &steer } else { &equal });
     if settable {
         mended(&lab, &mend);
         doctor(&lab, name).ok("flows", "every frame comes by queue 0");
     } else {
-        lab::say_figure("this ethtool cannot set RSS on this kernel: what mends it is not executed");
+        lab::say_figure(
+            "this ethtool cannot set RSS on this kernel: what mends it is not executed",
+        );
     }
     doctor(&lab, name).lacks("vlan");
     lab.no_helpers_but(&[]);
@@ -137,7 +139,11 @@ fn a_tag_that_a_cable_leaves_beside_the_frame() {
     let (mut socket, wire) = bound(&lab, &veth);
     assert_eq!(arrives(&mut socket, &mut tap, "beside"), [0x88, 0xb5], "the tag is in the frame");
     lab.peer_cmd("ethtool").args(["-K", peer, "txvlan", "off"]).run(SOON).ok();
-    assert_eq!(arrives(&mut socket, &mut tap, "inside"), [0x81, 0x00], "the tag is not in the frame");
+    assert_eq!(
+        arrives(&mut socket, &mut tap, "inside"),
+        [0x81, 0x00],
+        "the tag is not in the frame"
+    );
     drop((socket, wire));
     lab.nothing_left(&veth.ifname, &[]);
 }

@@ -63,7 +63,8 @@ fn every_source_file_that_a_document_names_exists() {
     for document in documents() {
         let text = read(&document);
         let words = text.split('`').filter(|word| !word.contains(char::is_whitespace));
-        let paths = words.filter(|word| word.contains('/') && word.ends_with(".rs") && !word.contains('*'));
+        let paths =
+            words.filter(|word| word.contains('/') && word.ends_with(".rs") && !word.contains('*'));
         for path in paths {
             let places = [root().join(path), document.parent().unwrap().join(path)];
             let found = places.iter().any(|place| place.is_file());
@@ -109,7 +110,8 @@ fn hostile_lines() -> Vec<(u32, Vec<String>)> {
 fn every_line_of_the_hostile_list_has_its_tests_and_every_such_test_its_line() {
     let lines = hostile_lines();
     assert!(lines.len() > 30 && lines.is_sorted_by_key(|(number, _)| *number), "{lines:?}");
-    let there = tests_below(&["tests/tests", "helper/src", "cli/tests", "client/tests", "backend/src"]);
+    let there =
+        tests_below(&["tests/tests", "helper/src", "cli/tests", "client/tests", "backend/src"]);
     for (number, names) in &lines {
         assert!(!names.is_empty(), "docs/hostile.md: line {number} has no test");
         let missing: Vec<_> = names.iter().filter(|name| !there.contains(*name)).collect();
@@ -126,7 +128,8 @@ fn every_line_of_the_hostile_list_has_its_tests_and_every_such_test_its_line() {
 #[test]
 fn every_link_to_a_file_leads_somewhere() {
     for document in documents() {
-        for target in read(&document).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for target in read(&document).split("](").skip(1).filter_map(|rest| rest.split(')').next())
+        {
             let file = target.split('#').next().unwrap();
             if !file.is_empty() && !file.contains("://") {
                 let path = document.parent().unwrap().join(file);
@@ -141,8 +144,10 @@ fn every_option_of_run_is_in_the_document() {
     let text = read(&root().join("docs/qemu.md"));
     let command = xsk_cli::Cli::command();
     let run = command.find_subcommand("run").unwrap();
-    for option in
-        run.get_arguments().filter_map(|argument| argument.get_long()).filter(|name| *name != "help")
+    for option in run
+        .get_arguments()
+        .filter_map(|argument| argument.get_long())
+        .filter(|name| *name != "help")
     {
         assert!(text.contains(&format!("--{option}")), "docs/qemu.md lacks --{option}");
     }

@@ -88,8 +88,10 @@ fn one_edits_at_a_time_and_nobody_elses_change_is_lost() {
         Err(why) => xsk_tests::skip!("{why}"),
     };
     let go = lab.path("go");
-    let wait =
-        format!("echo '# mine' >>\"$1\"; echo begun; while ! [ -e {} ]; do sleep 0.1; done", go.display());
+    let wait = format!(
+        "echo '# mine' >>\"$1\"; echo begun; while ! [ -e {} ]; do sleep 0.1; done",
+        go.display()
+    );
     let mut first = edit(&lab, "slow", &wait).start();
     first.says("begun", SOON);
     edit(&lab, "second", "true").run(SOON).exits(75).err_has("somebody else is editing");
@@ -112,7 +114,11 @@ fn a_new_file_of_policy_d_and_no_other_file() {
     assert_eq!(files("/etc/xsk-helper/policy.d"), ["10-a.toml"]);
     let found = fs::metadata("/etc/xsk-helper/policy.d/10-a.toml").unwrap();
     assert_eq!((found.uid(), found.mode() & 0o7777), (0, 0o644));
-    edit(&lab, "other", "true").arg("/etc/passwd").run(SOON).exits(78).err_has("not a file of the policy");
+    edit(&lab, "other", "true")
+        .arg("/etc/passwd")
+        .run(SOON)
+        .exits(78)
+        .err_has("not a file of the policy");
 }
 
 #[test]
@@ -123,9 +129,16 @@ fn the_environment_names_an_editor_only_where_root_says_so() {
     };
     let evil = lab.script("evil", "#!/bin/sh\necho evil\n");
     edit(&lab, "idle", "echo usual").env("EDITOR", &evil).run(SOON).ok();
-    let said =
-        edit(&lab, "idle", "echo usual; env").env("EDITOR", &evil).env("TERM", "dumb").run(SOON).ok().stdout;
-    assert!(said.contains("usual") && said.contains("TERM=dumb") && !said.contains("EDITOR"), "{said}");
+    let said = edit(&lab, "idle", "echo usual; env")
+        .env("EDITOR", &evil)
+        .env("TERM", "dumb")
+        .run(SOON)
+        .ok()
+        .stdout;
+    assert!(
+        said.contains("usual") && said.contains("TERM=dumb") && !said.contains("EDITOR"),
+        "{said}"
+    );
     fs::write(SETTING, "environment\n").unwrap();
     let said = lab.cmd(HELPER).arg("edit-policy").env("EDITOR", &evil).run(SOON).ok().stdout;
     assert!(said.contains("evil"), "{said}");

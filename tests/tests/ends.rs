@@ -35,7 +35,8 @@ fn locking(cmd: Cmd) -> Cmd {
 /// A QEMU with a lease, as xsk-client starts it.
 fn started(lab: &Lab, veth: &Veth, qemu: &Path) -> (Running, PathBuf) {
     lab.allow(&veth.ifname);
-    let (cmd, socket) = idle(lab, locking(lab.client("run")).args(["--backend", "direct", "--"]).arg(qemu));
+    let (cmd, socket) =
+        idle(lab, locking(lab.client("run")).args(["--backend", "direct", "--"]).arg(qemu));
     let running = cmd.args(["-netdev", NETDEV]).start();
     asks(&socket, &[]);
     assert!(lab.xdp(&veth.ifname).is_some(), "no program on the interface");
@@ -85,7 +86,8 @@ fn on_a_terminal(lab: &Lab, words: &str) -> (Running, UnixStream) {
 /// A QEMU with a lease, in the foreground of a terminal.
 fn qemu_on_a_terminal(lab: &Lab, veth: &Veth, qemu: &Path) -> (Running, UnixStream, Process) {
     lab.allow(&veth.ifname);
-    let words = format!("-- {} -machine none -nodefaults -display none -netdev {NETDEV}", qemu.display());
+    let words =
+        format!("-- {} -machine none -nodefaults -display none -netdev {NETDEV}", qemu.display());
     let (script, keyboard) = on_a_terminal(lab, &words);
     // Before the program is there, a QEMU runs that is asked what it can do.
     wait_until(SOON, "the program on the interface", || lab.xdp(&veth.ifname).is_some());
@@ -96,7 +98,11 @@ fn qemu_on_a_terminal(lab: &Lab, veth: &Veth, qemu: &Path) -> (Running, UnixStre
 /// Nobody else gets the queue.
 fn is_held(lab: &Lab) {
     let words = ["--acquire", NETDEV, "--", "true"];
-    locking(lab.client("run")).args(words).run(SOON).exits(125).err_has("queue 0 of eth1 is leased to uid");
+    locking(lab.client("run"))
+        .args(words)
+        .run(SOON)
+        .exits(125)
+        .err_has("queue 0 of eth1 is leased to uid");
 }
 
 /// Whether a process has a controlling terminal.
@@ -171,12 +177,19 @@ fn a_holder_that_outlives_its_terminal_keeps_the_lease() {
     let (script, _keyboard) = on_a_terminal(&lab, &words);
     let holder = find(&lab, "sleep");
     let keeper = lab.keepers(&[])[0].settled();
-    assert!(has_terminal(holder) && !has_terminal(keeper), "the terminal reaches {}", keeper.describe());
+    assert!(
+        has_terminal(holder) && !has_terminal(keeper),
+        "the terminal reaches {}",
+        keeper.describe()
+    );
     script.kill();
     wait_until(SOON, "the terminal to go", || !has_terminal(holder));
     assert!(holder.is_live(), "the hangup ended the holder");
     is_held(&lab);
-    assert!(keeper.is_live() && lab.xdp(&veth.ifname).is_some(), "the lease ended before its holder");
+    assert!(
+        keeper.is_live() && lab.xdp(&veth.ifname).is_some(),
+        "the lease ended before its holder"
+    );
     holder.kill();
     lab.nothing_left(&veth.ifname, &[]);
 }
@@ -193,7 +206,10 @@ fn the_last_of_two_holders_ends_the_lease() {
     find(&lab, "tail");
     first.kill();
     is_held(&lab);
-    assert!(keeper.is_live() && lab.xdp(&veth.ifname).is_some(), "the lease ended before its last holder");
+    assert!(
+        keeper.is_live() && lab.xdp(&veth.ifname).is_some(),
+        "the lease ended before its last holder"
+    );
     second.signal(Signal::SIGTERM);
     lab.nothing_left(&veth.ifname, &[]);
 }
@@ -232,7 +248,12 @@ fn a_card_is_plugged_in_as_the_command_line_has_it() {
     let veth = lab.veth(1);
     let (running, socket) = without_netdev(&lab, &veth, &qemu, "-machine pc -S");
     let attach = |card: &str| {
-        lab.client("attach").arg("--qmp").arg(&socket).args(["--device", card]).arg(NETDEV).run(SOON)
+        lab.client("attach")
+            .arg("--qmp")
+            .arg(&socket)
+            .args(["--device", card])
+            .arg(NETDEV)
+            .run(SOON)
     };
     let refused = attach("virtio-net-pci,nonsense=1");
     assert!(!refused.status.success(), "{refused:?}");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every example of a document is tagged: `run`, `vm` or `hardware`. Those tagged `run` are run, as
-//! an ordinary user, by `tests/scripts/examples-inside.sh`; all of them are parsed by the parsers of
-//! the commands themselves.
+//! an ordinary user, by `tests/scripts/examples-inside.sh`; all of them are parsed by the parsers
+//! of the commands themselves.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "examples/words.rs"]
@@ -90,7 +90,8 @@ fn documents() -> Vec<String> {
 /// `<!-- example: run -->` in Markdown, `.\" example: run` in a man page.
 fn tag(line: &str) -> Option<String> {
     let line = line.trim();
-    let rest = ["<!-- example: ", ".\\\" example: "].iter().find_map(|start| line.strip_prefix(start))?;
+    let rest =
+        ["<!-- example: ", ".\\\" example: "].iter().find_map(|start| line.strip_prefix(start))?;
     Some(rest.trim_end_matches(" -->").to_owned())
 }
 
@@ -148,7 +149,8 @@ fn until(lines: &[&str], from: usize, ends: impl Fn(&str) -> bool) -> (String, u
 
 /// A block goes on over empty lines, as Markdown has it, but not over those at its end.
 fn indented(lines: &[&str], from: usize) -> (String, usize) {
-    let end = (from..lines.len()).find(|at| !lines[*at].is_empty() && !lines[*at].starts_with("    "));
+    let end =
+        (from..lines.len()).find(|at| !lines[*at].is_empty() && !lines[*at].starts_with("    "));
     let end = end.unwrap_or(lines.len());
     let text: Vec<&str> =
         lines[from..end].iter().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
@@ -165,7 +167,13 @@ fn every_example_is_tagged() {
     assert!(all.len() > 30, "{}", all.len());
     for example in &all {
         let known = example.tag.as_deref().is_some_and(|tag| TAGS.contains(&tag));
-        assert!(known, "{}: the tag is {:?}, of {TAGS:?}:\n{}", example.place(), example.tag, example.text);
+        assert!(
+            known,
+            "{}: the tag is {:?}, of {TAGS:?}:\n{}",
+            example.place(),
+            example.tag,
+            example.text
+        );
     }
 }
 
@@ -192,12 +200,16 @@ fn every_example_of_a_help_can_be_parsed() {
     for program in xsk_pages::programs() {
         let subcommands = program.command.get_subcommands().cloned().collect::<Vec<_>>();
         for command in std::iter::once(program.command).chain(subcommands) {
-            let Some(text) = command.get_after_help().or(command.get_after_long_help()) else { continue };
+            let Some(text) = command.get_after_help().or(command.get_after_long_help()) else {
+                continue;
+            };
             let text = text.to_string();
-            for line in text.lines().filter(|line| line.starts_with("  ") && is_example(line.trim())) {
+            for line in
+                text.lines().filter(|line| line.starts_with("  ") && is_example(line.trim()))
+            {
                 for command in words::commands(line) {
-                    parsed +=
-                        parse(&command, &BTreeSet::new()).unwrap_or_else(|error| panic!("{line}\n{error}"));
+                    parsed += parse(&command, &BTreeSet::new())
+                        .unwrap_or_else(|error| panic!("{line}\n{error}"));
                 }
             }
         }
@@ -219,7 +231,10 @@ fn make_help_names_every_goal() {
     let said = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     for goal in ["check", "demo", "install", "package-vm"] {
-        assert!(said.lines().any(|line| line.starts_with(goal) && line.len() > 30), "{goal}: {said}");
+        assert!(
+            said.lines().any(|line| line.starts_with(goal) && line.len() > 30),
+            "{goal}: {said}"
+        );
     }
 }
 
@@ -227,12 +242,19 @@ fn make_help_names_every_goal() {
 fn parse(command: &[String], goals: &BTreeSet<String>) -> Result<usize, String> {
     let name = Path::new(&command[0]).file_name().unwrap().to_string_lossy().into_owned();
     if name == "make" {
-        let asked = command[1..].iter().filter(|word| !word.contains('=') && !word.starts_with('-'));
-        let unknown: Vec<_> = asked.filter(|goal| !goals.is_empty() && !goals.contains(*goal)).collect();
-        return if unknown.is_empty() { Ok(1) } else { Err(format!("make has no goal {unknown:?}")) };
+        let asked =
+            command[1..].iter().filter(|word| !word.contains('=') && !word.starts_with('-'));
+        let unknown: Vec<_> =
+            asked.filter(|goal| !goals.is_empty() && !goals.contains(*goal)).collect();
+        return if unknown.is_empty() {
+            Ok(1)
+        } else {
+            Err(format!("make has no goal {unknown:?}"))
+        };
     }
     netdevs(command)?;
-    let Some(program) = xsk_pages::programs().into_iter().find(|p| p.command.get_name() == name) else {
+    let Some(program) = xsk_pages::programs().into_iter().find(|p| p.command.get_name() == name)
+    else {
         return Ok(0);
     };
     if command.len() == 1 {
@@ -246,7 +268,8 @@ fn netdevs(command: &[String]) -> Result<(), String> {
     for word in command.iter().filter(|word| word.starts_with("af-xdp,")) {
         let given = word.contains("sock-fds=");
         let place = if word.contains("id=") { Place::Netdev } else { Place::Backend };
-        let netdev = Netdev::parse(OsStr::new(word), place).map_err(|error| format!("{word}: {error}"))?;
+        let netdev =
+            Netdev::parse(OsStr::new(word), place).map_err(|error| format!("{word}: {error}"))?;
         if netdev.is_none() && !given {
             return Err(format!("{word} is no af-xdp netdev"));
         }
@@ -267,7 +290,15 @@ fn run(setup: &str, document: &str, examples: &[Example]) -> Result<(), String> 
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     built(&folder.join("built"))?;
     let mut unshare = Command::new("unshare");
-    unshare.args(["--mount", "--propagation", "private", "--net", "--pid", "--fork", "--kill-child"]);
+    unshare.args([
+        "--mount",
+        "--propagation",
+        "private",
+        "--net",
+        "--pid",
+        "--fork",
+        "--kill-child",
+    ]);
     unshare.arg("--mount-proc").arg(root().join("tests/scripts/examples-inside.sh"));
     unshare.arg(root()).arg(folder.join("built")).arg(setup);
     for (number, example) in examples.iter().enumerate() {

@@ -25,8 +25,16 @@ const LAST: &str = "seccomp";
 const SURE: [&str; 7] = ["close", "umask", "getpid", "getuid", "geteuid", "gettid", "getgid"];
 
 /// Calls without which nothing may be granted, however often they are made.
-const NEEDED: [&str; 8] =
-    ["chdir", "close_range", "getgroups", "getresgid", "memfd_create", "mkdir", "signalfd4", "statfs"];
+const NEEDED: [&str; 8] = [
+    "chdir",
+    "close_range",
+    "getgroups",
+    "getresgid",
+    "memfd_create",
+    "mkdir",
+    "signalfd4",
+    "statfs",
+];
 
 /// What a refusal has to name, each at least once: a step whose failure is passed over is missing.
 const STEPS: [&str; 17] = [
@@ -104,7 +112,8 @@ impl Bench {
     /// The helper under `strace`, with one connection of the lab's user.
     fn start(&self, options: &[&str]) -> (Wire, Running) {
         let (ours, theirs) = pair(&self.lab.user);
-        let strace = self.lab.cmd("strace").args(["-f", "-qq"]).args(options).arg(HELPER).stdin(theirs);
+        let strace =
+            self.lab.cmd("strace").args(["-f", "-qq"]).args(options).arg(HELPER).stdin(theirs);
         (ours, self.lab.as_service(strace).start())
     }
 
@@ -138,7 +147,8 @@ impl Bench {
     /// Asks for the only queue; what is granted has to be good.
     fn asks(&self, wire: &Wire) -> Outcome {
         let hello = codec::encode_request(&Request::Hello(Hello::default())).unwrap();
-        let ask = codec::encode_request(&Request::Acquire(acquire(&self.veth.ifname, 0, 1))).unwrap();
+        let ask =
+            codec::encode_request(&Request::Acquire(acquire(&self.veth.ifname, 0, 1))).unwrap();
         if wire.send(&hello).and_then(|()| wire.send(&ask)).is_err() {
             return Outcome::Ended;
         }
@@ -151,7 +161,10 @@ impl Bench {
                 Reply::Welcome { .. } => {}
                 Reply::Refused(refused) => {
                     assert!(packet.fds.is_empty(), "a refusal came with a descriptor");
-                    assert!(!refused.message.is_empty() && !refused.object.is_empty(), "{refused:?}");
+                    assert!(
+                        !refused.message.is_empty() && !refused.object.is_empty(),
+                        "{refused:?}"
+                    );
                     assert_ne!(refused.code, Code::BadState, "{refused:?}");
                     return Outcome::Refused(format!("{:?}: {}", refused.code, refused.message));
                 }
@@ -208,7 +221,8 @@ impl Drop for Fault {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// An error that the call has where something is short.
@@ -283,7 +297,8 @@ fn h31_each_call_fails_in_turn() {
 /// No fault is passed over that a promise depends on, and every refusal says what failed.
 fn check_outcomes(outcomes: &BTreeMap<Outcome, Vec<Call>>) {
     let all = |wanted: &Outcome| outcomes.get(wanted).into_iter().flatten();
-    let granted: Vec<_> = all(&Outcome::Granted).filter(|call| NEEDED.contains(&&*call.name)).collect();
+    let granted: Vec<_> =
+        all(&Outcome::Granted).filter(|call| NEEDED.contains(&&*call.name)).collect();
     assert!(granted.is_empty(), "granted although these failed: {granted:?}");
     let silent: Vec<_> = all(&Outcome::Ended).filter(|call| !call.connection).collect();
     assert!(silent.is_empty(), "ended without a word where these failed: {silent:?}");
@@ -291,7 +306,8 @@ fn check_outcomes(outcomes: &BTreeMap<Outcome, Vec<Call>>) {
     for step in STEPS {
         assert!(refusals.iter().any(|refusal| refusal.contains(step)), "no refusal names: {step}");
     }
-    let unnamed = |refusal: &&&str| refusal.starts_with("Internal: ") && refusal.matches(": ").count() < 2;
+    let unnamed =
+        |refusal: &&&str| refusal.starts_with("Internal: ") && refusal.matches(": ").count() < 2;
     assert_eq!(refusals.iter().find(unnamed), None, "a refusal has no step, or no reason");
 }
 
@@ -302,7 +318,9 @@ fn h31_killed_at_each_call() {
     }
     let begin = Instant::now();
     match each(Bench::kills) {
-        Ok(count) => lab::say_figure(&format!("killed at each of {count} calls in {:.0?}", begin.elapsed())),
+        Ok(count) => {
+            lab::say_figure(&format!("killed at each of {count} calls in {:.0?}", begin.elapsed()))
+        }
         Err(why) => xsk_tests::skip!("{why}"),
     }
 }

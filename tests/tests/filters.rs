@@ -19,7 +19,8 @@ const GUEST_BYTES: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 const ALLMULTI: u32 = 0x200;
 
 fn asking(ifname: &str, queue: u32, params: &[(&str, Value)]) -> Acquire {
-    let params = params.iter().map(|(name, value)| Param { name: (*name).into(), value: value.clone() });
+    let params =
+        params.iter().map(|(name, value)| Param { name: (*name).into(), value: value.clone() });
     Acquire { params: params.collect(), ..wire::acquire(ifname, queue, 1) }
 }
 
@@ -62,7 +63,8 @@ impl Talk {
 }
 
 fn policy(lab: &Lab, more: &str) {
-    let rule = format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nshared = true\n", lab.user.uid);
+    let rule =
+        format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nshared = true\n", lab.user.uid);
     lab.policy(&(rule + more));
 }
 
@@ -73,7 +75,10 @@ fn all_groups_are_let_in_as_long_as_the_lease_lasts_and_every_grant_says_so() {
     policy(&lab, "");
     let (first, second) = (begin(&lab), begin(&lab));
     let one = first.ask(asking("eth1", 0, &[groups()])).unwrap();
-    assert_eq!(one.granted.filter, Filter { allmulti: true, all_groups: true, ..Filter::default() });
+    assert_eq!(
+        one.granted.filter,
+        Filter { allmulti: true, all_groups: true, ..Filter::default() }
+    );
     assert!(takes_all_groups("eth1"));
     // What one lease has switched on holds for all, and another's grant says that.
     let other = second.ask(asking("eth1", 1, &[])).unwrap();
@@ -91,7 +96,11 @@ fn a_rule_can_forbid_all_groups() {
     policy(&lab, "allmulti = false\n");
     let refused = begin(&lab).ask(asking("eth1", 0, &[groups()])).unwrap_err();
     assert_eq!(refused.code, Code::NotAllowed);
-    assert!(refused.message.contains("does not allow all-multicast mode on eth1"), "{}", refused.message);
+    assert!(
+        refused.message.contains("does not allow all-multicast mode on eth1"),
+        "{}",
+        refused.message
+    );
     assert!(!takes_all_groups("eth1"));
     lab.nothing_left("eth1", &[]);
 }
@@ -107,7 +116,11 @@ fn a_guests_address_is_received_as_long_as_the_lease_lasts() {
     assert!(receives_for(&lab, "eth1", GUEST));
     let refused = second.ask(asking("eth1", 1, &[macs(GUEST)])).unwrap_err();
     assert_eq!(refused.code, Code::Busy);
-    assert!(refused.message.contains("eth1 receives for 52:54:00:12:34:56 already"), "{}", refused.message);
+    assert!(
+        refused.message.contains("eth1 receives for 52:54:00:12:34:56 already"),
+        "{}",
+        refused.message
+    );
     drop((first, one));
     wait_until(SOON, "the filter to close", || !receives_for(&lab, "eth1", GUEST));
     let again = begin(&lab);
@@ -126,12 +139,18 @@ fn addresses_that_are_nobodys_guests_are_refused() {
     assert_eq!(code(GUEST).code, Code::NotAllowed);
     policy(&lab, "macs = [\"*\"]\n");
     let five = [GUEST; 5].join(",");
-    for bad in ["", "52:54:00:12:34", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", &five] {
+    for bad in
+        ["", "52:54:00:12:34", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", &five]
+    {
         assert_eq!(code(bad).code, Code::UnknownOption, "{bad}");
     }
     let refused = code("02:00:00:00:00:07");
     assert_eq!(refused.code, Code::Busy);
-    assert!(refused.message.contains("02:00:00:00:00:07 is the address of eth1"), "{}", refused.message);
+    assert!(
+        refused.message.contains("02:00:00:00:00:07 is the address of eth1"),
+        "{}",
+        refused.message
+    );
     lab.nothing_left("eth1", &[]);
 }
 

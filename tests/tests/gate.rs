@@ -110,5 +110,8 @@ fn a_link_without_a_connection_is_no_client() {
     let (ours, theirs) = wire::pair(&service);
     ours.send(b"x").unwrap();
     let cmd = lab.cmd(INSTALLED).ids(account.uid.as_raw(), account.gid.as_raw(), &[]);
-    cmd.stdin(theirs).run(SOON).exits(78).err_has("receiving the connection from the gate: none came");
+    cmd.stdin(theirs)
+        .run(SOON)
+        .exits(78)
+        .err_has("receiving the connection from the gate: none came");
 }

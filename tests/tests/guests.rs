@@ -49,7 +49,10 @@ fn mac(ifname: &str) -> String {
 fn a_guest_is_warned_of_an_address_that_does_not_arrive() {
     let lab = lab!();
     macvlan(&lab, "bridge");
-    lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\npromisc = true\n", lab.user.uid));
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\npromisc = true\n",
+        lab.user.uid
+    ));
     let own = mac("mv1");
     let given = format!("{CARD},mac={GIVEN}");
     let cases = [
@@ -58,7 +61,12 @@ fn a_guest_is_warned_of_an_address_that_does_not_arrive() {
         (vec!["-nic", "af-xdp,ifname=mv1,model=e1000"], DEFAULT, " (QEMU's default)"),
         (vec!["-net", "af-xdp,ifname=mv1", "-net", "nic"], DEFAULT, " (QEMU's default)"),
         (
-            vec!["-netdev", "{\"type\":\"af-xdp\",\"id\":\"n0\",\"ifname\":\"mv1\"}", "-device", CARD],
+            vec![
+                "-netdev",
+                "{\"type\":\"af-xdp\",\"id\":\"n0\",\"ifname\":\"mv1\"}",
+                "-device",
+                CARD,
+            ],
             DEFAULT,
             " (QEMU's default)",
         ),
@@ -81,7 +89,8 @@ fn a_guest_is_warned_of_an_address_that_does_not_arrive() {
     // A veth filters nothing, and a card that is not plugged in here is none of it.
     let done = seen(&lab, &[], &["-netdev", "af-xdp,id=n0,ifname=eth1", "-device", CARD]);
     assert!(!done.stderr.contains("mac="), "{done:?}");
-    let done = seen(&lab, &[], &["-netdev", "af-xdp,id=n0,ifname=mv1", "-device", "e1000,netdev=other"]);
+    let done =
+        seen(&lab, &[], &["-netdev", "af-xdp,id=n0,ifname=mv1", "-device", "e1000,netdev=other"]);
     assert!(!done.stderr.contains("mac="), "{done:?}");
     lab.nothing_left("mv1", &[]);
 }
@@ -111,7 +120,11 @@ fn the_interfaces_address_is_written_into_the_card() {
             1,
             json.replace("\"n0\"}", &format!("\"n0\",\"mac\":\"{own}\"}}")),
         ),
-        (vec!["-net", &netdev, "-net", "nic,model=e1000"], 3, format!("nic,model=e1000,macaddr={own}")),
+        (
+            vec!["-net", &netdev, "-net", "nic,model=e1000"],
+            3,
+            format!("nic,model=e1000,macaddr={own}"),
+        ),
     ];
     for (command, place, expected) in cases {
         let done = seen(&lab, &["--mac=interface"], &command);
@@ -122,7 +135,8 @@ fn the_interfaces_address_is_written_into_the_card() {
     let nic = format!("{netdev},model=e1000");
     let done = seen(&lab, &["--mac", "interface"], &["-nic", &nic]);
     assert!(done.stdout.contains(&format!("model=e1000,mac={own},inhibit=on")), "{done:?}");
-    let done = lab.client("run").args(["--dry-run", "--mac=interface", "--", "echo", "-netdev", &netdev]);
+    let done =
+        lab.client("run").args(["--dry-run", "--mac=interface", "--", "echo", "-netdev", &netdev]);
     let done = done.args(["-device", CARD]).run(SOON).ok();
     assert!(done.stdout.ends_with(&format!("-device {CARD},mac=MAC\n")), "{done:?}");
     lab.nothing_left(&veth.ifname, &[]);
@@ -139,15 +153,28 @@ fn one_card_for_each_netdev_and_nothing_else_gets_the_address() {
     let cases = [
         (vec!["-netdev", &one], "no card is plugged into n0"),
         (vec!["-netdev", &one, "-device", CARD, "-device", CARD], "2 cards are plugged into n0"),
-        (vec!["-netdev", &one, "-device", &given], &format!("the card has an address already: {given}")),
         (
-            vec!["-netdev", &one, "-device", CARD, "-netdev", &second, "-device", "e1000,netdev=n1"],
+            vec!["-netdev", &one, "-device", &given],
+            &format!("the card has an address already: {given}"),
+        ),
+        (
+            vec![
+                "-netdev",
+                &one,
+                "-device",
+                CARD,
+                "-netdev",
+                &second,
+                "-device",
+                "e1000,netdev=n1",
+            ],
             "two cards would have the one address of eth1",
         ),
         (vec!["-append", "-device", "-netdev", &one, "-name", CARD], "no card is plugged into n0"),
     ];
     for (command, sentence) in cases {
-        let done = run(&lab, &["--mac=interface"]).args(&command).run(SOON).exits(125).err_has(sentence);
+        let done =
+            run(&lab, &["--mac=interface"]).args(&command).run(SOON).exits(125).err_has(sentence);
         assert!(done.stderr.contains("hint: "), "{done:?}");
         assert_eq!(done.stdout, "");
     }
@@ -187,8 +214,14 @@ fn a_guest_with_the_hosts_address_is_warned_of_the_host() {
     assert!(!seen(&lab, &["--mac=interface"], &command).stderr.contains("both answer ARP"));
     lab.give_address(&veth);
     let done = seen(&lab, &["--mac=interface"], &command);
-    assert!(done.stderr.contains("xsk-client: eth1: warning: the guest has the address of eth1"), "{done:?}");
-    assert!(done.stderr.contains("both answer ARP, and both have its IPv6 link-local address"), "{done:?}");
+    assert!(
+        done.stderr.contains("xsk-client: eth1: warning: the guest has the address of eth1"),
+        "{done:?}"
+    );
+    assert!(
+        done.stderr.contains("both answer ARP, and both have its IPv6 link-local address"),
+        "{done:?}"
+    );
     assert!(!seen(&lab, &[], &command).stderr.contains("both answer ARP"));
     ip(&["address", "flush", "dev", "eth1"]);
     ip(&["link", "add", "br1", "type", "bridge"]);
@@ -211,7 +244,8 @@ fn the_interface_receives_for_the_guests_own_address() {
     let netdev = netdev("eth1");
     let table = "bridge fdb show dev eth1";
     for (card, address) in [(card.as_str(), GIVEN), (CARD, DEFAULT)] {
-        let run = lab.client("run").args(["--mac=guest", "--", "sh", "-c", table, "-netdev", &netdev]);
+        let run =
+            lab.client("run").args(["--mac=guest", "--", "sh", "-c", table, "-netdev", &netdev]);
         let done = run.args(["-device", card]).run(SOON).ok();
         let has = |line: &str| line.starts_with(address) && line.contains("self");
         assert!(done.stdout.lines().any(has), "{done:?}");
@@ -220,7 +254,10 @@ fn the_interface_receives_for_the_guests_own_address() {
         run(&lab, &["--mac=guest"]).args(command).run(SOON).exits(125).err_has(sentence);
     };
     refused(&["-netdev", &netdev], "no card is plugged into n0");
-    refused(&["-netdev", &netdev, "-device", "e1000,netdev=n0,mac=x"], "--mac=guest: 'x' is no address");
+    refused(
+        &["-netdev", &netdev, "-device", "e1000,netdev=n0,mac=x"],
+        "--mac=guest: 'x' is no address",
+    );
     policy("");
     refused(&["-netdev", &netdev, "-device", CARD], "macs");
     lab.nothing_left("eth1", &[]);
@@ -241,7 +278,8 @@ fn groups_are_asked_for_where_the_interface_filters() {
     let (on, said) = flags("mv1");
     assert!(on == ALLMULTI && !said.contains(missing), "{said}");
     assert_eq!(flags("eth1").0, 0, "a veth filters nothing");
-    let rule = format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nallmulti = false\n", lab.user.uid);
+    let rule =
+        format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nallmulti = false\n", lab.user.uid);
     lab.policy(&rule);
     let (on, said) = flags("mv1");
     assert!(on == 0 && said.contains(missing), "{said}");
@@ -275,7 +313,8 @@ fn what_the_other_end_leaves_undone_is_said_before_the_start() {
     assert!(skb.contains(checksums) && skb.contains(segments), "{skb}");
     // Our own backend completes checksums, and cannot split segments.
     let backend = lab.client("run").arg("--").arg(lab.bin("xsk-backend"));
-    let backend = backend.words("--netdev af-xdp,ifname=eth9,mode=skb --peer discard --seconds 0.1");
+    let backend =
+        backend.words("--netdev af-xdp,ifname=eth9,mode=skb --peer discard --seconds 0.1");
     let backend = backend.run(SOON).ok().stderr;
     assert!(!backend.contains(checksums) && backend.contains(segments), "{backend}");
     lab.cmd("ethtool").words("-K far9 tx off").run(SOON).ok();

@@ -8,7 +8,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+};
 use xsk_tests::lab;
 use xsk_tests::lab::link::ip;
 use xsk_tests::lab::{Cmd, HELPER, Lab, SOON};
@@ -26,7 +28,14 @@ fn error(lab: &Lab, options: &[&str], netdev: &str) -> String {
 }
 
 fn backend(lab: &Lab, options: &[&str], netdev: &str) -> String {
-    let cmd = lab.user_cmd("xsk-backend").args(["--helper", HELPER, "--peer", "discard", "--seconds", "0.1"]);
+    let cmd = lab.user_cmd("xsk-backend").args([
+        "--helper",
+        HELPER,
+        "--peer",
+        "discard",
+        "--seconds",
+        "0.1",
+    ]);
     cmd.args(options).args(["--netdev", netdev]).run(SOON).stderr
 }
 
@@ -35,7 +44,10 @@ fn a_busy_queue_has_another_one_in_its_place_only_where_there_is_one() {
     let lab = lab!();
     let veth = lab.veth(3);
     let policy = |queues: &str| {
-        lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n{queues}", lab.user.uid));
+        lab.policy(&format!(
+            "[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n{queues}",
+            lab.user.uid
+        ));
     };
     policy("");
     let (wire, helper) = lab.exec(&lab.user);
@@ -84,19 +96,25 @@ fn a_rule_that_refuses_is_named_with_what_it_would_have_to_say() {
     let other = lab.another_user();
     let rules = |shared: [bool; 2]| {
         let rule = |uid: u32, shared: bool| {
-            format!("[[allow]]\nusers = [{uid}]\ninterfaces = [\"*\"]\nallmulti = false\nshared = {shared}\n")
+            format!(
+                "[[allow]]\nusers = [{uid}]\ninterfaces = [\"*\"]\nallmulti = false\nshared = {shared}\n"
+            )
         };
         lab.policy(&(rule(lab.user.uid, shared[0]) + &rule(other.uid, shared[1])));
     };
     rules([false, false]);
     let promisc = error(&lab, &["--promisc"], "af-xdp,id=n0,ifname=eth1");
     assert!(
-        promisc.contains("hint: the administrator can set promisc = true in /etc/xsk-helper/policy.toml:1\n"),
+        promisc.contains(
+            "hint: the administrator can set promisc = true in /etc/xsk-helper/policy.toml:1\n"
+        ),
         "{promisc}"
     );
     let busy = error(&lab, &["--busy-poll"], "af-xdp,id=n0,ifname=eth1");
     assert!(
-        busy.contains("hint: the administrator can set busy_poll = true in /etc/xsk-helper/policy.toml:1\n"),
+        busy.contains(
+            "hint: the administrator can set busy_poll = true in /etc/xsk-helper/policy.toml:1\n"
+        ),
         "{busy}"
     );
     for shared in [[false, false], [true, false], [false, true]] {
@@ -124,14 +142,19 @@ fn a_word_that_is_wrong_is_met_before_anything_is_acquired() {
             "Parameter 'forcecopy' is unexpected",
             "force-copy",
         ),
-        ("af-xdp,id=n0,ifname=eth1,mode=natve", "Parameter 'mode' does not accept value 'natve'", "native"),
+        (
+            "af-xdp,id=n0,ifname=eth1,mode=natve",
+            "Parameter 'mode' does not accept value 'natve'",
+            "native",
+        ),
     ];
     for (netdev, sentence, meant) in cases {
         let hint = format!("hint: did you mean {meant}?\n");
         for said in [error(&lab, &[], netdev), backend(&lab, &[], netdev)] {
             assert!(said.contains(sentence) && said.contains(&hint), "{netdev}: {said}");
         }
-        let acquired = lab.client("run").args(["--acquire", netdev, "--", "true"]).run(SOON).exits(125);
+        let acquired =
+            lab.client("run").args(["--acquire", netdev, "--", "true"]).run(SOON).exits(125);
         assert!(acquired.stderr.contains(&hint), "{netdev}: {acquired:?}");
     }
     let syntax = "hint: af-xdp,id=ID,ifname=INTERFACE[,mode=native|skb][,queues=N|all]";
@@ -154,8 +177,16 @@ fn an_unknown_interface_and_another_name_of_one_are_looked_up() {
     for policy in ["*", "eth1"] {
         lab.allow(policy);
         for (name, sentence, hint) in [
-            ("eht1", "there is no interface 'eht1'", "hint: did you mean eth1? All of this network"),
-            ("frob7", "there is no interface 'frob7'", "hint: list the interfaces of this network namespace"),
+            (
+                "eht1",
+                "there is no interface 'eht1'",
+                "hint: did you mean eth1? All of this network",
+            ),
+            (
+                "frob7",
+                "there is no interface 'frob7'",
+                "hint: list the interfaces of this network namespace",
+            ),
             (
                 "uplink0",
                 "'uplink0' is another name of eth1, and only the first one is taken",
@@ -183,7 +214,8 @@ fn no_other_file_is_to_be_made_setuid() {
     let copy = lab.path("not-the-helper");
     std::fs::copy("/bin/true", &copy).unwrap();
     let run = lab.user_cmd("xsk-client").args(["run", "--helper"]).arg(&copy);
-    let said = run.args(["--", "echo", "-netdev", "af-xdp,id=n0,ifname=eth1"]).run(SOON).exits(125).stderr;
+    let said =
+        run.args(["--", "echo", "-netdev", "af-xdp,id=n0,ifname=eth1"]).run(SOON).exits(125).stderr;
     assert!(said.contains("has no privileges") && !said.contains("chmod"), "{said}");
     assert!(said.contains("--helper /usr/libexec/xsk-helper"), "{said}");
     let doctor = lab.user_cmd("xsk-client").args(["doctor", "--helper"]).arg(&copy).run(SOON);
@@ -216,7 +248,8 @@ fn a_silent_helper_is_spoken_of_after_a_second_unless_that_is_to_be_quiet() {
     // It ends by itself, with the error alone.
     let done = start("-q run").args(acquire).run(Duration::from_secs(60)).exits(125);
     assert!(
-        done.stderr.starts_with("xsk-client: the helper behind") && !done.stderr.contains("waiting"),
+        done.stderr.starts_with("xsk-client: the helper behind")
+            && !done.stderr.contains("waiting"),
         "{done:?}"
     );
 }
@@ -232,7 +265,9 @@ fn quiet_is_without_warnings_and_with_errors() {
     assert_eq!(run(&lab, &["--quiet"], netdev).run(SOON).ok().stderr, "");
     assert!(backend(&lab, &[], netdev).contains("warning: "));
     assert_eq!(backend(&lab, &["-q"], netdev), "");
-    assert!(error(&lab, &["-q"], "af-xdp,id=n0,ifname=eth7").contains("there is no interface 'eth7'"));
+    assert!(
+        error(&lab, &["-q"], "af-xdp,id=n0,ifname=eth7").contains("there is no interface 'eth7'")
+    );
     lab.nothing_left(&veth.ifname, &[]);
 }
 
@@ -252,7 +287,9 @@ fn what_the_kernel_lacks_is_not_said_on_each_start() {
     if grant.confinement.queue {
         assert!(doctor.contains("sockets are confined to their queues"), "{doctor}");
     } else {
-        assert!(grant.warnings.iter().any(|warning| warning.kind == WarningKind::NoQueueConfinement));
+        assert!(
+            grant.warnings.iter().any(|warning| warning.kind == WarningKind::NoQueueConfinement)
+        );
         assert!(doctor.contains("not to their queues"), "{doctor}");
     }
     lab.nothing_left(&veth.ifname, &[]);

@@ -35,10 +35,18 @@ fn h23_another_interface_and_the_pin() {
     with_credentials(&lab.user, || {
         let eperm = Some(nix::errno::Errno::EPERM as i32);
         for name in [two.ifname.as_str(), "", "lo"] {
-            assert_eq!(afxdp::pin_by_name(&socket, name).unwrap_err().raw_os_error(), eperm, "{name:?}");
+            assert_eq!(
+                afxdp::pin_by_name(&socket, name).unwrap_err().raw_os_error(),
+                eperm,
+                "{name:?}"
+            );
         }
         for index in [other, 0, 1] {
-            assert_eq!(afxdp::pin_by_index(&socket, index).unwrap_err().raw_os_error(), eperm, "{index}");
+            assert_eq!(
+                afxdp::pin_by_index(&socket, index).unwrap_err().raw_os_error(),
+                eperm,
+                "{index}"
+            );
         }
         let copy = socket.try_clone().unwrap();
         assert!(
@@ -60,7 +68,8 @@ fn h24_a_second_user_is_told_busy_and_the_first_one_loses_nothing() {
     let lab = lab!();
     let veth = lab.veth(2);
     let other = lab.another_user();
-    let rule = format!("[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n", lab.user.uid, other.uid);
+    let rule =
+        format!("[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n", lab.user.uid, other.uid);
     lab.policy(&rule);
     let listener = lab.listen();
     lab.steer(&veth, 0);
@@ -83,7 +92,8 @@ fn h24_a_second_user_is_told_busy_and_the_first_one_loses_nothing() {
             peer.send(&packet::frame(&format!("frame {sent}")));
             sent += 1;
             let _ = bound.wait(Some(Duration::from_millis(1))).unwrap();
-            received += bound.recv(64).iter().filter(|f| packet::carries(f, "frame")).count() as u32;
+            received +=
+                bound.recv(64).iter().filter(|f| packet::carries(f, "frame")).count() as u32;
         }
         match second.reply().0 {
             Reply::Refused(refused) => assert_eq!(refused.code, Code::Busy, "{refused:?}"),
@@ -149,7 +159,8 @@ fn h25_names_swapped_while_others_ask() {
                     assert_eq!(programs, [(pinned, u64::from(grant.granted.program_id))]);
                 }
                 Err(refused) => {
-                    let expected = [Code::NoSuchInterface, Code::BadName, Code::NotAllowed, Code::Busy];
+                    let expected =
+                        [Code::NoSuchInterface, Code::BadName, Code::NotAllowed, Code::Busy];
                     assert!(expected.contains(&refused.code), "{refused:?}");
                 }
             }
@@ -157,7 +168,9 @@ fn h25_names_swapped_while_others_ask() {
             lab.no_helpers_but(&[listener.pid()]);
         }
     });
-    lab::say_figure(&format!("{asked} requests, {granted} of them granted, while names were swapped"));
+    lab::say_figure(&format!(
+        "{asked} requests, {granted} of them granted, while names were swapped"
+    ));
     lab.nothing_left("good", &[listener.pid()]);
     lab.no_program("bad");
 }
@@ -247,7 +260,10 @@ fn h27_a_foreign_program_is_named_and_left_alone() {
             let before = lab.xdp(&veth.ifname).unwrap();
             let (wire, _run) = lab.exec(&lab.user);
             let refused = wire.is_refused(&veth.ifname, 0, 1, Code::ForeignProgram);
-            assert!(refused.message.contains(&before.id.to_string()), "its id is not named: {refused:?}");
+            assert!(
+                refused.message.contains(&before.id.to_string()),
+                "its id is not named: {refused:?}"
+            );
             assert!(!refused.hint.is_empty(), "{refused:?}");
             assert_eq!(lab.xdp(&veth.ifname).as_ref(), Some(&before), "{way:?}");
             drop((wire, stranger));

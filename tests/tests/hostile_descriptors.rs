@@ -28,7 +28,14 @@ fn h10_a_full_table_on_the_clients_side() {
         let done = lab
             .user_cmd("xsk-client")
             .args(["run", "--socket", SOCKET])
-            .args(["--acquire", NETDEV, "--", "sh", "-c", "echo $XSK_NETDEV_n0; exec ls -l /proc/self/fd"])
+            .args([
+                "--acquire",
+                NETDEV,
+                "--",
+                "sh",
+                "-c",
+                "echo $XSK_NETDEV_n0; exec ls -l /proc/self/fd",
+            ])
             .rlimit(Resource::RLIMIT_NOFILE, limit)
             .run(SOON);
         if done.status.code() == Some(0) {
@@ -36,16 +43,26 @@ fn h10_a_full_table_on_the_clients_side() {
             let sockets = fake::sock_fds(&done.stdout);
             assert_eq!(sockets.len(), 2, "limit {limit}: {}", done.stdout);
             for fd in sockets {
-                assert!(done.stdout.contains(&format!(" {fd} -> socket:")), "limit {limit}: {}", done.stdout);
+                assert!(
+                    done.stdout.contains(&format!(" {fd} -> socket:")),
+                    "limit {limit}: {}",
+                    done.stdout
+                );
             }
         } else {
             failed += 1;
             assert!(done.stdout.is_empty(), "limit {limit}: {}", done.stdout);
-            assert!(!done.stderr.is_empty() && !done.stderr.contains("panicked"), "limit {limit}: {done:?}");
+            assert!(
+                !done.stderr.is_empty() && !done.stderr.contains("panicked"),
+                "limit {limit}: {done:?}"
+            );
         }
         lab.nothing_left(&veth.ifname, &[listener.pid()]);
     }
-    assert!(started > 0 && failed > 0, "{started} started, {failed} failed: the limits say nothing");
+    assert!(
+        started > 0 && failed > 0,
+        "{started} started, {failed} failed: the limits say nothing"
+    );
 }
 
 #[test]
@@ -102,7 +119,17 @@ fn h11_replies_with_other_descriptors_than_promised() {
     let fake = Fake::granting(&lab, 2, vec![xdp(), xdp()]);
     let done = lab
         .user_cmd("xsk-client")
-        .args(["run", "--socket", fake::PATH, "--acquire", NETDEV, "--", "sh", "-c", "echo $XSK_NETDEV_n0"])
+        .args([
+            "run",
+            "--socket",
+            fake::PATH,
+            "--acquire",
+            NETDEV,
+            "--",
+            "sh",
+            "-c",
+            "echo $XSK_NETDEV_n0",
+        ])
         .run(SOON)
         .ok();
     assert_eq!(fake::sock_fds(&done.stdout).len(), 2, "{}", done.stdout);
@@ -119,7 +146,8 @@ fn h12_the_helpers_own_table_is_full() {
     drop(lab.bin("xsk-helper"));
     // Nothing that a client can do fills the table of a process that serves him alone; so the
     // kernel is made to say that it is full, at each call in turn that makes a descriptor.
-    for (call, error) in [("socket", "EMFILE"), ("socket", "ENFILE"), ("bpf", "EMFILE"), ("openat", "EMFILE")]
+    for (call, error) in
+        [("socket", "EMFILE"), ("socket", "ENFILE"), ("bpf", "EMFILE"), ("openat", "EMFILE")]
     {
         let mut refusals = 0;
         for step in 1..12 {
@@ -160,7 +188,8 @@ fn h13_started_with_streams_closed() {
     lab.allow(&veth.ifname);
     for closed in [&[1][..], &[2], &[1, 2]] {
         let (wire, theirs) = wire::pair(&lab.user);
-        let run = closed.iter().fold(lab.bare(&lab.user).stdin(theirs), |cmd, fd| cmd.close(*fd)).start();
+        let run =
+            closed.iter().fold(lab.bare(&lab.user).stdin(theirs), |cmd, fd| cmd.close(*fd)).start();
         let grant = wire.get(&veth.ifname, 0, 1).unwrap_or_else(|e| panic!("{closed:?}: {e:?}"));
         let keeper = Process::new(grant.granted.keeper).settled();
         for (fd, what) in keeper.fds().iter().filter(|(fd, _)| (1..=2).contains(fd)) {
@@ -197,8 +226,9 @@ fn h13_a_thousand_inherited_descriptors() {
     std::fs::write(&path, "x").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let (wire, theirs) = wire::pair(&lab.user);
-    let cmd = (0..1000)
-        .fold(lab.bare(&lab.user).stdin(theirs), |cmd, _| cmd.inherit(File::open(&path).unwrap().into()));
+    let cmd = (0..1000).fold(lab.bare(&lab.user).stdin(theirs), |cmd, _| {
+        cmd.inherit(File::open(&path).unwrap().into())
+    });
     // The client's own end is among them: kept open, it would make the lease last for ever.
     let run = cmd.inherit(wire.fd().try_clone().unwrap()).start();
     let grant = wire.get(&veth.ifname, 0, 1).unwrap();
@@ -227,7 +257,8 @@ fn h14_what_the_command_inherits() {
     run.says("sock-fds=", SOON);
     let sockets = fake::sock_fds(&run.stdout());
     let process = Process::new(run.pid());
-    let loads = || process.fds().iter().any(|(_, what)| what.contains("/lib/") || what.contains("ld.so"));
+    let loads =
+        || process.fds().iter().any(|(_, what)| what.contains("/lib/") || what.contains("ld.so"));
     lab::wait_until(SOON, "the exec of sleep", || {
         process.runs("sleep") && process.status("State").starts_with('S')
     });
@@ -239,7 +270,10 @@ fn h14_what_the_command_inherits() {
         .filter(|(fd, _)| *fd > 2 && fd.to_string() != number && !sockets.contains(&fd.to_string()))
         .collect();
     assert!(of(&number).is_some_and(|what| what.starts_with("socket:")), "{fds:?}");
-    assert!(sockets.iter().all(|fd| of(fd).is_some_and(|what| what.starts_with("socket:"))), "{fds:?}");
+    assert!(
+        sockets.iter().all(|fd| of(fd).is_some_and(|what| what.starts_with("socket:"))),
+        "{fds:?}"
+    );
     assert_eq!(others.len(), 1, "the lease and nothing else: {others:?}");
     assert!(others[0].1.starts_with("socket:"), "{others:?}");
     run.kill();

@@ -43,7 +43,8 @@ fn granted(lab: &Lab, ifname: &str, but: u32) {
 
 #[track_caller]
 fn refused(lab: &Lab, ifname: &str, code: Code) -> Refused {
-    let [socket, setuid] = asked(lab, ifname).map(|answer| answer.expect_err("a denied user has a lease"));
+    let [socket, setuid] =
+        asked(lab, ifname).map(|answer| answer.expect_err("a denied user has a lease"));
     assert_eq!((socket.code, &socket), (code, &setuid));
     check(lab, ifname, if code == Code::NotAllowed { 77 } else { 78 });
     socket
@@ -96,7 +97,8 @@ fn h32_a_group_of_the_process_denies_though_its_connection_was_made_without() {
     drop(ours);
     // A real group that a setgid program of the user's own has replaced in the effective one.
     let (ours, theirs) = wire::pair(&lab.user);
-    let _run = lab.bare(&lab.user).ids(lab.user.uid, BARRED, &lab.user.groups).stdin(theirs).start();
+    let _run =
+        lab.bare(&lab.user).ids(lab.user.uid, BARRED, &lab.user.groups).stdin(theirs).start();
     ours.is_refused(&veth.ifname, 0, 1, Code::NotAllowed);
     drop(ours);
     let (ours, theirs) = wire::pair(&lab.user);
@@ -172,7 +174,10 @@ fn h32_a_user_database_that_fails_lets_nobody_in() {
             bar(&lab, group);
             let refused = refused(&lab, &veth.ifname, Code::Policy);
             let said = format!("{} {} {}", refused.object, refused.message, refused.hint);
-            assert!(!said.contains("policy.toml:") && !said.contains(group), "{failure}: {refused:?}");
+            assert!(
+                !said.contains("policy.toml:") && !said.contains(group),
+                "{failure}: {refused:?}"
+            );
             let done = lab.cmd("xsk-helper").arg("check-policy").run(SOON).exits(78);
             done.err_has("policy.toml:5").err_has("does not answer");
         }

@@ -15,7 +15,8 @@ use xsk_tests::proto::{Code, Refused, Reply, Request, Revoke};
 
 /// A pair of sockets that root made.
 fn pair_of_roots() -> (Wire, OwnedFd) {
-    let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let (a, b) =
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
     (a.into(), b)
 }
 
@@ -78,7 +79,10 @@ fn h16_a_setuid_run_over_somebody_elses_socketpair_is_refused() {
     let lab = lab!();
     let veth = lab.veth(1);
     let other = lab.another_user();
-    lab.policy(&format!("[[allow]]\nusers = [0, {}, {}]\ninterfaces = [\"*\"]\n", lab.user.uid, other.uid));
+    lab.policy(&format!(
+        "[[allow]]\nusers = [0, {}, {}]\ninterfaces = [\"*\"]\n",
+        lab.user.uid, other.uid
+    ));
     for (ours, theirs) in [pair_of_roots(), wire::pair(&other)] {
         let helper = lab.bare(&lab.user).stdin(theirs).start();
         ours.say(&Request::Hello(xsk_tests::proto::Hello::default()));
@@ -107,9 +111,14 @@ fn h16_arguments_are_for_root_and_the_service_user() {
     let lab = lab!();
     let veth = lab.veth(1);
     lab.allow("*");
-    for args in
-        [&["listen", "--socket", "/tmp/x"][..], &["reap"], &["revoke"], &["--help"], &["\u{1}"], &[""]]
-    {
+    for args in [
+        &["listen", "--socket", "/tmp/x"][..],
+        &["reap"],
+        &["revoke"],
+        &["--help"],
+        &["\u{1}"],
+        &[""],
+    ] {
         let done = lab.bare(&lab.user).args(args).run(SOON);
         assert!(!done.status.success(), "{args:?}: {done:?}");
         assert!(done.stdout.is_empty() && !done.stderr.is_empty(), "{args:?}: {done:?}");
@@ -126,7 +135,8 @@ fn h16_the_setuid_bit_gives_nothing_to_a_command() {
     let done = lab.user_cmd(ADMIN).arg("--help").run(SOON).exits(77);
     assert!(done.stdout.is_empty() && done.stderr.contains("only root"), "{done:?}");
     let service = nix::unistd::User::from_name(SERVICE).unwrap().unwrap();
-    let as_service = |program: &str| lab.cmd(program).ids(service.uid.as_raw(), service.gid.as_raw(), &[]);
+    let as_service =
+        |program: &str| lab.cmd(program).ids(service.uid.as_raw(), service.gid.as_raw(), &[]);
     as_service(HELPER).arg("--help").run(SOON).ok();
     as_service(HELPER).arg("reap").run(SOON).exits(78).err_has("the helper has no privileges");
     lab.cmd(HELPER).arg("reap").run(SOON).ok();
@@ -162,8 +172,8 @@ fn h17_uids_are_unsigned() {
                 "[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n[[{kind}]]\nusers = [{number}]\ninterfaces = [\"*\"]\n",
                 lab.user.uid
             ));
-            let refused =
-                asked(&lab, &veth.ifname).expect_err("a policy with an impossible uid was accepted");
+            let refused = asked(&lab, &veth.ifname)
+                .expect_err("a policy with an impossible uid was accepted");
             assert_eq!(refused.code, Code::Policy, "{refused:?}");
         }
     }
@@ -175,14 +185,21 @@ fn h18_revoking_somebody_elses_lease_is_denied() {
     let lab = lab!();
     let veth = lab.veth(2);
     let other = lab.another_user();
-    lab.policy(&format!("[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n", lab.user.uid, other.uid));
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n",
+        lab.user.uid, other.uid
+    ));
     let listener = lab.listen();
     let wire = lab.wire();
     let grant = wire.get(&veth.ifname, 0, 1).unwrap();
     let revoke = |user: &User, whose: u32| {
         let wire = Wire::connect_as(SOCKET, user);
         wire.greet();
-        wire.say(&Request::Revoke(Revoke { ifname: veth.ifname.clone(), queue: Revoke::ANY, user: whose }));
+        wire.say(&Request::Revoke(Revoke {
+            ifname: veth.ifname.clone(),
+            queue: Revoke::ANY,
+            user: whose,
+        }));
         wire.reply().0
     };
     match revoke(&other, lab.user.uid) {
@@ -206,7 +223,8 @@ fn h18_revoking_somebody_elses_lease_is_denied() {
 
 /// Every setuid run is refused because of the policy, and the refusal names `path`.
 fn policy_is_refused(lab: &Lab, veth: &Veth, path: &str) {
-    let refused = asked(lab, &veth.ifname).expect_err("a policy that cannot be trusted was accepted");
+    let refused =
+        asked(lab, &veth.ifname).expect_err("a policy that cannot be trusted was accepted");
     assert_eq!(refused.code, Code::Policy, "{path}: {refused:?}");
     let said = format!("{} {} {}", refused.object, refused.message, refused.hint);
     assert!(said.contains(path), "{path} is not named: {refused:?}");

@@ -49,17 +49,27 @@ fn numbers(numbers: &[u64]) -> Argument {
 /// What an intruder would begin with.
 fn lethal(keeper: Process) -> Vec<(&'static str, i64, Vec<Argument>)> {
     let lock = keeper.fds().into_iter().find(|(_, what)| what.starts_with(LEASES)).unwrap().0;
-    let connection = keeper.fds().into_iter().find(|(_, what)| what.starts_with("socket:")).unwrap().0;
+    let connection =
+        keeper.fds().into_iter().find(|(_, what)| what.starts_with("socket:")).unwrap().0;
     let memory = (libc::PROT_READ | libc::PROT_EXEC) as u64;
     let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-    let number = |numbers: &[u64]| numbers.iter().copied().map(Argument::Number).collect::<Vec<_>>();
+    let number =
+        |numbers: &[u64]| numbers.iter().copied().map(Argument::Number).collect::<Vec<_>>();
     vec![
         ("memory that is code", libc::SYS_mmap, number(&[0, 4096, memory, flags, u64::MAX, 0])),
         ("memory that becomes code", libc::SYS_mprotect, number(&[0, 4096, memory])),
         ("another's map", libc::SYS_bpf, vec![BPF_OBJ_GET.into(), numbers(&[0; 4]), 32.into()]),
-        ("a change of a map", libc::SYS_bpf, vec![BPF_MAP_UPDATE_ELEM.into(), numbers(&[0; 4]), 32.into()]),
+        (
+            "a change of a map",
+            libc::SYS_bpf,
+            vec![BPF_MAP_UPDATE_ELEM.into(), numbers(&[0; 4]), 32.into()],
+        ),
         ("a file", libc::SYS_openat, vec![CWD.into(), Argument::path("/etc/passwd"), 0.into()]),
-        ("text in a lock file", libc::SYS_write, vec![u64::from(lock).into(), numbers(&[0]), 8.into()]),
+        (
+            "text in a lock file",
+            libc::SYS_write,
+            vec![u64::from(lock).into(), numbers(&[0]), 8.into()],
+        ),
         (
             "a message to an address",
             libc::SYS_sendto,
@@ -144,10 +154,12 @@ fn h38_code_in_a_keeper_locks_nobody_else_out() {
     let lab = lab!();
     let (other, veths, listener, victim) = two(&lab);
     let (wire, grant, keeper) = leased(&lab.user, &veths[0], 0);
-    let locks: Vec<_> = keeper.fds().into_iter().filter(|(_, what)| what.starts_with(LEASES)).collect();
+    let locks: Vec<_> =
+        keeper.fds().into_iter().filter(|(_, what)| what.starts_with(LEASES)).collect();
     let captive = Captive::take(keeper);
     for (fd, what) in &locks {
-        captive.call(libc::SYS_fcntl, &[u64::from(*fd).into(), (libc::F_SETLK as u64).into(), all()]);
+        captive
+            .call(libc::SYS_fcntl, &[u64::from(*fd).into(), (libc::F_SETLK as u64).into(), all()]);
         lab::say_figure(&format!("locked {what}"));
     }
     // The other user has every place, and every queue of the other interface.

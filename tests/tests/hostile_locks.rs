@@ -45,7 +45,8 @@ fn h39_a_lock_without_an_end_makes_nobody_grow() {
     // Above all places of leases that the policy gives, and on a queue that is nobody's.
     let places = lock(&PathBuf::from(format!("{LEASES}/users/{}", lab.user.uid)), PLACES, 0);
     let queue = fs::read_dir(LEASES).unwrap().map(|entry| entry.unwrap().path().join("q0"));
-    let queue = lock(&queue.filter(|path| path.exists()).last().unwrap(), i64::from(lab.user.uid), 0);
+    let queue =
+        lock(&queue.filter(|path| path.exists()).last().unwrap(), i64::from(lab.user.uid), 0);
     let wire = lab.wire();
     let grant = wire.get(&veth.ifname, 1, 1).unwrap();
     let keeper = Process::new(grant.granted.keeper);

@@ -102,7 +102,10 @@ fn h37_nonsense_is_not_multiplied() {
         for refused in &refusals {
             assert_eq!(refused.code, code, "{refused:?}");
             let text = format!("{}{}{}", refused.object, refused.message, refused.hint);
-            assert!(text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{refused:?}");
+            assert!(
+                text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '),
+                "{refused:?}"
+            );
             assert!(refused.object.len() < 70 && refused.message.len() < 200, "{refused:?}");
         }
         assert!(log.len() - before < LOGGED, "{} bytes: {log}", log.len() - before);

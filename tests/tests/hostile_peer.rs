@@ -44,7 +44,11 @@ fn to_service(lab: &Lab, whose: &User) -> (Wire, OwnedFd) {
 fn answer(helper: Cmd, ours: &Wire, theirs: OwnedFd) -> Refused {
     let run = helper.stdin(theirs).start();
     ours.say(&Request::Hello(Hello::default()));
-    ours.say(&Request::Revoke(Revoke { ifname: String::new(), queue: Revoke::ANY, user: Revoke::ANY }));
+    ours.say(&Request::Revoke(Revoke {
+        ifname: String::new(),
+        queue: Revoke::ANY,
+        user: Revoke::ANY,
+    }));
     let refused = ours.refusal();
     assert!(ours.ends(SOON));
     run.finish(SOON);
@@ -121,7 +125,9 @@ fn h35_a_service_of_roots_that_echoes_makes_nobody_root() {
     let (ours, theirs) = to_service(&lab, &root());
     is_refused(&answer(sudo(), &ours, theirs), "to a listener");
     // A pair of root's, and one of the victim's, that came into the user's hands.
-    let pair = || socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let pair = || {
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap()
+    };
     let (ours, theirs) = pair();
     let by_sudo = format!("for uid {}, by SUDO_UID,", lab.user.uid);
     is_refused(&answer(sudo(), &Wire::from(ours), theirs), &by_sudo);
@@ -141,9 +147,12 @@ fn h35_root_alone_is_root_and_nobody_else() {
     is_refused(&answer(lab.cmd("xsk-helper"), &ours, theirs), "started by uid 0 over a connection");
     // Whatever more is said has to agree, each time that it is said.
     let uid = lab.user.uid.to_string();
-    for said in [&[("SUDO_UID", "")][..], &[("SUDO_UID", "-1")], &[("SUDO_UID", &uid), ("PKEXEC_UID", "0")]] {
+    for said in
+        [&[("SUDO_UID", "")][..], &[("SUDO_UID", "-1")], &[("SUDO_UID", &uid), ("PKEXEC_UID", "0")]]
+    {
         let (ours, theirs) = wire::pair(&lab.user);
-        let helper = said.iter().fold(lab.cmd("xsk-helper"), |cmd, (name, value)| cmd.env(name, value));
+        let helper =
+            said.iter().fold(lab.cmd("xsk-helper"), |cmd, (name, value)| cmd.env(name, value));
         is_refused(&answer(helper, &ours, theirs), "_UID");
     }
     let (ours, theirs) = wire::pair(&lab.user);
@@ -163,11 +172,14 @@ fn h35_root_in_a_shell_of_sudos_is_served() {
     let netdev = format!("af-xdp,id=n0,ifname={}", veth.ifname);
     let client = lab.cmd("xsk-client").args(["run", "--helper"]).arg(lab.bin("xsk-helper"));
     let client = client.args(["--acquire", &netdev, "--", "printenv", "XSK_NETDEV_n0"]);
-    let done = client.env("SUDO_UID", lab.user.uid.to_string()).env("PKEXEC_UID", "1").run(SOON).ok();
+    let done =
+        client.env("SUDO_UID", lab.user.uid.to_string()).env("PKEXEC_UID", "1").run(SOON).ok();
     assert!(done.stdout.contains("sock-fds="), "{done:?}");
     lab.nothing_left(&veth.ifname, &[]);
     // Another program that starts the helper is told what to do.
-    let pair = || socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let pair = || {
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap()
+    };
     let (ours, theirs) = pair();
     let helper = lab.cmd("xsk-helper").env("SUDO_UID", lab.user.uid.to_string());
     let refused = answer(helper, &Wire::from(ours), theirs);

@@ -145,7 +145,8 @@ fn h30_the_one_who_waits_for_a_client() {
 fn h30_a_listener_is_followed_by_the_next_at_once_and_joined_by_none() {
     let lab = lab!();
     lab.allow(&lab.veth(1).ifname);
-    let another = || lab.cmd("xsk-helper").args(["listen", "--socket", SOCKET, "--socket-mode", "0666"]);
+    let another =
+        || lab.cmd("xsk-helper").args(["listen", "--socket", SOCKET, "--socket-mode", "0666"]);
     let mut listener = lab.listen();
     for _ in 0..10 {
         listener.kill();

@@ -25,7 +25,10 @@ fn stat(process: Process) -> Vec<i64> {
 fn schedule(process: Process) -> [String; 6] {
     let file = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", process.pid)).unwrap();
     let fields = stat(process);
-    let io = std::process::Command::new("ionice").args(["-p", &process.pid.to_string()]).output().unwrap();
+    let io = std::process::Command::new("ionice")
+        .args(["-p", &process.pid.to_string()])
+        .output()
+        .unwrap();
     [
         fields[41 - 3].to_string(),
         fields[19 - 3].to_string(),
@@ -96,7 +99,9 @@ fn holds_nobody_up(lab: &Lab, veth: &Veth, spinner: &dyn Fn() -> Cmd, helper: &d
     let attacks = (0..3).map(|_| attack(lab, veth, helper())).collect();
     let with = slowest_beside(lab, veth, &other, attacks);
     drop(spinning);
-    say_figure(&format!("another user waited at most {without:?} without such runs, {with:?} beside them"));
+    say_figure(&format!(
+        "another user waited at most {without:?} without such runs, {with:?} beside them"
+    ));
     assert!(
         with < BOUND + 4 * without,
         "another user waited for {with:?}, without such runs for {without:?}"

@@ -19,7 +19,8 @@ use xsk_tests::skip;
 
 /// A pair of sockets that root made.
 fn pair_of_roots() -> (Wire, OwnedFd) {
-    let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let (a, b) =
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
     (a.into(), b)
 }
 
@@ -136,7 +137,10 @@ fn h20_environment_signals_and_alarms_change_nothing() {
         ("XSK_HELPER_POLICY", "/tmp/policy.toml"),
         ("PATH", "/tmp"),
     ];
-    grants(&|c| hostile.iter().fold(c, |c, (name, value)| c.env(name, value)), "a hostile environment");
+    grants(
+        &|c| hostile.iter().fold(c, |c, (name, value)| c.env(name, value)),
+        "a hostile environment",
+    );
     for (name, value) in hostile {
         grants(&|c| c.env(name, value), name);
     }
@@ -276,9 +280,11 @@ fn is_out_of_reach(lab: &Lab, process: Process, stage: &str) {
                 assert!(!done.status.success(), "{stage}: uid {uid} reads {path}");
             }
         }
-        let fds = lab.cmd("ls").ids(uid, gid, &[]).arg(format!("/proc/{}/fd", process.pid)).run(SOON);
+        let fds =
+            lab.cmd("ls").ids(uid, gid, &[]).arg(format!("/proc/{}/fd", process.pid)).run(SOON);
         assert!(!fds.status.success(), "{stage}: uid {uid} lists descriptors");
-        let trace = lab.cmd("strace").ids(uid, gid, &[]).args(["-p", &process.pid.to_string()]).run(SOON);
+        let trace =
+            lab.cmd("strace").ids(uid, gid, &[]).args(["-p", &process.pid.to_string()]).run(SOON);
         assert!(trace.stderr.contains("not permitted"), "{stage}: {trace:?}");
     }
     let signal = lab.user_cmd("kill").args(["-SEGV", &process.pid.to_string()]).run(SOON);

@@ -56,7 +56,11 @@ fn h09_sockets_that_nobody_receives_shut_nobody_out() {
         held.extend(parked(&lab, &hostile.ifname));
     }
     let granted = Wire::connect_as(SOCKET, &stranger).get(&other.ifname, 0, 1);
-    assert!(granted.is_ok(), "{granted:?} with {} connections that hold {QUEUES} sockets each", held.len());
+    assert!(
+        granted.is_ok(),
+        "{granted:?} with {} connections that hold {QUEUES} sockets each",
+        held.len()
+    );
 }
 
 /// Whoever comes second, the one who shares nothing is alone.
@@ -65,12 +69,14 @@ fn h24_who_shares_nothing_is_alone() {
     let lab = lab!();
     let veth = lab.veth(4);
     let (alone, other) = (lab.user.uid, lab.another_user());
-    let rule = |uid: u32| format!("[[allow]]\nusers = [{uid}]\ninterfaces = [\"{}\"]\n", veth.ifname);
+    let rule =
+        |uid: u32| format!("[[allow]]\nusers = [{uid}]\ninterfaces = [\"{}\"]\n", veth.ifname);
     lab.policy(&format!("{}{}shared = true\n", rule(alone), rule(other.uid)));
     let listener = lab.listen();
     let by = |user: &User| Wire::connect_as(SOCKET, user);
     let own: Vec<_> = (0..2).map(|queue| (by(&lab.user), queue)).collect();
-    let grants: Vec<_> = own.iter().map(|(wire, queue)| wire.get(&veth.ifname, *queue, 1).unwrap()).collect();
+    let grants: Vec<_> =
+        own.iter().map(|(wire, queue)| wire.get(&veth.ifname, *queue, 1).unwrap()).collect();
     by(&other).is_refused(&veth.ifname, 3, 1, Code::Busy);
     drop((own, grants));
     lab.no_helpers_but(&[listener.pid()]);

@@ -117,7 +117,9 @@ impl<'l> Stopped<'l> {
         for helper in self.helpers() {
             let _ = kill(Pid::from_raw(helper.pid as i32), Signal::SIGTERM);
         }
-        wait_until(SOON, &format!("{}: the keeper to end", self.what), || self.helpers().is_empty());
+        wait_until(SOON, &format!("{}: the keeper to end", self.what), || {
+            self.helpers().is_empty()
+        });
     }
 }
 
@@ -178,7 +180,10 @@ fn h33_whatever_is_done_to_its_end_a_lease_can_be_revoked() {
             lab.nothing_left(&veth.ifname, &[listener.pid()]);
         }
     }
-    lab::say_figure(&format!("{tried} leases with a shared end revoked in {:.0?}", begin.elapsed()));
+    lab::say_figure(&format!(
+        "{tried} leases with a shared end revoked in {:.0?}",
+        begin.elapsed()
+    ));
 }
 
 /// The keeper waits, and its user fills the connection, or has it wait in a receive.
@@ -197,7 +202,10 @@ fn is_beyond_reach(lab: &Lab, veth: &Veth, helper: impl Fn() -> Cmd) {
         }
         std::thread::sleep(Duration::from_millis(20));
         // A connection that hears nothing is one that is closed.
-        assert!(keeper.is_live() || matches!(change, Change::Shut(_)), "{change:?} ended the keeper");
+        assert!(
+            keeper.is_live() || matches!(change, Change::Shut(_)),
+            "{change:?} ended the keeper"
+        );
         let pid = Pid::from_raw(keeper.pid as i32);
         let _ = kill(pid, Signal::SIGTERM);
         let over = || Wire::connect(SOCKET).status().leases.is_empty();
@@ -244,10 +252,13 @@ fn h33_a_revoke_of_a_keeper_that_stands_still() {
     keeper.signal(Signal::SIGSTOP);
     let said = lab.cmd(HELPER).args(["revoke", &veth.ifname]).run(SOON).ok().stdout;
     assert!(said.contains("1 lease revoked"), "{said}");
-    let killed =
-        format!("keeper {} (uid {}) did not end on SIGTERM and was killed", keeper.pid, lab.user.uid);
+    let killed = format!(
+        "keeper {} (uid {}) did not end on SIGTERM and was killed",
+        keeper.pid, lab.user.uid
+    );
     assert!(said.contains(&killed), "{said}");
-    let cleared = format!("emptied the slot of queue 0 that keeper {} had left filled; took", keeper.pid);
+    let cleared =
+        format!("emptied the slot of queue 0 that keeper {} had left filled; took", keeper.pid);
     assert!(said.contains(&cleared), "{said}");
     assert!(lab.xdp(&veth.ifname).is_none(), "the program stayed although nobody uses it");
     assert!(!keeper.is_live());
@@ -270,14 +281,19 @@ fn h33_a_socket_that_no_lease_accounts_for_is_named_and_revoked() {
     let reap = || lab.cmd(HELPER).arg("reap").run(SOON).ok().stdout;
     assert!(reap().contains(&command), "reap does not name the socket: {}", reap());
     let revoke = |words: &[&str]| lab.cmd(HELPER).arg("revoke").args(words).run(SOON);
-    for others in [&[veth.ifname.as_str(), "--queue", "1"][..], &["--user", &lab.user.uid.to_string()]] {
+    for others in
+        [&[veth.ifname.as_str(), "--queue", "1"][..], &["--user", &lab.user.uid.to_string()]]
+    {
         let done = revoke(others).exits(66).err_has("no lease matches");
         assert_eq!(done.stdout.lines().count(), 1, "what was not asked for was cleared");
     }
     assert!(reap().contains(&command));
     let said = revoke(&[&veth.ifname, "--queue", "0"]).ok().stdout;
     assert!(said.contains("0 leases revoked"), "{said}");
-    assert!(said.contains("emptied the slot of queue 0 that no lease accounted for; took"), "{said}");
+    assert!(
+        said.contains("emptied the slot of queue 0 that no lease accounted for; took"),
+        "{said}"
+    );
     assert!(lab.xdp(&veth.ifname).is_none());
     assert!(!reap().contains(&command));
     drop((wire, grant));

@@ -7,8 +7,8 @@
 use nix::sys::signal::Signal;
 use xsk_tests::lab;
 use xsk_tests::lab::frontend::{
-    CHECKSUMS, FEATURES, FrontEnd, MEMORY, SEGMENTS, SIZE, WRITE, frame, net_header, numbers, pair, place,
-    request,
+    CHECKSUMS, FEATURES, FrontEnd, MEMORY, SEGMENTS, SIZE, WRITE, frame, net_header, numbers, pair,
+    place, request,
 };
 use xsk_tests::lab::{SOON, wait_until};
 
@@ -70,7 +70,10 @@ fn h41_a_ring_that_lies_is_stopped_and_the_other_pair_goes_on() {
         ),
         (
             |front| {
-                front.write(0x8_0000, &[numbers(&[0x8_0000]), vec![16, 0, 0, 0, 4, 0, 0, 0]].concat());
+                front.write(
+                    0x8_0000,
+                    &[numbers(&[0x8_0000]), vec![16, 0, 0, 0, 4, 0, 0, 0]].concat(),
+                );
                 front.descriptor(1, 0, 0x8_0000, 16, 4, 0);
                 front.offer(1, 0);
             },
@@ -114,7 +117,11 @@ fn h41_a_receive_ring_that_lies_is_stopped() {
         let mut front = FrontEnd::working(&path, 1);
         front.descriptor(0, 0, 0x9_0000, len, flags, 0);
         front.offer(0, 0);
-        lab.peer_cmd("ping").words("-c 1 -W 1 -b -I").arg(&veth.peer).arg("255.255.255.255").run(SOON);
+        lab.peer_cmd("ping")
+            .words("-c 1 -W 1 -b -I")
+            .arg(&veth.peer)
+            .arg("255.255.255.255")
+            .run(SOON);
         device.says(said, SOON);
     }
     lab.vhost_ends_well(&veth, device, &path);
@@ -145,7 +152,11 @@ fn h41_a_header_that_lies_stops_its_ring_alone() {
     let (veth, mut device, path) = lab.vhost_for_root(2);
     let all = FEATURES | CHECKSUMS | SEGMENTS;
     let lies = [
-        (FEATURES, net_header([1, 0], [0, 0, 34, 16]), "asks for a checksum, which was not negotiated"),
+        (
+            FEATURES,
+            net_header([1, 0], [0, 0, 34, 16]),
+            "asks for a checksum, which was not negotiated",
+        ),
         (FEATURES | CHECKSUMS, net_header([1, 1], [54, 8, 34, 16]), "asks for segments of type 1"),
         (all, net_header([1, 3], [54, 8, 34, 16]), "asks for segments of type 3"),
         (all, net_header([0, 1], [54, 8, 34, 16]), "asks for segments without a checksum"),
@@ -154,7 +165,11 @@ fn h41_a_header_that_lies_stops_its_ring_alone() {
         (all, net_header([1, 1], [54, 8, 34, 6]), "puts the checksum at 34 + 6"),
         (all, net_header([1, 1], [u16::MAX, 8, 34, 16]), "says that 65535 bytes are headers"),
         (all, net_header([1, 0], [0, 0, 0, 0]), "puts the checksum at 0 + 0"),
-        (all, net_header([1, 0], [0, 0, 14, 45]), "puts the checksum at 14 + 45, in a frame of 60 bytes"),
+        (
+            all,
+            net_header([1, 0], [0, 0, 14, 45]),
+            "puts the checksum at 14 + 45, in a frame of 60 bytes",
+        ),
         (all, net_header([1, 0], [0, 0, u16::MAX, u16::MAX]), "puts the checksum at 65535 + 65535"),
     ];
     for (features, header, said) in lies {

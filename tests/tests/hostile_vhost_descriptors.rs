@@ -39,10 +39,13 @@ fn h41_a_call_descriptor_that_waits_stops_its_ring_alone() {
     for call in [full_event(), full_pipe()] {
         let mut front = FrontEnd::working(&path, 2);
         front.send(request::SET_VRING_CALL, 0, &numbers(&[3]), &[call.as_raw_fd()]);
-        device.says("ring 3 is stopped: the call descriptor is full, and a write to it waits", SOON);
+        device
+            .says("ring 3 is stopped: the call descriptor is full, and a write to it waits", SOON);
         assert!(front.transmit(1, &frame()), "the other pair stands still");
         drop(front);
-        wait_until(SOON, "the front end to be gone", || device.stderr().ends_with("closed the connection\n"));
+        wait_until(SOON, "the front end to be gone", || {
+            device.stderr().ends_with("closed the connection\n")
+        });
     }
     lab.vhost_ends_well(&veth, device, &path);
 }
@@ -132,7 +135,9 @@ fn h41_a_revoke_ends_a_device_that_is_held_up() {
     let path = lab.vhost_socket();
     let netdev = format!("af-xdp,id=n0,ifname={}", veth.ifname);
     let peer = format!("vhost-user={},user=0", path.display());
-    let device = lab.user_cmd("xsk-backend").args(["--netdev", &netdev, "--peer", &peer, "--helper", HELPER]);
+    let device = lab
+        .user_cmd("xsk-backend")
+        .args(["--netdev", &netdev, "--peer", &peer, "--helper", HELPER]);
     let mut device = device.start();
     device.says("ready:", SOON);
     let front = FrontEnd::working(&path, 1);

@@ -155,7 +155,11 @@ fn h41_a_ring_over_the_edge_of_memory_is_refused() {
         (0, 0, 0),
     ] {
         let payload = [pair(3, 0), numbers(&[descriptors, used, avail, 0])].concat();
-        assert_eq!(front.try_to(request::SET_VRING_ADDR, &payload, &[]), Some(1), "{descriptors:#x}");
+        assert_eq!(
+            front.try_to(request::SET_VRING_ADDR, &payload, &[]),
+            Some(1),
+            "{descriptors:#x}"
+        );
         assert!(front.transmit(1, &frame()), "the other pair stands still");
     }
     front.must(request::SET_VRING_ADDR, &addresses(3, good), &[]);

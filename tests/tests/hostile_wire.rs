@@ -75,7 +75,9 @@ fn h02_a_packet_over_the_limit_and_a_length_of_four_gibibytes() {
                 assert_eq!(wire.refusal().code, Code::TooLarge, "{length}");
                 assert!(wire.ends(SOON));
             }
-            Err(error) => assert_eq!(error.raw_os_error(), Some(90), "EMSGSIZE, the kernel's own limit"),
+            Err(error) => {
+                assert_eq!(error.raw_os_error(), Some(90), "EMSGSIZE, the kernel's own limit")
+            }
         }
     }
     assert_eq!(code(&lab, &vec![0xff; 4097]), Code::TooLarge);
@@ -113,7 +115,10 @@ fn h03_one_byte_more_an_unknown_version_an_unknown_variant() {
     }
     let wire = lab.wire();
     wire.say(&Request::Hello(Hello { magic: MAGIC, min: 0, max: u16::MAX }));
-    assert!(matches!(wire.reply().0, Reply::Welcome { version: 1, .. }), "a wider range holds version 1");
+    assert!(
+        matches!(wire.reply().0, Reply::Welcome { version: 1, .. }),
+        "a wider range holds version 1"
+    );
     drop(wire);
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
@@ -166,9 +171,19 @@ fn h05_names_that_are_no_primary_names() {
     let lab = lab!();
     let (veth, listener) = listening(&lab);
     lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n", lab.user.uid));
-    for name in
-        ["", ".", "..", "a/b", "eth1\0", "eth 1", "eth%d", "eth1:0", "étè", "1234567890123456", "eth1\n"]
-    {
+    for name in [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "eth1\0",
+        "eth 1",
+        "eth%d",
+        "eth1:0",
+        "étè",
+        "1234567890123456",
+        "eth1\n",
+    ] {
         let refused = lab.wire().is_refused(name, 0, 1, Code::BadName);
         assert!(!refused.message.contains(|c: char| c.is_control()), "{refused:?}");
     }
@@ -310,7 +325,10 @@ fn slowest_grant(user: &User, ifname: &str, count: u32) -> Duration {
 #[track_caller]
 fn within_bound(usual: Duration, beside: Duration) {
     let bound = Duration::from_secs(1) + 4 * usual;
-    assert!(beside < bound, "another user waited for {beside:?}, and for {usual:?} without the attack");
+    assert!(
+        beside < bound,
+        "another user waited for {beside:?}, and for {usual:?} without the attack"
+    );
 }
 
 #[test]
@@ -318,13 +336,17 @@ fn h08_a_client_that_never_reads() {
     let lab = lab!();
     let (veth, listener) = listening(&lab);
     let other = lab.another_user();
-    lab.policy(&format!("[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n", lab.user.uid, other.uid));
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n",
+        lab.user.uid, other.uid
+    ));
     let usual = slowest_grant(&other, &veth.ifname, 10);
     let deaf = lab.wire();
     let question = encoded(&Request::Check(acquire(&veth.ifname, 0, 1)));
     deaf.send(&hello()).unwrap();
     let sender = deaf.fd().try_clone().unwrap();
-    nix::fcntl::fcntl(&sender, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
+    nix::fcntl::fcntl(&sender, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))
+        .unwrap();
     for _ in 0..2000 {
         if deaf.send(&question).is_err() {
             break;
@@ -342,7 +364,10 @@ fn h09_silent_connections_meet_the_limit_of_their_user_alone() {
     let lab = lab!();
     let (veth, listener) = listening(&lab);
     let other = lab.another_user();
-    lab.policy(&format!("[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n", lab.user.uid, other.uid));
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n",
+        lab.user.uid, other.uid
+    ));
     let usual = slowest_grant(&other, &veth.ifname, 10);
     let mut silent: Vec<Wire> = Vec::new();
     let mut refused = None;
@@ -471,7 +496,10 @@ fn h09_a_refusal_comes_before_the_end_of_the_connection() {
         }
         let packet = wire.receive_plainly().expect("a reset instead of a refusal");
         let reply = codec::decode_reply(&packet.bytes).unwrap();
-        assert!(matches!(&reply, Reply::Refused(refused) if refused.code == Code::Limit), "{reply:?}");
+        assert!(
+            matches!(&reply, Reply::Refused(refused) if refused.code == Code::Limit),
+            "{reply:?}"
+        );
         assert!(wire.receive_plainly().expect("a reset after a refusal").bytes.is_empty());
     }
     drop(first);

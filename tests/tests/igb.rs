@@ -28,7 +28,8 @@ fn holds(user: &User, nic: &Nic, queue: u32) -> Holder {
     let Leased { granted, mut sockets } = wire.get(&nic.ifname, queue, 1).unwrap();
     assert_eq!(granted.mode, Mode::Native, "{}", granted.mode_reason);
     let socket = sockets.remove(0);
-    let bound = with_credentials(user, || afxdp::bind_within(socket, nic.ifindex, queue, SOON)).unwrap();
+    let bound =
+        with_credentials(user, || afxdp::bind_within(socket, nic.ifindex, queue, SOON)).unwrap();
     Holder { bound, _wire: wire }
 }
 
@@ -48,7 +49,9 @@ fn spread(nic: &Nic, holders: &mut [Holder; 2]) -> [BTreeSet<u8>; 2] {
         while Instant::now() < pause {
             for (holder, seen) in holders.iter_mut().zip(&mut seen) {
                 let _ = holder.bound.wait(Some(Duration::from_millis(20))).unwrap();
-                seen.extend(holder.bound.recv(64).iter().filter_map(|frame| nic.echoed(frame)).map(|e| e.0));
+                seen.extend(
+                    holder.bound.recv(64).iter().filter_map(|frame| nic.echoed(frame)).map(|e| e.0),
+                );
             }
         }
     }
@@ -74,7 +77,11 @@ fn two_leases_with_zero_copy_get_the_flows_that_rss_gives_them() {
     rss(&lab, &nic, "1");
     let [all, none] = spread(&nic, &mut holders);
     assert_eq!((all.len(), none.len()), (FLOWS.len(), 0), "after ethtool -X equal 1");
-    lab::say_figure(&format!("igb: RSS gave {} and {} flows, with `equal 1` all", zero.len(), one.len()));
+    lab::say_figure(&format!(
+        "igb: RSS gave {} and {} flows, with `equal 1` all",
+        zero.len(),
+        one.len()
+    ));
     drop(holders);
     lab.nothing_left(&nic.ifname, &[listener.pid()]);
     lab::say_feature("zero-copy", "igb");

@@ -37,8 +37,10 @@ impl Tree {
 
     fn make(&self, goal: &str) -> Output {
         let mut make = Command::new("make");
-        make.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()).args(["-s", goal]);
-        make.arg(format!("DESTDIR={}", self.root().display())).arg(format!("PREFIX={}", self.prefix));
+        make.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
+            .args(["-s", goal]);
+        make.arg(format!("DESTDIR={}", self.root().display()))
+            .arg(format!("PREFIX={}", self.prefix));
         make.arg(format!("RELEASE={}", self.folder.join("release").display()));
         let done = make.output().unwrap();
         assert!(done.status.success(), "make {goal}: {}", String::from_utf8_lossy(&done.stderr));
@@ -48,7 +50,8 @@ impl Tree {
     /// Everything below the root, as find(1) lists it.
     fn there(&self) -> Vec<String> {
         let mut find = Command::new("find");
-        let list = find.arg(self.root()).args(["-mindepth", "1", "-printf", "/%P\\n"]).output().unwrap();
+        let list =
+            find.arg(self.root()).args(["-mindepth", "1", "-printf", "/%P\\n"]).output().unwrap();
         String::from_utf8(list.stdout).unwrap().lines().map(str::to_owned).collect()
     }
 }
@@ -81,8 +84,13 @@ fn licences_and_documents_are_installed() {
         let tree = Tree::new("documents", prefix);
         tree.make("install");
         let there = tree.there();
-        for name in ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "docs/qemu.md", "docs/design.svg"] {
-            assert!(there.contains(&format!("{prefix}/share/doc/xsk-helper/{name}")), "{name}: {there:?}");
+        for name in
+            ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "docs/qemu.md", "docs/design.svg"]
+        {
+            assert!(
+                there.contains(&format!("{prefix}/share/doc/xsk-helper/{name}")),
+                "{name}: {there:?}"
+            );
         }
     }
 }

@@ -302,9 +302,12 @@ fn a_revoke_by_interface_queue_or_user_is_told_and_stops_receiving() {
     let veth = lab.veth(2);
     let (uid, other) = (lab.user.uid, lab.share());
     let (user, ifname) = (uid.to_string(), veth.ifname.as_str());
-    for choice in
-        [&[ifname][..], &["--queue", "0"], &["--user", &user], &[ifname, "--queue", "0", "--user", &user]]
-    {
+    for choice in [
+        &[ifname][..],
+        &["--queue", "0"],
+        &["--user", &user],
+        &[ifname, "--queue", "0", "--user", &user],
+    ] {
         let (wire, _helper) = lab.exec(&lab.user);
         let mut grant = wire.get(ifname, 0, 1).unwrap();
         let mut socket = bound(&mut grant);
@@ -349,7 +352,8 @@ fn promiscuous_mode_and_busy_polling_are_part_of_the_lease() {
     for kill in [false, true] {
         let (wire, _helper) = lab.exec(&lab.user);
         wire.greet();
-        let grant = wire.ask(Acquire { params: params.clone(), ..acquire(&veth.ifname, 0, 1) }).unwrap();
+        let grant =
+            wire.ask(Acquire { params: params.clone(), ..acquire(&veth.ifname, 0, 1) }).unwrap();
         assert!(grant.granted.promisc);
         assert_eq!((grant.granted.busy_poll.usecs, grant.granted.busy_poll.budget), (50, 16));
         assert_eq!(promiscuity(), 1);

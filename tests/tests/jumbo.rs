@@ -26,7 +26,8 @@ fn cable(lab: &Lab, n: u8, mtu: u32) -> Veth {
 /// The backend, which asks the helper itself.
 fn backend(lab: &Lab, netdevs: &[&str], peer: &str) -> Running {
     lab.client("status").run(SOON);
-    let mut cmd = lab.user_cmd("xsk-backend").args(["--helper", lab::HELPER, "--json", "--peer", peer]);
+    let mut cmd =
+        lab.user_cmd("xsk-backend").args(["--helper", lab::HELPER, "--json", "--peer", peer]);
     for netdev in netdevs {
         cmd = cmd.args(["--netdev", netdev]);
     }
@@ -75,7 +76,11 @@ fn forward_passes_frames_of_9000_bytes_both_ways() {
             assert!(near.receive(SOON, is_ours).unwrap() == long(length), "{length} bytes, {mode}");
         }
         let queues = end(running);
-        assert_eq!((&queues[0]["rx_frames"], &queues[1]["rx_frames"]), (&8.into(), &8.into()), "{mode}");
+        assert_eq!(
+            (&queues[0]["rx_frames"], &queues[1]["rx_frames"]),
+            (&8.into(), &8.into()),
+            "{mode}"
+        );
         lab.nothing_left("eth1", &[]);
         lab.nothing_left("eth2", &[]);
     }
@@ -89,7 +94,8 @@ fn long_pings_are_answered_and_reflected_and_captured() {
     }
     let veth = cable(&lab, 1, 9000);
     let running = backend(&lab, &["af-xdp,ifname=eth1"], &format!("echo={}", veth.ip));
-    let pings = lab.peer_cmd("ping").words("-c 5 -i 0.1 -W 2 -M do -s 8972").arg(veth.ip.to_string());
+    let pings =
+        lab.peer_cmd("ping").words("-c 5 -i 0.1 -W 2 -M do -s 8972").arg(veth.ip.to_string());
     let done = pings.run(SOON).ok();
     assert!(done.stdout.contains("5 received"), "{}", done.stdout);
     end(running);
@@ -97,7 +103,9 @@ fn long_pings_are_answered_and_reflected_and_captured() {
     let mut tap = lab.peer_tap(&veth);
     let sent = long(9014);
     tap.send(&sent);
-    let back = tap.receive(SOON, |frame| is_ours(frame) && frame[6..12] == sent[..6]).expect("it came back");
+    let back = tap
+        .receive(SOON, |frame| is_ours(frame) && frame[6..12] == sent[..6])
+        .expect("it came back");
     assert!(back[12..] == sent[12..] && back[..6] == sent[6..12]);
     end(running);
     let folder = lab.path("capture");
@@ -106,7 +114,9 @@ fn long_pings_are_answered_and_reflected_and_captured() {
     let file = folder.join("long.pcap");
     let running = backend(&lab, &["af-xdp,ifname=eth1"], &format!("pcap={}", file.display()));
     tap.send(&sent);
-    wait_until(SOON, "the capture", || std::fs::metadata(&file).is_ok_and(|file| file.len() >= 40 + 9014));
+    wait_until(SOON, "the capture", || {
+        std::fs::metadata(&file).is_ok_and(|file| file.len() >= 40 + 9014)
+    });
     end(running);
     assert!(std::fs::read(&file).unwrap().windows(9014).any(|window| window == sent));
     lab.nothing_left("eth1", &[]);
@@ -155,7 +165,10 @@ fn a_stream_carries_frames_of_9000_bytes_both_ways() {
         tap.send(&long(length));
         assert!(unframed(&mut stream) == long(length), "{length} bytes to the guest");
         framed(&mut stream, &long(length));
-        assert!(tap.receive(SOON, is_ours).unwrap() == long(length), "{length} bytes from the guest");
+        assert!(
+            tap.receive(SOON, is_ours).unwrap() == long(length),
+            "{length} bytes from the guest"
+        );
     }
     end(running);
     lab.nothing_left("eth1", &[]);

@@ -15,7 +15,10 @@ fn an_ordinary_user_has_no_capability() {
     assert_eq!(process.uids(), [lab.user.uid; 4]);
     let caps = process.caps();
     assert_eq!(Caps { bounding: 0, ..caps }, Caps::NONE);
-    assert_ne!(caps.bounding, 0, "an ordinary user's bounding set is full, or setuid would do nothing");
+    assert_ne!(
+        caps.bounding, 0,
+        "an ordinary user's bounding set is full, or setuid would do nothing"
+    );
     assert_eq!(process.status("NoNewPrivs"), "0");
     assert!(sleeper.runs());
 }

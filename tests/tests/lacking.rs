@@ -47,7 +47,8 @@ impl Bench {
     /// The helper under `strace`, with one connection of the lab's user.
     fn start(&self, options: &[&str]) -> (Wire, Running) {
         let (ours, theirs) = pair(&self.lab.user);
-        let strace = self.lab.cmd("strace").args(["-f", "-qq"]).args(options).arg(HELPER).stdin(theirs);
+        let strace =
+            self.lab.cmd("strace").args(["-f", "-qq"]).args(options).arg(HELPER).stdin(theirs);
         (ours, self.lab.as_service(strace).start())
     }
 
@@ -61,13 +62,19 @@ impl Bench {
         self.lab.nothing_left(ifname, &[]);
         let calls = said.lines().filter(|line| line.contains(&format!("{name}(")));
         let hits: Vec<bool> = calls.map(|line| line.contains(text)).collect();
-        let first = hits.iter().position(|hit| *hit).unwrap_or_else(|| panic!("no {text} in:\n{said}"));
+        let first =
+            hits.iter().position(|hit| *hit).unwrap_or_else(|| panic!("no {text} in:\n{said}"));
         let count = hits[first..].iter().take_while(|hit| **hit).count();
         Calls { name, first: first + 1, count, step: 1 }
     }
 
     /// A grant whose calls answer `errno`.
-    fn asks(&self, ifname: &str, calls: &Calls, errno: &str) -> (Wire, Running, Result<Leased, Refused>) {
+    fn asks(
+        &self,
+        ifname: &str,
+        calls: &Calls,
+        errno: &str,
+    ) -> (Wire, Running, Result<Leased, Refused>) {
         let Calls { name, first, count, step } = calls;
         let last = first + (count - 1) * step;
         let inject = format!("inject={name}:error={errno}:when={first}..{last}+{step}");
@@ -80,7 +87,8 @@ impl Bench {
     fn sentences(&self, ifname: &str, calls: &Calls, errno: &str) -> Vec<String> {
         let (wire, running, answer) = self.asks(ifname, calls, errno);
         let grant = answer.unwrap_or_else(|refused| panic!("{refused:?}"));
-        let warnings = grant.granted.warnings.iter().filter(|warning| warning.kind == WarningKind::Kernel);
+        let warnings =
+            grant.granted.warnings.iter().filter(|warning| warning.kind == WarningKind::Kernel);
         let texts = warnings.map(|warning| warning.text.clone()).collect();
         drop((grant, wire));
         running.finish(SOON);
@@ -123,7 +131,10 @@ fn without_netns_cookies_the_namespace_is_known_by_its_inode() {
     let grant = answer.unwrap();
     assert_eq!(grant.granted.netns_cookie, 0);
     let pins = bench.lab.pins();
-    assert!(!pins.is_empty() && pins.iter().all(|pin| pin.to_string_lossy().contains("/n4")), "{pins:?}");
+    assert!(
+        !pins.is_empty() && pins.iter().all(|pin| pin.to_string_lossy().contains("/n4")),
+        "{pins:?}"
+    );
     drop((grant, wire));
     running.finish(SOON);
     bench.lab.nothing_left(&bench.veth.ifname, &[]);
@@ -212,7 +223,10 @@ fn before_5_10_there_is_one_refusal_with_the_reason() {
     let before_5_9 = Calls { name: "close_range", first: 1, count: 1, step: 1 };
     let refused = bench.refused(&before_5_9, "ENOSYS");
     assert_eq!(refused.code, Code::KernelTooOld);
-    assert_eq!(refused.message, "Linux 5.10 or later is needed, and this kernel has no close_range(2)");
+    assert_eq!(
+        refused.message,
+        "Linux 5.10 or later is needed, and this kernel has no close_range(2)"
+    );
     // BPF_MAP_UPDATE_ELEM is 2.
     let before_5_10 = bench.find(&bench.veth.ifname, "bpf", "bpf(0x2,");
     let refused = bench.refused(&Calls { count: 1, ..before_5_10 }, "EOPNOTSUPP");
@@ -229,7 +243,8 @@ fn a_map_that_wants_the_rx_ring_first_gets_the_socket_later() {
     let inserts = bench.find(&bench.veth.ifname, "bpf", "bpf(0x2,");
     // The probe of the slots comes in between, so more than the inserts fail, as they do on Linux
     // 7.1 by themselves.
-    let (wire, running, answer) = bench.asks(&bench.veth.ifname, &Calls { count: 2, ..inserts }, "ENOBUFS");
+    let (wire, running, answer) =
+        bench.asks(&bench.veth.ifname, &Calls { count: 2, ..inserts }, "ENOBUFS");
     let mut grant = answer.unwrap();
     let socket = grant.sockets.remove(0);
     let mut bound = afxdp::bind_within(socket, grant.granted.ifindex, 0, SOON).unwrap();
@@ -251,7 +266,8 @@ fn a_map_that_wants_the_rx_ring_first_gets_the_socket_later() {
 fn a_socket_whose_consumer_never_sets_it_up_goes_with_its_lease() {
     let Some(bench) = Bench::new() else { return };
     let inserts = bench.find(&bench.veth.ifname, "bpf", "bpf(0x2,");
-    let (wire, running, answer) = bench.asks(&bench.veth.ifname, &Calls { count: 2, ..inserts }, "ENOBUFS");
+    let (wire, running, answer) =
+        bench.asks(&bench.veth.ifname, &Calls { count: 2, ..inserts }, "ENOBUFS");
     let grant = answer.unwrap();
     drop(wire);
     running.finish(SOON);

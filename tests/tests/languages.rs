@@ -8,7 +8,9 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use xsk_tests::lab;
-use xsk_tests::lab::{Cmd, Lab, Running, SOCKET, SOON, Veth, Wire, say_skipped, target_dir, wait_until};
+use xsk_tests::lab::{
+    Cmd, Lab, Running, SOCKET, SOON, Veth, Wire, say_skipped, target_dir, wait_until,
+};
 
 /// Debian's own, since the user of a test cannot reach one in root's home.
 const PYTHON: &str = "/usr/bin/python3";
@@ -142,7 +144,8 @@ except xskclient.Refused as refused:
     print(refused.code)
 "#;
     let helper = lab.bin("xsk-helper");
-    let done = python(&lab, script).arg(&veth.ifname).arg(helper).env("SUDO_UID", "0").run(SOON).ok();
+    let done =
+        python(&lab, script).arg(&veth.ifname).arg(helper).env("SUDO_UID", "0").run(SOON).ok();
     assert_eq!(done.stdout, format!("granted {}\nnot-allowed\n", veth.ifname));
     lab.nothing_left(&veth.ifname, &[]);
 }

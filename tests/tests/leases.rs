@@ -35,7 +35,8 @@ fn a_socket_without_a_lease_is_noticed_while_the_interface_is_down() {
     lab.allow(&veth.ifname);
     let (wire, _helper) = lab.exec(&lab.user);
     let mut grant = wire.get(&veth.ifname, 0, 1).unwrap();
-    let bound = afxdp::bind_within(grant.sockets.remove(0), grant.granted.ifindex, 0, SOON).unwrap();
+    let bound =
+        afxdp::bind_within(grant.sockets.remove(0), grant.granted.ifindex, 0, SOON).unwrap();
     drop(wire);
     lab.nothing_left(&veth.ifname, &[]);
     lab::link::ip(&["link", "set", &veth.ifname, "down"]);
@@ -91,12 +92,19 @@ fn the_keeper_has_no_capability_is_no_child_and_in_no_session_of_the_user() {
     let keeper = keepers[0].settled();
     assert_eq!(keeper.caps(), Caps::NONE);
     assert_eq!(keeper.status("NoNewPrivs"), "1");
-    assert!(keeper.uids().iter().all(|uid| *uid != 0 && *uid != lab.user.uid), "{:?}", keeper.uids());
+    assert!(
+        keeper.uids().iter().all(|uid| *uid != 0 && *uid != lab.user.uid),
+        "{:?}",
+        keeper.uids()
+    );
     assert_ne!(keeper.parent(), std::process::id());
     assert_eq!(keeper.session(), keeper.pid);
     let streams: Vec<_> = keeper.fds().into_iter().filter(|(fd, _)| (1..=2).contains(fd)).collect();
     assert!(streams.iter().all(|(_, what)| what == "/dev/null"), "{streams:?}");
-    assert_eq!(std::fs::read_link(format!("/proc/{}/cwd", keeper.pid)).unwrap().to_str(), Some("/"));
+    assert_eq!(
+        std::fs::read_link(format!("/proc/{}/cwd", keeper.pid)).unwrap().to_str(),
+        Some("/")
+    );
     let held = keeper.fds();
     assert!(
         !held.iter().any(|(_, what)| what.contains("XDP")),
@@ -132,7 +140,8 @@ fn the_sockets_come_in_queue_order() {
     let grant = wire.get(&veth.ifname, 1, 3).unwrap();
     let ifindex = grant.granted.ifindex;
     let sockets = grant.sockets.into_iter().zip(1..);
-    let mut bound: Vec<_> = sockets.map(|(s, q)| (q, afxdp::bind(s, ifindex, q).unwrap())).collect();
+    let mut bound: Vec<_> =
+        sockets.map(|(s, q)| (q, afxdp::bind(s, ifindex, q).unwrap())).collect();
     for (queue, socket) in &mut bound {
         proves_receive(&lab, &veth, socket, *queue);
     }
@@ -160,7 +169,9 @@ fn several_leases_of_two_users_share_the_program_and_the_last_one_takes_it_along
     while let Some((queue, wire, bound, program)) = leases.pop() {
         assert_eq!(lab.xdp(&veth.ifname).unwrap().id, u64::from(program));
         drop((wire, bound));
-        lab::wait_until(SOON, "the keeper to end", || lab.keepers(&[listener.pid()]).len() == leases.len());
+        lab::wait_until(SOON, "the keeper to end", || {
+            lab.keepers(&[listener.pid()]).len() == leases.len()
+        });
         proves_pass(&lab, &veth, queue);
         for (queue, _, bound, _) in &mut leases {
             proves_receive(&lab, &veth, bound, *queue);
@@ -194,9 +205,14 @@ fn the_same_queue_can_be_leased_again_and_again() {
     let listener = lab.listen();
     for round in 0..10 {
         let wire = lab.wire();
-        let mut grant = wire.get(&veth.ifname, 0, 1).unwrap_or_else(|e| panic!("round {round}: {e:?}"));
-        let bound =
-            afxdp::bind_within(grant.sockets.remove(0), grant.granted.ifindex, 0, Duration::from_secs(1));
+        let mut grant =
+            wire.get(&veth.ifname, 0, 1).unwrap_or_else(|e| panic!("round {round}: {e:?}"));
+        let bound = afxdp::bind_within(
+            grant.sockets.remove(0),
+            grant.granted.ifindex,
+            0,
+            Duration::from_secs(1),
+        );
         drop((bound.unwrap(), wire));
         lab.no_helpers_but(&[listener.pid()]);
     }
@@ -213,14 +229,26 @@ fn the_mode_is_the_one_asked_for_or_the_one_that_works() {
     {
         let (wire, _helper) = lab.exec(&lab.user);
         wire.greet();
-        let grant =
-            wire.ask(xsk_tests::proto::Acquire { mode: asked, ..acquire(&veth.ifname, 0, 1) }).unwrap();
+        let grant = wire
+            .ask(xsk_tests::proto::Acquire { mode: asked, ..acquire(&veth.ifname, 0, 1) })
+            .unwrap();
         assert_eq!(grant.granted.mode, mode);
         assert_eq!(lab.xdp(&veth.ifname).unwrap().mode, shown);
         drop((wire, grant));
         lab.nothing_left(&veth.ifname, &[]);
     }
-    lab::link::ip(&["link", "add", "link", &veth.ifname, "name", "mv1", "type", "macvlan", "mode", "bridge"]);
+    lab::link::ip(&[
+        "link",
+        "add",
+        "link",
+        &veth.ifname,
+        "name",
+        "mv1",
+        "type",
+        "macvlan",
+        "mode",
+        "bridge",
+    ]);
     lab::link::ip(&["link", "set", "mv1", "up"]);
     let (wire, _helper) = lab.exec(&lab.user);
     let grant = wire.get("mv1", 0, 1).unwrap();

@@ -19,7 +19,9 @@ fn backend(lab: &Lab, name: &str) -> Running {
 
 /// A domain that is not the emulator's any more.
 fn is_off(libvirt: &Libvirt<'_>, name: &str) {
-    wait_until(SOON, "the domain to be off", || libvirt.virsh(&["domstate", name]).contains("shut off"));
+    wait_until(SOON, "the domain to be off", || {
+        libvirt.virsh(&["domstate", name]).contains("shut off")
+    });
 }
 
 /// One guest through all that a manager and a bad day do to it. Each step ends when the guest has
@@ -77,7 +79,11 @@ fn a_domain_lives_through_everything() {
     reads.go_on("QEMU killed and started");
 
     // A saved state would lack what the backend had still to write.
-    libvirt.command(&["managedsave", "vm1"]).run(SOON * 3).exits(1).err_has("cannot migrate domain");
+    libvirt
+        .command(&["managedsave", "vm1"])
+        .run(SOON * 3)
+        .exits(1)
+        .err_has("cannot migrate domain");
     reads.go_on("a refused managed save");
     libvirt.virsh(&["destroy", "vm1"]);
     libvirt.end();

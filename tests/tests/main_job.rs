@@ -56,7 +56,8 @@ fn no_process_of_ours_stays_on_the_users_side() {
     lab.allow(&veth.ifname);
     let running = echo(&lab, lab.client("run"), &veth, "");
     let backend = Process::new(running.pid());
-    let users: Vec<_> = lab.processes().into_iter().filter(|p| p.uids().contains(&lab.user.uid)).collect();
+    let users: Vec<_> =
+        lab.processes().into_iter().filter(|p| p.uids().contains(&lab.user.uid)).collect();
     assert_eq!(users, [backend], "{:?}", users.iter().map(|p| p.describe()).collect::<Vec<_>>());
     let keepers = lab.keepers(&[]);
     assert!(
@@ -78,7 +79,14 @@ fn the_backend_asks_the_helper_itself() {
     let netdev = format!("af-xdp,id=n0,ifname={}", veth.ifname);
     let mut running = lab
         .user_cmd("xsk-backend")
-        .args(["--helper", lab::HELPER, "--netdev", &netdev, "--peer", &format!("echo={}", veth.ip)])
+        .args([
+            "--helper",
+            lab::HELPER,
+            "--netdev",
+            &netdev,
+            "--peer",
+            &format!("echo={}", veth.ip),
+        ])
         .start();
     running.says("ready:", SOON);
     is_an_ordinary_process(&lab, &running);

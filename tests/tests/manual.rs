@@ -46,7 +46,11 @@ fn programs() -> [(Program, Command); 3] {
 /// The man page as text.
 fn page(program: &Program) -> String {
     let page = String::from_utf8(program.page().unwrap()).unwrap();
-    page.replace("\\-", "-").replace("\\fB", "").replace("\\fI", "").replace("\\fR", "").replace("\\(aq", "'")
+    page.replace("\\-", "-")
+        .replace("\\fB", "")
+        .replace("\\fI", "")
+        .replace("\\fR", "")
+        .replace("\\(aq", "'")
 }
 
 /// The section of a man page.
@@ -65,7 +69,11 @@ fn with_subcommands(command: &Command) -> Vec<&Command> {
 }
 
 fn options(command: &Command) -> BTreeSet<String> {
-    command.get_arguments().filter_map(|arg| arg.get_long()).map(|name| format!("--{name}")).collect()
+    command
+        .get_arguments()
+        .filter_map(|arg| arg.get_long())
+        .map(|name| format!("--{name}"))
+        .collect()
 }
 
 #[test]
@@ -105,7 +113,8 @@ fn completed(script: &str, words: &[&str]) -> BTreeSet<String> {
 fn bash_completes_every_option() {
     for (program, command) in programs() {
         let files = program.files().unwrap();
-        let (_, script) = files.iter().find(|(path, _)| path.starts_with("bash-completion")).unwrap();
+        let (_, script) =
+            files.iter().find(|(path, _)| path.starts_with("bash-completion")).unwrap();
         let script = String::from_utf8(script.clone()).unwrap();
         let name = command.get_name();
         assert_eq!(completed(&script, &[name]), options(&command), "{name}");
@@ -148,7 +157,8 @@ fn bash_completes_interfaces_ids_and_the_command() {
         assert!(offered(words).contains(&lo), "{words:?}: {:?}", offered(words));
     }
     assert!(offered(&["xsk-helper", "check-policy", "--as", "ro"]).contains("root"));
-    let ids = ["xsk-client", "run", "--acquire", "af-xdp,id=left,ifname=eth1", "--promisc", "=", "l"];
+    let ids =
+        ["xsk-client", "run", "--acquire", "af-xdp,id=left,ifname=eth1", "--promisc", "=", "l"];
     assert_eq!(offered(&ids), BTreeSet::from(["left".to_owned()]));
     assert!(offered(&["xsk-client", "run", "--", "ba"]).contains("bash"));
     assert!(offered(&["xsk-client", "run", "--", "ls", "/et"]).contains("/etc"));
@@ -164,9 +174,14 @@ fn every_option_is_in_a_document() {
         };
         let text = documents.map(read).concat();
         for sub in with_subcommands(&command) {
-            for option in options(sub).into_iter().filter(|o| !["--help", "--version"].contains(&o.as_str()))
+            for option in
+                options(sub).into_iter().filter(|o| !["--help", "--version"].contains(&o.as_str()))
             {
-                assert!(text.contains(&option), "{documents:?} lack {option} of {}", sub.get_name());
+                assert!(
+                    text.contains(&option),
+                    "{documents:?} lack {option} of {}",
+                    sub.get_name()
+                );
             }
         }
     }
@@ -276,7 +291,8 @@ fn paths(text: &str) -> BTreeSet<String> {
     let ends = |c: char| !(c.is_alphanumeric() || "/-_.*@".contains(c));
     let words = text.split(ends).map(|word| word.trim_end_matches(['.', '/']));
     let ours = |word: &&str| {
-        ["/etc/", "/run/", "/usr/"].iter().any(|start| word.starts_with(start)) && word.contains("xsk-helper")
+        ["/etc/", "/run/", "/usr/"].iter().any(|start| word.starts_with(start))
+            && word.contains("xsk-helper")
     };
     words.filter(ours).map(str::to_owned).collect()
 }
@@ -290,7 +306,8 @@ fn real_paths() -> BTreeSet<String> {
     }
     real.extend(paths(&read("Makefile").replace("$(DESTDIR)", " ").replace("$(prefix)", " /usr")));
     real.extend(paths(
-        &read("packaging/apparmor.d/usr.libexec.xsk-helper").replace("<local/", " /etc/apparmor.d/local/"),
+        &read("packaging/apparmor.d/usr.libexec.xsk-helper")
+            .replace("<local/", " /etc/apparmor.d/local/"),
     ));
     real.insert("/etc/xsk-helper".to_owned());
     real.insert("/etc/xsk-helper/policy.d/*.toml".to_owned());
@@ -302,12 +319,15 @@ fn real_paths() -> BTreeSet<String> {
 fn every_path_that_a_document_names_is_one_of_ours() {
     let real = real_paths();
     let known = |path: &str| {
-        let below = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        let below =
+            |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         let files = ["/etc/xsk-helper/policy.d", "/run/xsk-helper/leases", "/run/xsk-helper/bpf"];
         real.contains(path) || files.into_iter().any(below)
     };
-    let pages = xsk_pages::programs().map(|program| (program.command.get_name().to_owned(), page(&program)));
-    let documents = DOCUMENTS.iter().map(|name| ((*name).to_owned(), read(name).replace("\\-", "-")));
+    let pages = xsk_pages::programs()
+        .map(|program| (program.command.get_name().to_owned(), page(&program)));
+    let documents =
+        DOCUMENTS.iter().map(|name| ((*name).to_owned(), read(name).replace("\\-", "-")));
     for (name, text) in pages.into_iter().chain(documents) {
         for path in paths(&text) {
             assert!(known(&path), "{name} names {path}; there are {real:?}");
@@ -319,7 +339,9 @@ fn every_path_that_a_document_names_is_one_of_ours() {
 fn the_paths_of_the_pages_are_in_the_document() {
     let document = paths(&read("docs/operations.md"));
     for program in xsk_pages::programs() {
-        for path in paths(section(&page(&program), "FILES")).into_iter().filter(|path| !path.contains('*')) {
+        for path in
+            paths(section(&page(&program), "FILES")).into_iter().filter(|path| !path.contains('*'))
+        {
             let name = program.command.get_name();
             assert!(document.contains(&path), "docs/operations.md lacks {path} of {name}");
         }
@@ -330,9 +352,12 @@ fn the_paths_of_the_pages_are_in_the_document() {
 fn every_key_of_the_policy_is_in_its_page_and_in_the_document() {
     let (page, document) = (read("packaging/man/xsk-policy.toml.5"), read("docs/operations.md"));
     let policy = read("packaging/policy.toml");
-    let lines =
-        policy.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| !line.starts_with(' '));
-    let keys: BTreeSet<&str> = lines.filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect();
+    let lines = policy
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .filter(|line| !line.starts_with(' '));
+    let keys: BTreeSet<&str> =
+        lines.filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect();
     assert!(keys.len() > 12, "{keys:?}");
     for key in keys {
         assert!(

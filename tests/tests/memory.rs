@@ -195,7 +195,19 @@ fn a_real_qemu_without_any_capability_boots_a_guest() {
         .rlimit(Resource::RLIMIT_MEMLOCK, 64 << 10)
         .args(["--backend", "direct", "--"])
         .arg(qemu)
-        .args(["-M", "pc", "-accel", "tcg", "-m", "64", "-nodefaults", "-display", "none", "-vga", "none"])
+        .args([
+            "-M",
+            "pc",
+            "-accel",
+            "tcg",
+            "-m",
+            "64",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-vga",
+            "none",
+        ])
         .args(["-serial", "stdio", "-L"])
         .arg(firmware)
         .args(["-netdev", &format!("af-xdp,id=n0,ifname={}", veth.ifname), "-device", card])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The process whose limit of locked memory is to be raised becomes another one's meanwhile, line 42
-//! of the list: `make vm` runs these, since raising a limit needs CAP_SYS_RESOURCE.
+//! The process whose limit of locked memory is to be raised becomes another one's meanwhile, line
+//! 42 of the list: `make vm` runs these, since raising a limit needs CAP_SYS_RESOURCE.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read, Write};
@@ -64,7 +64,9 @@ impl Race {
         let helper = lab.install_stopping_helper().map_err(|why| lab::say_skipped(&why)).ok()?;
         let veth = lab.veth(1);
         let uid = lab.user.uid;
-        lab.policy(&format!("[[allow]]\nusers = [{uid}]\ninterfaces = [\"*\"]\nmemlock_mib = 64\n"));
+        lab.policy(&format!(
+            "[[allow]]\nusers = [{uid}]\ninterfaces = [\"*\"]\nmemlock_mib = 64\n"
+        ));
         std::fs::create_dir_all(Path::new(STEP).parent().unwrap()).unwrap();
         std::fs::write(STEP, step).unwrap();
         let sleeper = lab.copy("/usr/bin/sleep".as_ref(), "sleeper");
@@ -147,7 +149,12 @@ fn h42_a_process_that_got_the_number_of_the_client_keeps_its_limit() {
     let other = lab.another_user();
     let next = || {
         std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).ok()?;
-        let next = lab.cmd(&sleeper).user(&other).arg("600").rlimit(Resource::RLIMIT_MEMLOCK, BEFORE).start();
+        let next = lab
+            .cmd(&sleeper)
+            .user(&other)
+            .arg("600")
+            .rlimit(Resource::RLIMIT_MEMLOCK, BEFORE)
+            .start();
         (next.pid() == pid).then_some(next)
     };
     let next = wait_for(SOON, "a process with the number of the consumer", next);

@@ -34,7 +34,8 @@ fn before_5_19_revoke_empties_what_a_keeper_may_not() {
         lab.nothing_left(&veth.ifname, &[listener.pid()]);
         return newer((5, 19), "this kernel lets a keeper empty its slots");
     }
-    let said = lab.cmd("xsk-helper").args(["revoke", &veth.ifname, "--queue", "0"]).run(SOON).ok().stdout;
+    let said =
+        lab.cmd("xsk-helper").args(["revoke", &veth.ifname, "--queue", "0"]).run(SOON).ok().stdout;
     assert!(said.contains("1 lease revoked"), "{said}");
     // The keeper may not, and so the command does.
     assert!(said.contains("emptied the slot of queue 0 that keeper"), "{said}");
@@ -77,7 +78,6 @@ fn without_so_peerpidfd_the_process_is_known_by_its_number() {
     let said = running.stderr();
     running.kill();
     lab.nothing_left(&veth.ifname, &[]);
-    let sentence =
-        "before Linux 6.5 the process whose memlock was raised is known by its number and its user alone";
+    let sentence = "before Linux 6.5 the process whose memlock was raised is known by its number and its user alone";
     assert!(said.contains(sentence), "{said}");
 }

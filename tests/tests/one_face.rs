@@ -13,7 +13,8 @@ fn two_lines(done: &Done, program: &str, status: i32) -> (String, String) {
     assert_eq!(done.status.code(), Some(status), "{done:?}");
     let lines: Vec<&str> = done.stderr.lines().collect();
     let [sentence, hint] = lines[..] else { panic!("not two lines: {done:?}") };
-    let sentence = sentence.strip_prefix(&format!("{program}: ")).unwrap_or_else(|| panic!("{done:?}"));
+    let sentence =
+        sentence.strip_prefix(&format!("{program}: ")).unwrap_or_else(|| panic!("{done:?}"));
     let hint = hint.strip_prefix("  hint: ").unwrap_or_else(|| panic!("{done:?}"));
     (sentence.to_owned(), hint.to_owned())
 }

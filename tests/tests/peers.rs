@@ -32,7 +32,12 @@ fn neighbour_discovery_and_icmpv6_are_answered() {
     // The lab's cables have no IPv6, so that nothing is on them that a test has not sent.
     let switch = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", veth.peer);
     lab.in_peer(|| std::fs::write(switch, "0").unwrap());
-    lab.peer_cmd("ip").words("-6 addr add fd77::1/64 dev").arg(&veth.peer).arg("nodad").run(SOON).ok();
+    lab.peer_cmd("ip")
+        .words("-6 addr add fd77::1/64 dev")
+        .arg(&veth.peer)
+        .arg("nodad")
+        .run(SOON)
+        .ok();
     let running = backend(&lab, lab.client("run"), &veth, &["--peer", "echo=fd77::2"]);
     let ping = lab.peer_cmd("ping").words("-6 -c 5 -i 0.1 -W 2 fd77::2").run(SOON).ok();
     assert!(ping.stdout.contains("5 received"), "{}", ping.stdout);
@@ -80,7 +85,11 @@ fn forward_joins_two_interfaces() {
     running.says("ready:", SOON);
     // What comes in on the first cable goes out on the second, whoever it is for.
     let before = received(&lab, &right);
-    lab.peer_cmd("ping").words("-c 5 -i 0.1 -W 1 -b -I").arg(&left.peer).arg("255.255.255.255").run(SOON);
+    lab.peer_cmd("ping")
+        .words("-c 5 -i 0.1 -W 1 -b -I")
+        .arg(&left.peer)
+        .arg("255.255.255.255")
+        .run(SOON);
     assert!(received(&lab, &right) - before >= 5, "frames were lost on the way");
     running.signal(Signal::SIGTERM);
     running.finish(SOON).ok();
@@ -98,12 +107,21 @@ fn a_capture_is_read_by_tcpdump_and_tshark() {
     std::os::unix::fs::chown(lab.path("capture"), Some(lab.user.uid), None).unwrap();
     let peer = format!("pcap={}", file.display());
     let running = backend(&lab, lab.client("run"), &veth, &["--peer", &peer]);
-    lab.peer_cmd("ping").words("-c 5 -i 0.1 -W 1 -b -I").arg(&veth.peer).arg("255.255.255.255").run(SOON);
+    lab.peer_cmd("ping")
+        .words("-c 5 -i 0.1 -W 1 -b -I")
+        .arg(&veth.peer)
+        .arg("255.255.255.255")
+        .run(SOON);
     running.signal(Signal::SIGTERM);
     running.finish(SOON).ok();
-    let echoes = |lines: Vec<String>| lines.iter().filter(|line| line.contains("echo request")).count();
+    let echoes =
+        |lines: Vec<String>| lines.iter().filter(|line| line.contains("echo request")).count();
     assert_eq!(echoes(read_by(&lab, "tcpdump", &["-n", "-r"], &file)), 5);
     let lines = read_by(&lab, "tshark", &["-n", "-r"], &file);
-    assert_eq!(lines.iter().filter(|line| line.contains("Echo (ping) request")).count(), 5, "{lines:?}");
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("Echo (ping) request")).count(),
+        5,
+        "{lines:?}"
+    );
     lab.nothing_left(&veth.ifname, &[]);
 }

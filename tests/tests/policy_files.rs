@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A file of the policy that the service cannot use stops it for everybody. The refusal, the log and
-//! `check-policy` name that file, and what `check-policy` says mends it.
+//! A file of the policy that the service cannot use stops it for everybody. The refusal, the log
+//! and `check-policy` name that file, and what `check-policy` says mends it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{Permissions, create_dir, set_permissions, write};
@@ -43,7 +43,8 @@ fn stopped(lab: &Lab, place: &str, why: &str) {
     done.err_has(&format!("the policy cannot be used because of {place}, so nobody is served"))
         .err_has("check-policy");
     let done = check(lab).exits(78);
-    done.err_has(&format!("xsk-helper: {place}: {why}")).err_has("until this is mended nobody is served");
+    done.err_has(&format!("xsk-helper: {place}: {why}"))
+        .err_has("until this is mended nobody is served");
 }
 
 #[test]
@@ -65,10 +66,12 @@ fn what_the_service_user_cannot_read_is_named_with_its_mode_and_mend() {
         stopped(&lab, path, &format!("the service user '_xsk-helper' cannot read it {how}"));
         let logged = listener.stderr();
         assert!(
-            logged.contains(&format!("{path}: the service user '_xsk-helper' cannot read it {how}")),
+            logged
+                .contains(&format!("{path}: the service user '_xsk-helper' cannot read it {how}")),
             "{logged}"
         );
-        let done = lab.cmd("chmod").args([how.rsplit(' ').next().unwrap().trim_end_matches(')'), path]);
+        let done =
+            lab.cmd("chmod").args([how.rsplit(' ').next().unwrap().trim_end_matches(')'), path]);
         done.run(SOON).ok();
         assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, mended, "{path}");
         check(&lab).ok();

@@ -22,11 +22,26 @@ const SCRIPT: &str = "#!ipxe\necho the lab was here\nsleep 600\n";
 fn guest(run: Cmd, (qemu, firmware): &(PathBuf, PathBuf), netdev: &str) -> Cmd {
     run.arg("--")
         .arg(qemu)
-        .args(["-M", "pc", "-accel", "tcg", "-m", "256", "-nodefaults", "-display", "none", "-vga", "none"])
+        .args([
+            "-M",
+            "pc",
+            "-accel",
+            "tcg",
+            "-m",
+            "256",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-vga",
+            "none",
+        ])
         .args(["-serial", "stdio", "-L"])
         .arg(firmware)
         .args(["-netdev", netdev])
-        .args(["-device", "virtio-net-pci-non-transitional,netdev=n0,romfile=pxe-virtio.rom,bootindex=0"])
+        .args([
+            "-device",
+            "virtio-net-pci-non-transitional,netdev=n0,romfile=pxe-virtio.rom,bootindex=0",
+        ])
 }
 
 /// The guest has gone through DHCP and has read the file.

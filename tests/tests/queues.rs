@@ -25,8 +25,13 @@ fn who_holds_one_queue_of_four_is_told() {
         "xsk-client: warning: {ifname} has 4 queues and you hold 1: frames on the others do not reach the command; take them all with queues=all\n"
     );
     assert!(one.stderr.contains(&warning), "{one:?}");
-    let two = [netdev(&veth, ",queues=2"), netdev(&veth, ",queues=2,start-queue=2").replace("n0", "n1")];
-    let both = lab.client("run").args(["--", "echo", "-netdev", &two[0], "-netdev", &two[1]]).run(SOON).ok();
+    let two =
+        [netdev(&veth, ",queues=2"), netdev(&veth, ",queues=2,start-queue=2").replace("n0", "n1")];
+    let both = lab
+        .client("run")
+        .args(["--", "echo", "-netdev", &two[0], "-netdev", &two[1]])
+        .run(SOON)
+        .ok();
     assert!(!both.stderr.contains("you hold"), "{both:?}");
     assert!(!run(&lab, "-netdev", &netdev(&veth, ",queues=4")).stderr.contains("you hold"));
     lab.nothing_left(ifname, &[]);
@@ -52,16 +57,30 @@ fn all_queues_are_written_as_their_number() {
         "{comma:?}"
     );
     assert_eq!(comma.stdout.matches(':').count(), 3, "{comma:?}");
-    let json = format!(r#"{{"type":"af-xdp","id":"n0","ifname":"{ifname}","queues":"all","start-queue":1}}"#);
+    let json = format!(
+        r#"{{"type":"af-xdp","id":"n0","ifname":"{ifname}","queues":"all","start-queue":1}}"#
+    );
     let json = run(&lab, "-netdev", &json);
     assert!(json.stdout.contains(r#""queues":3,"start-queue":1"#), "{json:?}");
     let nic = run(&lab, "-nic", &netdev(&veth, ",queues=all,model=e1000"));
     assert!(nic.stdout.contains(",queues=4,model=e1000"), "{nic:?}");
-    let beyond =
-        lab.client("run").args(["--", "echo", "-netdev", &netdev(&veth, ",queues=all,start-queue=4")]);
-    assert!(beyond.run(SOON).exits(125).stderr.contains("has 4 queues to receive, and none from 4 on"));
-    let backend =
-        lab.user_cmd("xsk-backend").args(["--helper", HELPER, "--peer", "discard", "--seconds", "0.1"]);
+    let beyond = lab.client("run").args([
+        "--",
+        "echo",
+        "-netdev",
+        &netdev(&veth, ",queues=all,start-queue=4"),
+    ]);
+    assert!(
+        beyond.run(SOON).exits(125).stderr.contains("has 4 queues to receive, and none from 4 on")
+    );
+    let backend = lab.user_cmd("xsk-backend").args([
+        "--helper",
+        HELPER,
+        "--peer",
+        "discard",
+        "--seconds",
+        "0.1",
+    ]);
     let done = backend.args(["--json", "--netdev", &netdev(&veth, ",queues=all")]).run(SOON).ok();
     let ready = done.stdout.lines().next().unwrap();
     assert_eq!(ready.matches("\"queue\":").count(), 4, "{done:?}");

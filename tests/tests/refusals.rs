@@ -27,10 +27,14 @@ fn refused(run: Cmd, netdev: &str, code: &str, sentence: &[&str], hint: &[&str])
 fn refused_as_given(run: Cmd, code: &str, sentence: &[&str], hint: &[&str]) -> Value {
     let done = run.run(SOON).exits(125);
     assert_eq!(done.stdout, "", "the command was started");
-    let error: Value = serde_json::from_str(done.stderr.lines().last().unwrap()).expect(&done.stderr);
+    let error: Value =
+        serde_json::from_str(done.stderr.lines().last().unwrap()).expect(&done.stderr);
     let text = |key: &str| error[key].as_str().unwrap_or_default();
     assert_eq!(text("code"), code, "{error}");
-    assert!(sentence.iter().all(|part| text("message").contains(part)), "{sentence:?} are not in {error}");
+    assert!(
+        sentence.iter().all(|part| text("message").contains(part)),
+        "{sentence:?} are not in {error}"
+    );
     assert!(hint.iter().all(|part| text("hint").contains(part)), "{hint:?} are not in {error}");
     assert!(!text("object").is_empty() && text("message").len() > 10, "{error}");
     assert!(!text("hint").is_empty(), "no hint: {error}");
@@ -85,7 +89,13 @@ fn queue_out_of_range() {
     lab.veth(2);
     lab.allow("*");
     refused(run(&lab), "af-xdp,id=n0,ifname=eth1,queues=3", "queue-range", &["eth1", "2"], &[]);
-    refused(run(&lab), "af-xdp,id=n0,ifname=eth1,start-queue=2", "queue-range", &["eth1", "2"], &[]);
+    refused(
+        run(&lab),
+        "af-xdp,id=n0,ifname=eth1,start-queue=2",
+        "queue-range",
+        &["eth1", "2"],
+        &[],
+    );
     lab.nothing_left("eth1", &[]);
 }
 
@@ -98,10 +108,16 @@ fn queue_busy() {
         run(&lab).args(["--acquire", ETH1, "--", "sh", "-c", "echo held; exec sleep 60"]).start();
     holder.says("held", SOON);
     let error = refused(run(&lab), ETH1, "busy", &["eth1", "0"], &[]);
-    assert!(error["message"].as_str().unwrap().contains(&lab.user.uid.to_string()), "the holder: {error}");
+    assert!(
+        error["message"].as_str().unwrap().contains(&lab.user.uid.to_string()),
+        "the holder: {error}"
+    );
     // The free queue of a range that is half busy stays free.
     refused(run(&lab), "af-xdp,id=n0,ifname=eth1,queues=2", "busy", &["eth1", "0"], &[]);
-    run(&lab).args(["--acquire", "af-xdp,id=n0,ifname=eth1,start-queue=1", "--", "true"]).run(SOON).ok();
+    run(&lab)
+        .args(["--acquire", "af-xdp,id=n0,ifname=eth1,start-queue=1", "--", "true"])
+        .run(SOON)
+        .ok();
     // Waiting ends with the holder.
     let waiting = run(&lab).args(["--wait=60", "--acquire", ETH1, "--", "echo", "started"]);
     let mut waiting = waiting.start();
@@ -144,7 +160,10 @@ fn mode_not_supported_by_the_driver() {
         &["skb"],
     );
     lab.nothing_left("mv1", &[]);
-    lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmodes = [\"skb\"]\n", lab.user.uid));
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmodes = [\"skb\"]\n",
+        lab.user.uid
+    ));
     refused(run(&lab), "af-xdp,id=n0,ifname=eth1,mode=native", "not-allowed", &["mode"], &[]);
     lab.nothing_left("eth1", &[]);
 }
@@ -208,7 +227,13 @@ fn helper_not_reachable() {
     wait_until(SOON, "nobody to wait for a client", || !spare.is_live());
     refused(run(SOCKET), ETH1, "unreachable", &[SOCKET], &["systemctl"]);
     std::fs::remove_file(SOCKET).unwrap();
-    refused(lab.user_cmd("xsk-client").arg("run"), ETH1, "unreachable", &["no helper"], &["install"]);
+    refused(
+        lab.user_cmd("xsk-client").arg("run"),
+        ETH1,
+        "unreachable",
+        &["no helper"],
+        &["install"],
+    );
     lab.nothing_left("eth1", &[]);
 }
 
@@ -226,8 +251,10 @@ fn helper_not_installed_with_privileges() {
     let none = lab.user_cmd("xsk-client").args(["run", "--helper", "/nonexistent/xsk-helper"]);
     refused(none, ETH1, "not-installed", &["/nonexistent/xsk-helper"], &["install"]);
     lab.install_helper(0o4750);
-    let outsider =
-        lab.cmd("xsk-client").ids(lab.user.uid, lab.user.uid, &[]).args(["run", "--helper", HELPER]);
+    let outsider = lab
+        .cmd("xsk-client")
+        .ids(lab.user.uid, lab.user.uid, &[])
+        .args(["run", "--helper", HELPER]);
     refused(outsider, ETH1, "not-installed", &["group"], &["usermod"]);
     refused(run(&lab).no_new_privs(), ETH1, "not-privileged", &["no_new_privs"], &["socket"]);
     lab.nothing_left("eth1", &[]);
@@ -251,7 +278,8 @@ fn a_policy_that_cannot_be_read() {
 fn a_confinement_that_this_kernel_does_not_give() {
     let lab = lab!();
     lab.veth(1);
-    let rule = |more: &str| format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n{more}", lab.user.uid);
+    let rule =
+        |more: &str| format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n{more}", lab.user.uid);
     lab.policy(&rule("queues = \"0\"\n"));
     let done = run(&lab).args(["--error-format=json", "--acquire", ETH1, "--", "true"]).run(SOON);
     // Where the kernel has the bind guard there is nothing to refuse.
@@ -268,13 +296,19 @@ fn a_confinement_that_this_kernel_does_not_give() {
 fn as_many_leases_as_the_policy_allows() {
     let lab = lab!();
     lab.veth(4);
-    lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmax_leases = 1\n", lab.user.uid));
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmax_leases = 1\n",
+        lab.user.uid
+    ));
     let mut holder =
         run(&lab).args(["--acquire", ETH1, "--", "sh", "-c", "echo held; exec sleep 60"]).start();
     holder.says("held", SOON);
     refused(run(&lab), "af-xdp,id=n0,ifname=eth1,start-queue=1", "limit", &["1"], &[]);
     holder.kill();
-    lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmax_queues = 2\n", lab.user.uid));
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmax_queues = 2\n",
+        lab.user.uid
+    ));
     refused(run(&lab), "af-xdp,id=n0,ifname=eth1,queues=3", "not-allowed", &["2"], &[]);
     lab.nothing_left("eth1", &[]);
 }
@@ -285,7 +319,10 @@ fn leases_are_counted_over_all_rules() {
     let lab = lab!();
     let (many, few) = (lab.veth(4), lab.veth(1));
     let rule = format!("[[allow]]\nusers = [{}]\ninterfaces = ", lab.user.uid);
-    lab.policy(&format!("{rule}[\"{}\"]\n{rule}[\"{}\"]\nmax_leases = 3\n", many.ifname, few.ifname));
+    lab.policy(&format!(
+        "{rule}[\"{}\"]\n{rule}[\"{}\"]\nmax_leases = 3\n",
+        many.ifname, few.ifname
+    ));
     let listener = lab.listen();
     let held: Vec<_> = (0..3)
         .map(|queue| {
@@ -401,8 +438,20 @@ fn an_attach_that_fails_names_the_cause() {
             "peer3, its other end, sends by 4 queues, and it receives by 1",
             "ethtool -L peer3 tx 1",
         ),
-        (true, "1", "9000", "peer3, its other end, has an MTU of 9000", "ip link set dev peer3 mtu 3506"),
-        (false, "4", "1500", "its other end sends by more than the 1 queues", "ethtool -L PEER tx 1"),
+        (
+            true,
+            "1",
+            "9000",
+            "peer3, its other end, has an MTU of 9000",
+            "ip link set dev peer3 mtu 3506",
+        ),
+        (
+            false,
+            "4",
+            "1500",
+            "its other end sends by more than the 1 queues",
+            "ethtool -L PEER tx 1",
+        ),
         (
             false,
             "1",
@@ -415,11 +464,21 @@ fn an_attach_that_fails_names_the_cause() {
         uneven_veth(&lab, seen, sends, mtu);
         let netdev = "af-xdp,id=n0,ifname=eth3";
         let native = format!("{netdev},mode=native");
-        refused(run(&lab), &native, "mode-unsupported", &[cause], &[mend, "xsk-client doctor eth3"]);
+        refused(
+            run(&lab),
+            &native,
+            "mode-unsupported",
+            &[cause],
+            &[mend, "xsk-client doctor eth3"],
+        );
         lab.nothing_left("eth3", &[]);
         // Left to itself it takes skb mode, and says why.
         let done = run(&lab).args(["--acquire", netdev, "--", "true"]).run(SOON).ok();
-        assert!(done.stderr.contains(&format!("native mode was refused: {cause}")), "{}", done.stderr);
+        assert!(
+            done.stderr.contains(&format!("native mode was refused: {cause}")),
+            "{}",
+            done.stderr
+        );
         lab.nothing_left("eth3", &[]);
         ip(&["link", "del", "eth3"]);
     }

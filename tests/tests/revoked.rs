@@ -67,8 +67,11 @@ fn a_variable_that_is_out_of_date_changes_nothing() {
     let lab = lab!();
     lab.veth(1);
     lab.allow("eth1");
-    let done =
-        backend(&lab, &["sh", "-c", "XSK_LEASES=99=3:0=3:$XSK_NONE exec \"$@\" --seconds 0.1", "sh"], 0);
+    let done = backend(
+        &lab,
+        &["sh", "-c", "XSK_LEASES=99=3:0=3:$XSK_NONE exec \"$@\" --seconds 0.1", "sh"],
+        0,
+    );
     done.run(SOON).ok();
     lab.nothing_left("eth1", &[]);
 }
@@ -113,7 +116,8 @@ fn h40_the_users_own_processes_are_ended_and_a_socket_in_roots_is_named() {
     let netdev = "af-xdp,id=n0,ifname=eth1";
     // The shell dies of the signal; its child ignores the first one.
     let script = "trap '' TERM; echo started; sleep 600 & wait";
-    let mut running = lab.client("run").args(["--acquire", netdev, "--", "sh", "-c", script]).start();
+    let mut running =
+        lab.client("run").args(["--acquire", netdev, "--", "sh", "-c", script]).start();
     running.says("started", SOON);
     let done = lab.cmd(HELPER).args(["revoke", "eth1", "--kill"]).run(SOON).exits(75);
     let (own, uid) = (std::process::id(), lab.user.uid);
@@ -148,7 +152,8 @@ fn h40_a_process_with_a_second_uid_is_left_alone() {
     let done = lab.cmd(HELPER).args(["revoke", "eth1", "--kill"]).run(SOON).exits(75);
     let uid = lab.user.uid;
     assert!(
-        done.stdout.contains(&format!("of uids {uid}, 0, 0 holds queue 0 of eth1 and was left alone")),
+        done.stdout
+            .contains(&format!("of uids {uid}, 0, 0 holds queue 0 of eth1 and was left alone")),
         "{}",
         done.stdout
     );
@@ -173,7 +178,8 @@ fn a_lease_is_revoked_by_its_number_and_nothing_else_is() {
     let status = lab.client("status").arg("--json").run(SOON).ok().stdout;
     let status: Value = serde_json::from_str(&status).unwrap();
     let leases = status["leases"].as_array().unwrap();
-    let number = leases.iter().find(|lease| lease["first_queue"] == 1).unwrap()["lease"].to_string();
+    let number =
+        leases.iter().find(|lease| lease["first_queue"] == 1).unwrap()["lease"].to_string();
     run(&["--lease", "1"]).exits(66);
     let said = run(&["--lease", &number]).ok().stdout;
     assert!(said.contains("eth1 queue 1 of uid") && !said.contains("eth1 queue 0"), "{said}");

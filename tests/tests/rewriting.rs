@@ -55,7 +55,18 @@ fn the_mode_is_the_one_really_attached() {
     let lab = lab!();
     let veth = lab.veth(1);
     lab.allow("*");
-    lab::link::ip(&["link", "add", "link", &veth.ifname, "name", "mv1", "type", "macvlan", "mode", "bridge"]);
+    lab::link::ip(&[
+        "link",
+        "add",
+        "link",
+        &veth.ifname,
+        "name",
+        "mv1",
+        "type",
+        "macvlan",
+        "mode",
+        "bridge",
+    ]);
     for (netdev, mode) in [
         ("af-xdp,id=n0,ifname=eth1", "mode=native"),
         ("af-xdp,id=n0,ifname=eth1,mode=skb", "mode=skb"),
@@ -90,7 +101,11 @@ fn several_netdevs_and_those_that_have_their_sockets() {
     );
     assert_eq!(sock_fds(&after[1]).len(), 1, "{after:?}");
     let json: serde_json::Value = serde_json::from_str(&after[3]).unwrap();
-    assert_eq!((json["inhibit"].as_bool(), json["mode"].as_str()), (Some(true), Some("native")), "{json}");
+    assert_eq!(
+        (json["inhibit"].as_bool(), json["mode"].as_str()),
+        (Some(true), Some("native")),
+        "{json}"
+    );
     assert!(json["sock-fds"].as_str().unwrap().parse::<u32>().unwrap() >= 3, "{json}");
     assert_eq!((after[5].as_str(), after[7].as_str()), (given, "user,id=n3"));
     lab.nothing_left(&one.ifname, &[]);
@@ -141,7 +156,8 @@ fn a_dry_run_acquires_nothing() {
     let lab = lab!();
     let veth = lab.veth(1);
     let netdev = ["-netdev", "af-xdp,id=n0,ifname=eth1"];
-    let done = lab.client("run").args(["--dry-run", "--", "printf", "%s"]).args(netdev).run(SOON).ok();
+    let done =
+        lab.client("run").args(["--dry-run", "--", "printf", "%s"]).args(netdev).run(SOON).ok();
     assert!(done.stdout.contains("sock-fds="), "{}", done.stdout);
     lab.nothing_left(&veth.ifname, &[]);
 }
@@ -173,11 +189,19 @@ fn qemus_own_parser_takes_the_result() {
         &["--netdev", "af-xdp,ifname=eth1,queues=2,id=n0"],
         &["-netdev", "af-xdp,id=n0,ifname=eth1,start-queue=1,mode=skb,force-copy=on"],
         &["-netdev", "{\"type\":\"af-xdp\",\"id\":\"n0\",\"ifname\":\"eth1\",\"queues\":2}"],
-        &["-netdev", "af-xdp,id=n0,ifname=eth1", "-netdev", "af-xdp,id=n1,ifname=eth1,start-queue=1"],
+        &[
+            "-netdev",
+            "af-xdp,id=n0,ifname=eth1",
+            "-netdev",
+            "af-xdp,id=n1,ifname=eth1,start-queue=1",
+        ],
     ] {
         let done = through_qemu(&lab, &qemu, netdev).ok();
-        let said: Vec<&str> =
-            done.stderr.lines().filter(|l| l.starts_with("qemu") && !l.contains("has no peer")).collect();
+        let said: Vec<&str> = done
+            .stderr
+            .lines()
+            .filter(|l| l.starts_with("qemu") && !l.contains("has no peer"))
+            .collect();
         assert!(said.is_empty(), "{netdev:?}: {said:?}");
         lab.nothing_left(&veth.ifname, &[]);
     }
@@ -198,8 +222,14 @@ fn a_wrong_rewriting_is_seen_by_qemus_own_parser() {
         ("inhibit without sockets", "af-xdp,id=n0,ifname=eth1,mode=native,inhibit=on"),
         ("too few sockets", "af-xdp,id=n0,ifname=eth1,queues=2,mode=native,inhibit=on,sock-fds=9"),
         ("too many sockets", "af-xdp,id=n0,ifname=eth1,mode=native,inhibit=on,sock-fds=9:10"),
-        ("no descriptor behind the number", "af-xdp,id=n0,ifname=eth1,mode=native,inhibit=on,sock-fds=9"),
-        ("a word that QEMU does not know", "af-xdp,id=n0,ifname=eth1,mode=auto,inhibit=on,sock-fds=9"),
+        (
+            "no descriptor behind the number",
+            "af-xdp,id=n0,ifname=eth1,mode=native,inhibit=on,sock-fds=9",
+        ),
+        (
+            "a word that QEMU does not know",
+            "af-xdp,id=n0,ifname=eth1,mode=auto,inhibit=on,sock-fds=9",
+        ),
     ] {
         let quit = lab.path("quit");
         std::fs::write(&quit, "quit\n").unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `xsk-client run` with a backend beside QEMU: an ordinary uid without any capability boots a guest
-//! by vhost-user, in the distribution's QEMU and in our own.
+//! `xsk-client run` with a backend beside QEMU: an ordinary uid without any capability boots a
+//! guest by vhost-user, in the distribution's QEMU and in our own.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::DirEntry;

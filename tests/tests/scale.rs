@@ -41,7 +41,8 @@ fn two_hundred_leases_at_once() {
     }
     let (first, last) = (median(&times[..50]), median(&times[150..]));
     let cold = |from: usize| {
-        let cold: Vec<_> = times[from..from + 50].iter().step_by(QUEUES as usize).copied().collect();
+        let cold: Vec<_> =
+            times[from..from + 50].iter().step_by(QUEUES as usize).copied().collect();
         median(&cold)
     };
     lab::say_figure(&format!(
@@ -52,9 +53,13 @@ fn two_hundred_leases_at_once() {
     ));
     let keepers: BTreeSet<u32> = leases.iter().map(|(_, grant)| grant.granted.keeper).collect();
     assert_eq!(keepers.len(), 200, "a lease a keeper");
-    let mut memory: Vec<u64> = keepers.iter().map(|pid| Process::new(*pid).settled().pss()).collect();
+    let mut memory: Vec<u64> =
+        keepers.iter().map(|pid| Process::new(*pid).settled().pss()).collect();
     memory.sort();
-    lab::say_figure(&format!("proportional memory of a keeper among 200: median {} KiB", memory[100]));
+    lab::say_figure(&format!(
+        "proportional memory of a keeper among 200: median {} KiB",
+        memory[100]
+    ));
     assert_eq!(Wire::connect(SOCKET).status().leases.len(), 200);
     one_event_wakes_the_keepers_of_one_interface(&cables[0], &leases);
     assert!(
@@ -73,7 +78,8 @@ fn switches(pid: u32) -> u64 {
 }
 
 fn one_event_wakes_the_keepers_of_one_interface(veth: &Veth, leases: &[(Wire, lab::wire::Leased)]) {
-    let count = || -> Vec<u64> { leases.iter().map(|(_, grant)| switches(grant.granted.keeper)).collect() };
+    let count =
+        || -> Vec<u64> { leases.iter().map(|(_, grant)| switches(grant.granted.keeper)).collect() };
     wait_until(SOON, "the keepers to be at rest", || {
         let before = count();
         std::thread::sleep(Duration::from_millis(50));
@@ -83,7 +89,10 @@ fn one_event_wakes_the_keepers_of_one_interface(veth: &Veth, leases: &[(Wire, la
     lab::link::ip(&["link", "set", "dev", &veth.ifname, "down"]);
     assert!(leases[0].0.readable(SOON), "the client is not told that its interface is down");
     let woken = count().iter().zip(&before).filter(|(after, before)| after > before).count();
-    assert!((1..=QUEUES as usize).contains(&woken), "{woken} keepers woke for an event of one interface");
+    assert!(
+        (1..=QUEUES as usize).contains(&woken),
+        "{woken} keepers woke for an event of one interface"
+    );
     lab::say_figure(&format!("{woken} of 200 keepers woke when one interface went down"));
 }
 
@@ -96,7 +105,8 @@ fn frame(number: u32) -> Vec<u8> {
 }
 
 fn number(frame: &[u8]) -> Option<u32> {
-    let came_back = frame.len() >= 18 && frame[..6] == [2, 0, 0, 0, 0, 1] && frame[12..14] == [0x88, 0xb5];
+    let came_back =
+        frame.len() >= 18 && frame[..6] == [2, 0, 0, 0, 0, 1] && frame[12..14] == [0x88, 0xb5];
     came_back.then(|| u32::from_be_bytes(frame[14..18].try_into().unwrap()))
 }
 
@@ -145,11 +155,14 @@ fn an_upgrade_of_every_helper_loses_no_frame() {
     let mut listener = Some(lab.listen());
     let running: Vec<Running> = cables.iter().map(|veth| backend(&lab, veth)).collect();
     let stop = AtomicBool::new(false);
-    let taps: Vec<(Tap, Tap)> = cables.iter().map(|veth| (lab.peer_tap(veth), lab.peer_tap(veth))).collect();
+    let taps: Vec<(Tap, Tap)> =
+        cables.iter().map(|veth| (lab.peer_tap(veth), lab.peer_tap(veth))).collect();
     let counted = std::thread::scope(|scope| {
         let (at_the_end, stop) = (Stopper(&stop), &stop);
-        let exchanges: Vec<_> =
-            taps.into_iter().map(|(out, back)| scope.spawn(move || exchange(out, back, stop))).collect();
+        let exchanges: Vec<_> = taps
+            .into_iter()
+            .map(|(out, back)| scope.spawn(move || exchange(out, back, stop)))
+            .collect();
         std::thread::sleep(Duration::from_millis(300));
         drop(listener.take().map(Running::kill));
         lab.helpers().iter().for_each(|p| p.kill());

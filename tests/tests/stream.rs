@@ -79,12 +79,18 @@ fn a_guest_of_the_distributions_qemu_gets_a_lease_and_a_file() {
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
     let features = lab.peer_cmd("ethtool").args(["-k", &veth.peer]).run(SOON).ok().stdout;
-    assert!(features.contains("tx-checksumming: on"), "the cable is not in its default state: {features}");
+    assert!(
+        features.contains("tx-checksumming: on"),
+        "the cable is not in its default state: {features}"
+    );
     let mut dnsmasq = lab.dnsmasq(&veth, SCRIPT);
     let running = run(&lab, &["--backend", "stream"])
         .words("-M pc -accel tcg -m 256 -nodefaults -display none -vga none -serial stdio -netdev")
         .arg(NETDEV)
-        .args(["-device", "virtio-net-pci-non-transitional,netdev=n0,romfile=pxe-virtio.rom,bootindex=0"])
+        .args([
+            "-device",
+            "virtio-net-pci-non-transitional,netdev=n0,romfile=pxe-virtio.rom,bootindex=0",
+        ])
         .start();
     dnsmasq.says("DHCPACK", BOOT);
     dnsmasq.says(&format!("sent /run/xsk-lab/tftp/{BOOT_FILE}"), BOOT);
@@ -137,7 +143,8 @@ fn qemus_own_is_refused_where_it_has_none_and_nothing_is_attached() {
     }
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
-    let done = run(&lab, &["--backend", "direct"]).words("-machine none -netdev").arg(NETDEV).run(SOON);
+    let done =
+        run(&lab, &["--backend", "direct"]).words("-machine none -netdev").arg(NETDEV).run(SOON);
     done.exits(125).err_has("has no af-xdp netdev built in").err_has("--backend stream");
     lab.nothing_left(&veth.ifname, &[]);
 }

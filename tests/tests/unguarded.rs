@@ -37,7 +37,8 @@ fn h23_without_the_guard_a_grant_states_the_interface_alone() {
     let mut grant = wire.get(&veth.ifname, 1, 1).unwrap();
     let said = &grant.granted;
     assert!(said.confinement.device && !said.confinement.queue, "{:?}", said.confinement);
-    let warned = said.warnings.iter().find(|warning| warning.kind == WarningKind::NoQueueConfinement);
+    let warned =
+        said.warnings.iter().find(|warning| warning.kind == WarningKind::NoQueueConfinement);
     assert!(warned.is_some_and(|warning| warning.text.contains("queue")), "{:?}", said.warnings);
     let (own, socket) = (said.ifindex, grant.sockets.remove(0));
     let foreign = lab.ifindex(&other.ifname);
@@ -95,8 +96,12 @@ fn h23_without_the_guard_doctor_says_so_and_how_to_boot() {
     let veth = lab.veth(1);
     rule(&lab, "");
     let said = lab.client("doctor").arg(&veth.ifname).run(SOON).stdout;
-    let line = said.lines().find(|line| line.contains(" guard ")).unwrap_or_else(|| panic!("{said}"));
+    let line =
+        said.lines().find(|line| line.contains(" guard ")).unwrap_or_else(|| panic!("{said}"));
     assert!(line.starts_with("note"), "{line}");
-    assert!(said.contains("confined to the interface, not to their queues") || line.contains("cannot see"));
+    assert!(
+        said.contains("confined to the interface, not to their queues")
+            || line.contains("cannot see")
+    );
     lab.nothing_left(&veth.ifname, &[]);
 }

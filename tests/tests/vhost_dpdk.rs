@@ -39,7 +39,8 @@ fn dpdk_sends_and_receives_by_every_form_of_ring() {
             .arg("255.255.255.255")
             .run(SOON);
         let received = |said: &str| {
-            let counts = said.rsplit("RX-packets:").next().and_then(|rest| rest.split_whitespace().next());
+            let counts =
+                said.rsplit("RX-packets:").next().and_then(|rest| rest.split_whitespace().next());
             counts.and_then(|count| count.parse::<u64>().ok()).is_some_and(|count| count >= 20)
         };
         wait_until(LONG, "frames to the driver", || received(&front.stdout()));

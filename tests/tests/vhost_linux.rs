@@ -34,7 +34,10 @@ fn a_linux_guest_moves_tcp_both_ways_with_and_without_offloads() {
             without.megabits,
             without.a_second()
         ));
-        assert!(with.megabytes > 10.0 && without.megabytes > 10.0, "hardly anything {name} the guest");
+        assert!(
+            with.megabytes > 10.0 && without.megabytes > 10.0,
+            "hardly anything {name} the guest"
+        );
     }
 }
 
@@ -58,11 +61,15 @@ fn a_linux_guests_segments_are_sound() {
         }
         dump.finish(LONG).ok();
         let tshark = |filter: &str| {
-            let checks = ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-Y", filter];
+            let checks =
+                ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-Y", filter];
             let parsed = lab.cmd("tshark").arg("-r").arg(&capture).args(checks).run(LONG).ok();
             parsed.stdout.lines().count()
         };
-        assert!(tshark("tcp.len > 1000 && frame.len <= 1514") > 500, "{options}: hardly any segment");
+        assert!(
+            tshark("tcp.len > 1000 && frame.len <= 1514") > 500,
+            "{options}: hardly any segment"
+        );
         let bad = tshark("tcp.checksum.status != 1 || ip.checksum.status != 1 || frame.len > 1514");
         assert_eq!(bad, 0, "{options}");
         device.kill();

@@ -36,7 +36,8 @@ fn pseudo(frame: &[u8]) -> Vec<u8> {
 }
 
 fn is_sound(frame: &[u8]) -> bool {
-    sum(&frame[14..START]) == 0xffff && sum(&[&pseudo(frame)[..], &frame[START..]].concat()) == 0xffff
+    sum(&frame[14..START]) == 0xffff
+        && sum(&[&pseudo(frame)[..], &frame[START..]].concat()) == 0xffff
 }
 
 /// A frame over IPv4 with `payload`, whose checksum is that of the pseudo-header.
@@ -101,7 +102,11 @@ fn a_checksum_that_the_guest_leaves_is_computed() {
     for (protocol, offset) in [(TCP, 16), (UDP, 6)] {
         for len in [1, 2, 100, 1400] {
             let frame = unfinished(protocol, NUMBER, &bytes(len));
-            assert!(front.transmit_with(1, &net_header([1, 0], [0, 0, START as u16, offset]), &frame));
+            assert!(front.transmit_with(
+                1,
+                &net_header([1, 0], [0, 0, START as u16, offset]),
+                &frame
+            ));
             let seen = tap.receive(SOON, is_ours).unwrap();
             assert_eq!(seen, finished(protocol, NUMBER, &bytes(len)), "{protocol} {len}");
         }
@@ -125,7 +130,10 @@ fn a_long_frame_is_cut_into_segments() {
     let flags: Vec<_> = segments.iter().map(|segment| segment[START + 13]).collect();
     assert_eq!((flags[0], flags[13]), (0x90, 0x19));
     assert!(flags[1..13].iter().all(|flags| *flags == 0x10));
-    assert_eq!(segments.iter().flat_map(|segment| &segment[54..]).copied().collect::<Vec<_>>(), payload);
+    assert_eq!(
+        segments.iter().flat_map(|segment| &segment[54..]).copied().collect::<Vec<_>>(),
+        payload
+    );
     end(&lab, &veth, device);
 }
 
@@ -157,7 +165,8 @@ fn a_checksum_that_was_left_to_a_card_is_left_to_the_guest() {
             tap.send(frame);
             wait_until(SOON, "a frame", || front.used(0) > number);
         }
-        let mut first = net_header([flags, 0], [0, 0, 34 * u16::from(flags), 6 * u16::from(flags)]).to_vec();
+        let mut first =
+            net_header([flags, 0], [0, 0, 34 * u16::from(flags), 6 * u16::from(flags)]).to_vec();
         first[10] = 1;
         let second = net_header([0, 0], [0; 4]);
         let bodies = if flags == 0 { [&sent[1], &sent[1]] } else { [&sent[0], &sent[1]] };
@@ -176,7 +185,8 @@ fn segments_of_a_batch_are_merged_and_a_damaged_one_stays_alone() {
     front.post(0, 0, 32);
     let mut tap = lab.peer_tap(&veth);
     let payload = bytes(3000);
-    let segment = |at: usize| finished(TCP, NUMBER + 1000 * at as u32, &payload[1000 * at..][..1000]);
+    let segment =
+        |at: usize| finished(TCP, NUMBER + 1000 * at as u32, &payload[1000 * at..][..1000]);
     let mut damaged = segment(2);
     damaged[700] ^= 4;
     Process::new(device.pid()).freeze();
@@ -209,7 +219,11 @@ fn a_device_that_lacks_a_feature_refuses_by_its_name() {
         let (mut device, path) = lab.vhost(&veth, &format!(",user=0{options}"));
         let mut front = FrontEnd::connect(&path).unwrap();
         let features = FEATURES | features;
-        assert_eq!(front.try_to(request::SET_FEATURES, &features.to_ne_bytes(), &[]), Some(1), "{options}");
+        assert_eq!(
+            front.try_to(request::SET_FEATURES, &features.to_ne_bytes(), &[]),
+            Some(1),
+            "{options}"
+        );
         device.says(said, SOON);
         device.kill();
         lab.nothing_left(&veth.ifname, &[]);

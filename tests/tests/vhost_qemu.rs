@@ -21,7 +21,8 @@ const SCRIPT: &str = "#!ipxe\necho the lab was here\nsleep 600\n";
 
 /// The distribution's, and the newest that `make qemu` builds.
 fn qemus(lab: &Lab) -> Vec<(PathBuf, Vec<OsString>)> {
-    let own = lab.qemu().map(|(qemu, firmware)| (qemu, vec!["-L".into(), firmware.into_os_string()]));
+    let own =
+        lab.qemu().map(|(qemu, firmware)| (qemu, vec!["-L".into(), firmware.into_os_string()]));
     [(QEMU.into(), vec![])].into_iter().chain(own).collect()
 }
 

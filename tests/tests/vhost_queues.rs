@@ -80,7 +80,10 @@ fn a_linux_guest_changes_its_pairs_while_it_runs() {
     guest.says("guest-is-done", LONG);
     let said = guest.stdout();
     assert_eq!(said.matches("10 received").count(), 4, "{said}\n{}", device.stderr());
-    assert!(said.lines().any(|line| line.starts_with("[SUM]") && line.ends_with("receiver")), "{said}");
+    assert!(
+        said.lines().any(|line| line.starts_with("[SUM]") && line.ends_with("receiver")),
+        "{said}"
+    );
     assert_eq!(said.matches("Combined:\t2").count(), 2, "{said}");
     lab.end_uml(guest);
     server.kill();

@@ -234,7 +234,9 @@ fn memory_comes_and_goes_while_frames_move() {
     assert!(!mapped.contains("memfd:more"), "{mapped}");
     front.descriptor(1, 0, at + 0x2000, 72, 0, 0);
     front.offer(1, 0);
-    wait_until(SOON, "the ring to stop", || device.stderr().contains("are not in the guest's memory"));
+    wait_until(SOON, "the ring to stop", || {
+        device.stderr().contains("are not in the guest's memory")
+    });
     drop(front);
     lab.vhost_ends_well(&veth, device, &path);
 }

@@ -27,7 +27,8 @@ fn holds(user: &User, nic: &Nic, queue: u32) -> Holder {
     assert_eq!(granted.mode, Mode::Native, "{}", granted.mode_reason);
     assert!(granted.confinement.device);
     let socket = sockets.remove(0);
-    let bound = with_credentials(user, || afxdp::bind_within(socket, nic.ifindex, queue, SOON)).unwrap();
+    let bound =
+        with_credentials(user, || afxdp::bind_within(socket, nic.ifindex, queue, SOON)).unwrap();
     Holder { bound, _wire: wire }
 }
 

@@ -11,7 +11,14 @@ use xsk_tests::lab::{Cmd, HELPER, Lab, SOON, Veth};
 const NETDEV: &str = "af-xdp,id=n0,ifname=eth7";
 
 fn backend(lab: &Lab) -> Cmd {
-    let cmd = lab.user_cmd("xsk-backend").args(["--helper", HELPER, "--peer", "discard", "--seconds", "0.1"]);
+    let cmd = lab.user_cmd("xsk-backend").args([
+        "--helper",
+        HELPER,
+        "--peer",
+        "discard",
+        "--seconds",
+        "0.1",
+    ]);
     cmd.args(["--netdev", "af-xdp,ifname=eth7,queues=all"])
 }
 
@@ -31,7 +38,11 @@ fn an_interface_that_comes_is_waited_for() {
     let lab = lab!();
     let veth = lab.veth(1);
     lab.allow("*");
-    comes_late(&lab, &veth, lab.client("run").args(["--wait=60", "--acquire", NETDEV, "--", "true"]));
+    comes_late(
+        &lab,
+        &veth,
+        lab.client("run").args(["--wait=60", "--acquire", NETDEV, "--", "true"]),
+    );
     comes_late(&lab, &veth, lab.client("run").args(["--wait", "--", "echo", "-netdev", NETDEV]));
     comes_late(&lab, &veth, backend(&lab).arg("--wait=60"));
 }
@@ -41,7 +52,11 @@ fn the_limit_of_the_wait_holds() {
     let lab = lab!();
     lab.allow("*");
     let start = Instant::now();
-    let run = lab.client("run").args(["--wait=0.7", "--acquire", NETDEV, "--", "true"]).run(SOON).exits(125);
+    let run = lab
+        .client("run")
+        .args(["--wait=0.7", "--acquire", NETDEV, "--", "true"])
+        .run(SOON)
+        .exits(125);
     assert!(run.stderr.ends_with("ip link\n") && run.stderr.contains("no interface"), "{run:?}");
     assert!(start.elapsed().as_secs_f64() >= 0.7);
     backend(&lab).arg("--wait=0.2").run(SOON).exits(78);

@@ -94,7 +94,8 @@ fn a_default_route_by_a_nexthop_group_is_seen() {
     }
     let uplinks = uplinks(&lab);
     let other = lab.veth(1);
-    for (family, routers) in [("-4", ["10.77.1.1", "10.77.2.1"]), ("-6", ["2001:db8:1::1", "2001:db8:2::1"])]
+    for (family, routers) in
+        [("-4", ["10.77.1.1", "10.77.2.1"]), ("-6", ["2001:db8:1::1", "2001:db8:2::1"])]
     {
         for n in [0, 1] {
             let (id, device) = (["1", "2"][n], &uplinks[n].ifname);
@@ -120,9 +121,14 @@ fn a_grant_warns_of_vlan_tags_that_are_lost_on_the_way() {
     let lab = lab!();
     lab.allow("*");
     ip(&["link", "add", "eth3", "type", "veth", "peer", "name", "peer3"]);
-    let run = || lab.client("run").words("--acquire af-xdp,id=n0,ifname=eth3 -- true").run(SOON).ok().stderr;
+    let run = || {
+        lab.client("run").words("--acquire af-xdp,id=n0,ifname=eth3 -- true").run(SOON).ok().stderr
+    };
     let said = run();
-    assert!(said.contains("VLAN tags are lost, since peer3 leaves them beside the frame"), "{said}");
+    assert!(
+        said.contains("VLAN tags are lost, since peer3 leaves them beside the frame"),
+        "{said}"
+    );
     assert!(said.contains("ethtool -K peer3 txvlan off"), "{said}");
     lab.cmd("ethtool").words("-K peer3 txvlan off").run(SOON).ok();
     assert!(!run().contains("VLAN"));

@@ -65,8 +65,9 @@ fn goes_through(lab: &Lab, veth: &Veth, way: &Way<'_>, wire: Wire) {
     let [helper]: [Process; 1] = lab::wait_for(SOON, "the serving process to be alone", alone);
     let kept = Caps { permitted: set(&SERVICE_CAPS), bounding: way.bounding, ..Caps::NONE };
     is_isolated(lab, helper, way, "before the grant", kept);
-    let grant =
-        wire.ask(wire::acquire(&veth.ifname, 0, 1)).unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
+    let grant = wire
+        .ask(wire::acquire(&veth.ifname, 0, 1))
+        .unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
     assert_eq!(grant.granted.keeper, helper.pid, "{name}");
     let keeper = helper.settled();
     is_isolated(lab, keeper, way, "keeper", Caps { bounding: way.bounding, ..Caps::NONE });
@@ -86,7 +87,9 @@ fn is_isolated(lab: &Lab, process: Process, way: &Way<'_>, stage: &str, expected
     assert!(gids.split_whitespace().all(|id| id.parse() == Ok(gid)), "{at}: {gids}");
     let groups = process.status("Groups");
     assert!(groups.split_whitespace().all(|id| id.parse() == Ok(gid)), "{at}: {groups}");
-    for (field, value) in [("NoNewPrivs", "1"), ("Umask", "0077"), ("Threads", "1"), ("TracerPid", "0")] {
+    for (field, value) in
+        [("NoNewPrivs", "1"), ("Umask", "0077"), ("Threads", "1"), ("TracerPid", "0")]
+    {
         assert_eq!(process.status(field), value, "{at}: {field}");
     }
     let root = Path::new("/proc").join(process.pid.to_string());
@@ -309,7 +312,8 @@ fn listen() {
     let veth = lab.veth(1);
     lab.allow(&veth.ifname);
     let input = OwnedFd::from(fs::File::open("/etc/hostname").unwrap());
-    let listener = lab.cmd("xsk-helper").args(["listen", "--socket", SOCKET, "--socket-mode", "0666"]);
+    let listener =
+        lab.cmd("xsk-helper").args(["listen", "--socket", SOCKET, "--socket-mode", "0666"]);
     let mut listener = listener.stdin(input).start();
     listener.says("listening on", SOON);
     goes_through(&lab, &veth, &Way::by("listen", listener.pid()), lab.wire());
@@ -386,7 +390,10 @@ fn a_log_that_nobody_reads_holds_no_lease_up() {
     lab.install_helper(0o4750);
     let (reader, full) = full_pipe();
     nix::unistd::read(&reader, &mut [0; 4096]).unwrap();
-    let line = format!("exec {HELPER} listen --socket {SOCKET} --socket-mode 0666 2>&{}", full.as_raw_fd());
+    let line = format!(
+        "exec {HELPER} listen --socket {SOCKET} --socket-mode 0666 2>&{}",
+        full.as_raw_fd()
+    );
     let listener = lab.cmd("bash").args(["-c", &line]).inherit(full).start();
     for _ in 0..100 {
         lab.wire().is_refused("eth9", 0, 1, Code::NotAllowed);
@@ -435,7 +442,10 @@ fn a_keeper_does_all_of_its_work_under_its_list() {
         let lease = format!("lease={} ", grant.granted.lease);
         let log = listener.stderr();
         let line = log.lines().find(|line| line.contains("end ") && line.contains(&lease));
-        assert!(line.is_some_and(|line| line.contains(&format!("reason={reason}"))), "{reason}: {log}");
+        assert!(
+            line.is_some_and(|line| line.contains(&format!("reason={reason}"))),
+            "{reason}: {log}"
+        );
     }
 }
 
@@ -452,7 +462,11 @@ fn remove_the_interface(lab: &Lab, veth: &Veth, wire: &Wire, _: Process) {
 fn revoke(_: &Lab, veth: &Veth, wire: &Wire, _: Process) {
     let root = Wire::connect(SOCKET);
     root.greet();
-    root.say(&Request::Revoke(Revoke { ifname: veth.ifname.clone(), queue: Revoke::ANY, user: Revoke::ANY }));
+    root.say(&Request::Revoke(Revoke {
+        ifname: veth.ifname.clone(),
+        queue: Revoke::ANY,
+        user: Revoke::ANY,
+    }));
     assert_eq!(root.reply().0, Reply::Revoked { leases: 1 });
     wire.tells(EventKind::Revoked);
 }
@@ -472,7 +486,8 @@ fn close_while_the_interface_is_locked(_: &Lab, _: &Veth, wire: &Wire, keeper: P
 
 /// Takes the lock of the interface whose lease this is, for as long as the file is open.
 fn interface_lock(keeper: Process) -> fs::File {
-    let table = |what: &String| what.starts_with("/run/xsk-helper/leases/") && what.ends_with("/lock");
+    let table =
+        |what: &String| what.starts_with("/run/xsk-helper/leases/") && what.ends_with("/lock");
     let path = keeper.fds().into_iter().map(|(_, what)| what).find(table).unwrap();
     let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
     let lock = libc::flock {

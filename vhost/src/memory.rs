@@ -111,7 +111,11 @@ impl GuestMemory {
         let key = |info: &RegionInfo| (info.guest, info.user, info.len);
         let mut regions = self.regions.clone();
         regions.retain(|region| key(&region.info) != key(info));
-        if regions.len() == self.regions.len() { Err(BadRegion::Unknown) } else { Ok(Self { regions }) }
+        if regions.len() == self.regions.len() {
+            Err(BadRegion::Unknown)
+        } else {
+            Ok(Self { regions })
+        }
     }
 
     /// How many regions there are.
@@ -141,7 +145,11 @@ impl GuestMemory {
             let info = &self.regions[index].info;
             let at = addr - info.guest;
             let here = u64::from(left).min(info.len - at) as u32;
-            spans.push(Span { region: index as u16, offset: (info.offset + at) as usize, len: here });
+            spans.push(Span {
+                region: index as u16,
+                offset: (info.offset + at) as usize,
+                len: here,
+            });
             addr = addr.wrapping_add(u64::from(here));
             left -= here;
         }
@@ -278,7 +286,8 @@ mod tests {
     }
 
     fn two() -> GuestMemory {
-        let memory = GuestMemory::default().with(info(0, 0x2000, 0x10_0000, 0), &file(0x2000)).unwrap();
+        let memory =
+            GuestMemory::default().with(info(0, 0x2000, 0x10_0000, 0), &file(0x2000)).unwrap();
         memory.with(info(0x2000, 0x1000, 0x20_0000, 0x1000), &file(0x2000)).unwrap()
     }
 
@@ -324,7 +333,10 @@ mod tests {
             assert_eq!(memory.with(info, &file).unwrap_err(), why, "{info:?}");
         }
         let elsewhere: OwnedFd = std::fs::File::open("/proc/self/maps").unwrap().into();
-        assert_eq!(memory.with(info(0x8000, 1, 0x8000, 0), &elsewhere).unwrap_err(), BadRegion::Kind);
+        assert_eq!(
+            memory.with(info(0x8000, 1, 0x8000, 0), &elsewhere).unwrap_err(),
+            BadRegion::Kind
+        );
     }
 
     #[test]
@@ -338,7 +350,8 @@ mod tests {
     fn there_is_a_limit_of_regions() {
         let file = file(0x1000);
         let at = |n: u64| info(n << 12, 0x1000, n << 12, 0);
-        let full = (0..64).fold(GuestMemory::default(), |memory, n| memory.with(at(n), &file).unwrap());
+        let full =
+            (0..64).fold(GuestMemory::default(), |memory, n| memory.with(at(n), &file).unwrap());
         assert_eq!(full.with(at(64), &file).unwrap_err(), BadRegion::TooMany);
     }
 

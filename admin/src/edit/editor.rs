@@ -18,7 +18,8 @@ const USUAL: &str = "/usr/bin/editor";
 /// The variables that may name an editor; the first one that is set counts.
 const CHOOSING: [&str; 3] = ["SUDO_EDITOR", "VISUAL", "EDITOR"];
 /// What an editor needs to know.
-const PASSED_ON: [&str; 7] = ["TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "HOME"];
+const PASSED_ON: [&str; 7] =
+    ["TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "HOME"];
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The environment that the process was started with, before it was emptied.
@@ -52,7 +53,9 @@ fn command(setting: Option<&str>, environment: &Environment) -> Result<String, R
             let named = CHOOSING.iter().find_map(|name| environment.get(name));
             Ok(named.unwrap_or(USUAL).to_owned())
         }
-        Some(command) if command.starts_with('/') && command.lines().count() == 1 => Ok(command.to_owned()),
+        Some(command) if command.starts_with('/') && command.lines().count() == 1 => {
+            Ok(command.to_owned())
+        }
         Some(_) => Err(refused(
             Code::Policy,
             SETTING,
@@ -63,13 +66,19 @@ fn command(setting: Option<&str>, environment: &Environment) -> Result<String, R
 }
 
 /// Has a file edited.
-pub(super) fn run(editor: &[String], file: &Path, environment: &Environment) -> Result<(), Refused> {
-    let (program, arguments) = editor.split_first().map_or((USUAL, &[][..]), |(first, rest)| (first, rest));
+pub(super) fn run(
+    editor: &[String],
+    file: &Path,
+    environment: &Environment,
+) -> Result<(), Refused> {
+    let (program, arguments) =
+        editor.split_first().map_or((USUAL, &[][..]), |(first, rest)| (first, rest));
     let failure = |what: String| {
         let hint = format!("nothing was changed; name another one in {SETTING}");
         refused(Code::NotInstalled, program, format!("the editor {program}: {what}"), hint)
     };
-    let passed_on = environment.0.iter().filter(|(name, _)| PASSED_ON.iter().any(|known| name == known));
+    let passed_on =
+        environment.0.iter().filter(|(name, _)| PASSED_ON.iter().any(|known| name == known));
     let mut command = Command::new(program);
     command.args(arguments).arg(file).env_clear().envs(passed_on.cloned()).env("PATH", PATH);
     let ended = command.status().map_err(|error| failure(error.to_string()))?;

@@ -65,8 +65,8 @@ fn until_it_holds(
 }
 
 fn only_root() -> Result<(), Refused> {
-    let root =
-        getresuid().is_ok_and(|uids| [uids.real, uids.effective, uids.saved].iter().all(|uid| uid.is_root()));
+    let root = getresuid()
+        .is_ok_and(|uids| [uids.real, uids.effective, uids.saved].iter().all(|uid| uid.is_root()));
     if root {
         Ok(())
     } else {
@@ -77,10 +77,12 @@ fn only_root() -> Result<(), Refused> {
 /// `policy.toml`, or a file of `policy.d` by its path or its name.
 fn path(file: Option<&Path>) -> Result<PathBuf, Refused> {
     let Some(file) = file else { return Ok(POLICY.into()) };
-    let path = if file.components().count() == 1 { Path::new(FOLDER).join(file) } else { file.to_owned() };
+    let path =
+        if file.components().count() == 1 { Path::new(FOLDER).join(file) } else { file.to_owned() };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let further =
-        path.parent() == Some(Path::new(FOLDER)) && name.ends_with(".toml") && !name.starts_with('.');
+    let further = path.parent() == Some(Path::new(FOLDER))
+        && name.ends_with(".toml")
+        && !name.starts_with('.');
     if further || path == Path::new(POLICY) {
         return Ok(path);
     }

@@ -51,7 +51,9 @@ impl Target {
 
     /// Owner, group and mode for what comes in its place.
     pub(super) fn owner(&self) -> (u32, u32, u32) {
-        self.now.as_ref().map_or((0, 0, MODE), |(_, found)| (found.uid(), found.gid(), found.mode() & 0o7777))
+        self.now
+            .as_ref()
+            .map_or((0, 0, MODE), |(_, found)| (found.uid(), found.gid(), found.mode() & 0o7777))
     }
 
     /// Another program may have written to it.
@@ -97,7 +99,12 @@ pub(super) fn read(path: &Path) -> Result<Option<(String, Metadata)>, Refused> {
     let mut text = String::new();
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| failed(path, &error))?;
     if text.len() as u64 > LARGEST {
-        return Err(refused(Code::Policy, &place, format!("{place} has more than {LARGEST} bytes"), ""));
+        return Err(refused(
+            Code::Policy,
+            &place,
+            format!("{place} has more than {LARGEST} bytes"),
+            "",
+        ));
     }
     Ok(Some((text, found)))
 }

@@ -76,7 +76,10 @@ pub(super) fn ip4(frame: &[u8], at: usize) -> Option<Segment> {
     let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
     // More fragments, or an offset.
     let fragment = header[6] & 0x3f != 0 || header[7] != 0;
-    let sound = header[0] >> 4 == 4 && length >= header.len() && total >= length && at + total <= frame.len();
+    let sound = header[0] >> 4 == 4
+        && length >= header.len()
+        && total >= length
+        && at + total <= frame.len();
     (sound && !fragment).then(|| Segment {
         addresses: Sum::default().bytes(&header[12..20]),
         protocol: header[9],

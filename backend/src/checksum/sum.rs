@@ -73,8 +73,10 @@ mod tests {
     #[test]
     fn a_known_ip_header() {
         // 192.168.0.1 to 192.168.0.199, UDP, from Wikipedia's "Internet checksum".
-        let header =
-            [0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0, 0, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0, 0xc7];
+        let header = [
+            0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0, 0, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0,
+            0xc7,
+        ];
         assert_eq!(of(&header), 0xb861);
     }
 }

@@ -112,8 +112,10 @@ impl Sample {
         let addresses = &self.pseudo[..length];
         let at = self.frame.windows(length).position(|window| window == addresses).unwrap();
         self.pseudo[..2].fill(0);
-        let word =
-            plain_sum(&[&[(wanted >> 8) as u8, wanted as u8], &(!plain_sum(&[&self.pseudo])).to_be_bytes()]);
+        let word = plain_sum(&[
+            &[(wanted >> 8) as u8, wanted as u8],
+            &(!plain_sum(&[&self.pseudo])).to_be_bytes(),
+        ]);
         self.pseudo[..2].copy_from_slice(&word.to_be_bytes());
         self.frame[at..at + 2].copy_from_slice(&word.to_be_bytes());
         self
@@ -255,7 +257,8 @@ fn a_header_that_lies_does_no_harm() {
 fn fragments_and_cut_packets_are_left_alone() {
     let mut dice = Dice(5);
     let is_ip4 = |sample: &Sample| sample.frame[12..14] == [8, 0];
-    let sample = std::iter::repeat_with(|| Sample::any(&mut dice)).find(is_ip4).unwrap().unfinished();
+    let sample =
+        std::iter::repeat_with(|| Sample::any(&mut dice)).find(is_ip4).unwrap().unfinished();
     for (at, value) in [(20, 0x20), (20, 1), (21, 1)] {
         let mut fragment = sample.clone();
         fragment.frame[at] = value;

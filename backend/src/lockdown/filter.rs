@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch,
 };
 
 use super::Role;
@@ -95,7 +95,8 @@ fn program(role: Role, process: u32) -> Result<BpfProgram, seccompiler::Error> {
 /// One rule a value of the argument.
 fn any_of(values: &[u64], index: u8) -> Result<Vec<SeccompRule>, BackendError> {
     let rule = |value: &u64| {
-        let condition = SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value)?;
+        let condition =
+            SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value)?;
         SeccompRule::new(vec![condition])
     };
     values.iter().map(rule).collect()
@@ -193,6 +194,8 @@ mod tests {
             libc::SYS_memfd_create,
             libc::SYS_io_uring_setup,
         ];
-        wanted.into_iter().for_each(|call| assert!(is_killed(Role::Client, call, [NONSENSE; 6]), "{call}"));
+        wanted
+            .into_iter()
+            .for_each(|call| assert!(is_killed(Role::Client, call, [NONSENSE; 6]), "{call}"));
     }
 }

@@ -63,7 +63,8 @@ mod tests {
     #[test]
     fn with_landlock_no_file_is_reached_and_what_is_open_stays() {
         let wanted = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-        let has_landlock = wanted.handle_access(AccessFs::Execute).and_then(|set| set.create()).is_ok();
+        let has_landlock =
+            wanted.handle_access(AccessFs::Execute).and_then(|set| set.create()).is_ok();
         // What is given up is the thread's.
         let thread = std::thread::spawn(move || {
             let open = File::open("/proc/self/status").unwrap();
@@ -71,7 +72,10 @@ mod tests {
             let after = File::open("/proc/self/status").map_err(|error| error.kind());
             let made = File::create("/tmp/xsk-backend-landlock").map_err(|error| error.kind());
             if has_landlock {
-                assert_eq!((after.unwrap_err(), made.unwrap_err()), (PermissionDenied, PermissionDenied));
+                assert_eq!(
+                    (after.unwrap_err(), made.unwrap_err()),
+                    (PermissionDenied, PermissionDenied)
+                );
             }
             assert!(std::io::read_to_string(open).unwrap().contains("Threads:"));
         });

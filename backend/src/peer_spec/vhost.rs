@@ -69,8 +69,9 @@ enum Mtu {
 }
 
 pub(super) fn read(options: &mut Options) -> Result<VhostSpec, String> {
-    let seconds =
-        |text: &str| text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let seconds = |text: &str| {
+        text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    };
     let name = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     // RFC 791 has 68 for the least; IPv4 and IPv6 need more, which is the guest's to know.
     let bytes = |text: &str| text.parse().ok().filter(|mtu| *mtu >= 68).map(Mtu::Bytes);
@@ -138,8 +139,10 @@ mod tests {
 
     #[test]
     fn all_options_are_read() {
-        let spec = parse("vhost-user=x,mode=660,group=kvm,user=64055,mq=off,mac=02:00:00:00:00:07,mtu=1400")
-            .unwrap();
+        let spec = parse(
+            "vhost-user=x,mode=660,group=kvm,user=64055,mq=off,mac=02:00:00:00:00:07,mtu=1400",
+        )
+        .unwrap();
         assert_eq!(
             (spec.mode, spec.group.as_deref(), spec.user.as_deref()),
             (Some(0o660), Some("kvm"), Some("64055"))

@@ -46,7 +46,8 @@ impl Generate {
         template.extend_from_slice(&MAGIC);
         template.extend_from_slice(&(at as u32).to_be_bytes());
         template.resize(spec.size.max(stamp_at + STAMP), 0);
-        let share = |total: u64| total / queues as u64 + u64::from((at as u64) < total % queues as u64);
+        let share =
+            |total: u64| total / queues as u64 + u64::from((at as u64) < total % queues as u64);
         let start = Instant::now();
         let pace = spec.rate.map(|rate| Pace { rate: rate as f64 / queues as f64, start, made: 0 });
         Self { template, stamp_at, start, pace, next: 0, end: spec.count.map(share) }
@@ -59,7 +60,8 @@ impl Generate {
     }
 
     fn is_ours(&self, frame: &[u8]) -> bool {
-        frame.get(self.stamp_at..self.stamp_at + 8) == self.template.get(self.stamp_at..self.stamp_at + 8)
+        frame.get(self.stamp_at..self.stamp_at + 8)
+            == self.template.get(self.stamp_at..self.stamp_at + 8)
     }
 
     fn due(&mut self, now: Instant) -> u64 {
@@ -85,7 +87,9 @@ impl Peer for Generate {
             match socket.send(&self.template) {
                 Ok(()) => moved.add(self.template.len()),
                 Err(xsk_socket::Refused::NoRoom) => break,
-                Err(refused) => return Err(error::usage("--peer generate", &format!("size: {refused}"))),
+                Err(refused) => {
+                    return Err(error::usage("--peer generate", &format!("size: {refused}")));
+                }
             }
             self.next += 1;
         }
@@ -115,7 +119,8 @@ fn headers(spec: &GenerateSpec, station: Station) -> Vec<u8> {
     let payload = spec.size.max(14 + 28 + STAMP) - 14;
     let total = (payload as u16).to_be_bytes();
     let udp = (payload as u16 - 20).to_be_bytes();
-    let mut ip = [&[0x45, 0, total[0], total[1], 0, 0, 0x40, 0, 64, 17, 0, 0][..], &from, &to].concat();
+    let mut ip =
+        [&[0x45, 0, total[0], total[1], 0, 0, 0x40, 0, 64, 17, 0, 0][..], &from, &to].concat();
     let sum = sum::of(&ip);
     ip[10..12].copy_from_slice(&sum.to_be_bytes());
     frame.extend_from_slice(&[0x08, 0x00]);
@@ -159,7 +164,14 @@ mod tests {
     const STATION: Station = Station { mac: [2, 0, 0, 0, 0, 7], ifindex: 1 };
 
     fn spec() -> GenerateSpec {
-        GenerateSpec { dst: [2, 0, 0, 0, 0, 1], src: None, size: 60, rate: None, count: Some(10), ip: None }
+        GenerateSpec {
+            dst: [2, 0, 0, 0, 0, 1],
+            src: None,
+            size: 60,
+            rate: None,
+            count: Some(10),
+            ip: None,
+        }
     }
 
     #[test]
@@ -177,7 +189,8 @@ mod tests {
 
     #[test]
     fn queues_share_the_count() {
-        let ends: Vec<_> = (0..4).map(|at| Generate::new(&spec(), STATION, at, 4).end.unwrap()).collect();
+        let ends: Vec<_> =
+            (0..4).map(|at| Generate::new(&spec(), STATION, at, 4).end.unwrap()).collect();
         assert_eq!(ends, [3, 3, 2, 2]);
     }
 

@@ -114,7 +114,9 @@ pub fn make(
         }
         PeerSpec::Reflect => Ok(each(queues, |_| reflect::Reflect)),
         PeerSpec::Echo(echo) => Ok(each(queues, |_| echo::Echo::new(echo, station))),
-        PeerSpec::Generate(spec) => Ok(each(queues, |at| generate::Generate::new(spec, station, at, queues))),
+        PeerSpec::Generate(spec) => {
+            Ok(each(queues, |at| generate::Generate::new(spec, station, at, queues)))
+        }
         PeerSpec::Pcap(spec) => {
             let file = pcap::open(spec)?;
             Ok(each(queues, |_| pcap::Pcap::new(Arc::clone(&file))))

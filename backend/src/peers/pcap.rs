@@ -75,7 +75,10 @@ fn record(at: Duration, len: usize) -> [u8; RECORD] {
 impl Capture {
     fn write(&mut self, at: Duration, frame: &[u8]) -> io::Result<()> {
         let len = (RECORD + frame.len()) as u64;
-        if self.rotate.is_some_and(|limit| self.written > HEADER as u64 && self.written + len > limit) {
+        if self
+            .rotate
+            .is_some_and(|limit| self.written > HEADER as u64 && self.written + len > limit)
+        {
             self.rotate()?;
         }
         self.out.write_all(&record(at, frame.len()))?;

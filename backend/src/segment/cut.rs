@@ -155,7 +155,10 @@ mod tests {
         assert!(Cut::new(first, frame.len(), 0, false).is_none(), "segments of nothing");
         let layout = Layout::of(&frame).unwrap();
         assert!(Cut::new(first, layout.payload, 1000, false).is_none(), "no payload");
-        assert!(Cut::new(&first[..layout.payload - 1], frame.len(), 1000, false).is_none(), "cut short");
+        assert!(
+            Cut::new(&first[..layout.payload - 1], frame.len(), 1000, false).is_none(),
+            "cut short"
+        );
         for (at, value) in
             [(layout.ip + 9, 17), (layout.ip + 6, 0x20), (layout.ip, 0x44), (layout.tcp + 12, 0x40)]
         {

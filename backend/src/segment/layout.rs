@@ -51,7 +51,8 @@ impl Layout {
     /// The source and the destination, in a row.
     #[inline]
     pub(crate) fn addresses<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
-        let range = if self.is_ip6 { self.ip + 8..self.ip + 40 } else { self.ip + 12..self.ip + 20 };
+        let range =
+            if self.is_ip6 { self.ip + 8..self.ip + 40 } else { self.ip + 12..self.ip + 20 };
         frame.get(range).unwrap_or_default()
     }
 

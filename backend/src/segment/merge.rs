@@ -57,7 +57,9 @@ impl Plan {
         self.next.resize(frames.len(), None);
         for (number, frame) in frames.iter().enumerate() {
             match kind(frame) {
-                Kind::Tcp(layout) if wants[usize::from(layout.is_ip6)] => self.add(frames, number, layout),
+                Kind::Tcp(layout) if wants[usize::from(layout.is_ip6)] => {
+                    self.add(frames, number, layout)
+                }
                 Kind::Tcp(_) | Kind::Other => self.push(number, None),
                 Kind::Unclear => {
                     self.open.clear();
@@ -94,7 +96,9 @@ impl Plan {
     fn add(&mut self, frames: &[&[u8]], number: usize, layout: Layout) {
         let frame = frames[number];
         let of_flow = |group: &Group| {
-            group.layout.is_some_and(|first| is_same_flow(frames[group.first], &first, frame, &layout))
+            group
+                .layout
+                .is_some_and(|first| is_same_flow(frames[group.first], &first, frame, &layout))
         };
         if let Some(at) = self.open.iter().position(|open| of_flow(&self.groups[*open])) {
             let group = &mut self.groups[self.open[at]];
@@ -112,7 +116,8 @@ impl Plan {
         let size = frame.len() - layout.payload;
         let Some(group) = self.groups.last_mut() else { return };
         (group.size, group.total) = (size, size);
-        group.is_open = size > 0 && may_be_merged(frame, &layout) && frame[layout.tcp + 13] & flag::PSH == 0;
+        group.is_open =
+            size > 0 && may_be_merged(frame, &layout) && frame[layout.tcp + 13] & flag::PSH == 0;
         if group.is_open {
             if self.open.len() == FLOWS {
                 self.open.remove(0);
@@ -202,7 +207,9 @@ fn kind(frame: &[u8]) -> Kind {
         Some(layout) if layout.end(frame) == Some(frame.len()) => Kind::Tcp(layout),
         Some(_) => Kind::Unclear,
         None => match packet(frame, 0) {
-            Some((IP4 | IP6, _)) if ethernet(frame, 0).is_none_or(|segment| segment.is(TCP)) => Kind::Unclear,
+            Some((IP4 | IP6, _)) if ethernet(frame, 0).is_none_or(|segment| segment.is(TCP)) => {
+                Kind::Unclear
+            }
             _ => Kind::Other,
         },
     }
@@ -211,7 +218,8 @@ fn kind(frame: &[u8]) -> Kind {
 /// The same ends, on the same link.
 #[inline]
 fn is_same_flow(first: &[u8], own: &Layout, frame: &[u8], layout: &Layout) -> bool {
-    let ports = |frame: &[u8], layout: &Layout| word(frame, layout.tcp).zip(word(frame, layout.tcp + 2));
+    let ports =
+        |frame: &[u8], layout: &Layout| word(frame, layout.tcp).zip(word(frame, layout.tcp + 2));
     own.ip == layout.ip
         && own.is_ip6 == layout.is_ip6
         && ports(first, own) == ports(frame, layout)
@@ -223,7 +231,8 @@ fn is_same_flow(first: &[u8], own: &Layout, frame: &[u8], layout: &Layout) -> bo
 #[inline]
 fn may_be_merged(frame: &[u8], layout: &Layout) -> bool {
     let Layout { ip, tcp, is_ip6, .. } = *layout;
-    let (ecn, is_short) = if is_ip6 { (frame[ip + 1] >> 4, true) } else { (frame[ip + 1], tcp - ip == 20) };
+    let (ecn, is_short) =
+        if is_ip6 { (frame[ip + 1] >> 4, true) } else { (frame[ip + 1], tcp - ip == 20) };
     let flags = frame[tcp + 13];
     let allowed = flag::ACK | flag::PSH | flag::ECE;
     // The low bits beside the length are reserved.
@@ -257,7 +266,8 @@ fn is_alike(first: &[u8], frame: &[u8], layout: &Layout) -> bool {
 #[inline]
 fn follows(last: &[u8], frame: &[u8], layout: &Layout) -> bool {
     let Layout { ip, tcp, payload, is_ip6 } = *layout;
-    let number = |frame: &[u8]| frame.get(tcp + 4..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+    let number =
+        |frame: &[u8]| frame.get(tcp + 4..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
     let expected = number(last).map(|number| number.wrapping_add((last.len() - payload) as u32));
     let id = |frame| word(frame, ip + 4);
     let is_whole = is_ip6 || frame[ip + 6] & 0x40 != 0;

@@ -68,7 +68,20 @@ impl Sample {
         }
         frame.extend([0x12, 0x34, 0x56, 0x78]);
         frame.extend(self.seq.to_be_bytes());
-        frame.extend([1, 2, 3, 4, (5 + self.options as u8 / 4) << 4, self.flags, 0xff, 0, 0, 0, 0, 0]);
+        frame.extend([
+            1,
+            2,
+            3,
+            4,
+            (5 + self.options as u8 / 4) << 4,
+            self.flags,
+            0xff,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ]);
         frame.extend(vec![1; self.options]);
         frame.extend(&self.payload);
         finish(&mut frame);
@@ -100,7 +113,8 @@ pub(super) fn verify(frame: &[u8]) -> bool {
 /// The sum of a segment and its pseudo-header.
 fn segment(frame: &[u8], layout: &Layout) -> u16 {
     let segment = &frame[layout.tcp..];
-    let addresses = if layout.is_ip6 { layout.ip + 8..layout.tcp } else { layout.ip + 12..layout.ip + 20 };
+    let addresses =
+        if layout.is_ip6 { layout.ip + 8..layout.tcp } else { layout.ip + 12..layout.ip + 20 };
     let pseudo = [&frame[addresses], &[0, 6], &(segment.len() as u16).to_be_bytes()].concat();
     add(add(0, &pseudo), segment)
 }

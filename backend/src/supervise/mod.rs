@@ -36,8 +36,8 @@ const STEADY: Duration = Duration::from_secs(10);
 /// How long a process may take to end when it is told to.
 const LAST: Duration = Duration::from_secs(11);
 
-/// After these ends nothing is gained by another start: what was asked for, a wrong command line, and
-/// a revoke or a policy that says no.
+/// After these ends nothing is gained by another start: what was asked for, a wrong command line,
+/// and a revoke or a policy that says no.
 const FINAL: [u8; 3] = [DONE, exit::USAGE, exit::DENIED];
 
 /// It ended because it was asked to.
@@ -95,7 +95,12 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn until_the_end(&mut self, cli: &Cli, words: &[OsString], mut given: Vec<OwnedFd>) -> Result<u8, Error> {
+    fn until_the_end(
+        &mut self,
+        cli: &Cli,
+        words: &[OsString],
+        mut given: Vec<OwnedFd>,
+    ) -> Result<u8, Error> {
         let mut next = words::first(words);
         let mut pause = PAUSES.0;
         loop {
@@ -129,17 +134,23 @@ impl Supervisor {
     /// Watches one process to its end.
     fn watch(&mut self, mut child: Child, ready: OwnedFd) -> Result<End, Error> {
         let pid = Pid::from_child(&child);
-        let ended = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| failed("watch a process", errno))?;
+        let ended = pidfd_open(pid, PidfdFlags::empty())
+            .map_err(|errno| failed("watch a process", errno))?;
         let mut ready = Some(ready);
         loop {
-            if let Some(status) = child.try_wait().map_err(|error| failed("wait for a process", error))? {
+            if let Some(status) =
+                child.try_wait().map_err(|error| failed("wait for a process", error))?
+            {
                 return Ok(End::Own(status));
             }
             if self.is_unwanted(Some(pid)) {
                 end(&mut child, &ended, pid)?;
                 return Ok(End::Unwanted);
             }
-            if ready.as_ref().is_some_and(|pipe| rustix::io::read(pipe, &mut [0; 1]) != Err(Errno::AGAIN)) {
+            if ready
+                .as_ref()
+                .is_some_and(|pipe| rustix::io::read(pipe, &mut [0; 1]) != Err(Errno::AGAIN))
+            {
                 // A process that ends without a word has closed it too.
                 let is_alive = child.try_wait().is_ok_and(|status| status.is_none());
                 ready = None;
@@ -180,8 +191,11 @@ impl Supervisor {
     fn sleep(&self, on: [Option<BorrowedFd<'_>>; 2], limit: Option<Duration>) -> Result<(), Error> {
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         let readable = self.signals.descriptors().chain(on.into_iter().flatten());
-        let mut fds: Vec<_> = readable.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        fds.extend(self.life.descriptor().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())));
+        let mut fds: Vec<_> =
+            readable.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        fds.extend(
+            self.life.descriptor().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())),
+        );
         match poll(&mut fds, limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(failed("poll", errno)),
@@ -195,8 +209,8 @@ fn failed(step: &str, error: impl Into<std::io::Error>) -> Error {
 
 /// Starts a process with these words, and returns it with the pipe on which it says that it works.
 fn spawn(words: &[OsString], is_first: bool) -> Result<(Child, OwnedFd), Error> {
-    let (ready, theirs) =
-        pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|errno| failed("make a pipe", errno))?;
+    let (ready, theirs) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+        .map_err(|errno| failed("make a pipe", errno))?;
     pass_on(&theirs).map_err(|errno| failed("pass a descriptor on", errno))?;
     let mut command = Command::new("/proc/self/exe");
     command

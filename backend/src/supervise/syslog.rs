@@ -23,8 +23,10 @@ const PRIORITY: u8 = 3 << 3 | 5;
 /// # Errors
 /// No pipe or thread can be made.
 pub(super) fn begin() -> Result<(), Error> {
-    let (lines, ours) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| error::io("", "make a pipe", errno))?;
-    let failed = |error: std::io::Error| error::io("", "send standard error to the system's log", error);
+    let (lines, ours) =
+        pipe_with(PipeFlags::CLOEXEC).map_err(|errno| error::io("", "make a pipe", errno))?;
+    let failed =
+        |error: std::io::Error| error::io("", "send standard error to the system's log", error);
     dup2_stderr(&ours).map_err(|errno| failed(errno.into()))?;
     let builder = std::thread::Builder::new().name("syslog".into());
     builder.spawn(move || pass_on(File::from(lines))).map(drop).map_err(failed)

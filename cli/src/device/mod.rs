@@ -50,11 +50,14 @@ fn add(place: &Place, args: &AddArgs) -> Result<(), Failure> {
 /// A netdev whose sockets the backend asks for.
 fn parse(text: &str) -> Result<Netdev, Failure> {
     let usage = |message: String| Failure::usage(text, format!("{text}: {message}"));
-    let netdev = Netdev::parse(OsStr::new(text), Grammar::Backend).map_err(|e| usage(e.to_string()))?;
-    let netdev = netdev.ok_or_else(|| usage("only netdevs of type af-xdp are served".to_owned()))?;
+    let netdev =
+        Netdev::parse(OsStr::new(text), Grammar::Backend).map_err(|e| usage(e.to_string()))?;
+    let netdev =
+        netdev.ok_or_else(|| usage("only netdevs of type af-xdp are served".to_owned()))?;
     netdev.check().map_err(|error| usage(error.to_string()))?;
     if netdev.options().inhibit {
-        let message = "a device asks for its sockets when it starts, so none can be named".to_owned();
+        let message =
+            "a device asks for its sockets when it starts, so none can be named".to_owned();
         return Err(usage(message).hint("leave out inhibit, sock-fds and map-path"));
     }
     if text.contains('\n') {
@@ -67,7 +70,8 @@ fn interface(ifname: &str) -> Result<Link, Failure> {
     let system = |error| failed(ifname, "ask for the interface", &error);
     link(ifname).map_err(system)?.ok_or_else(|| {
         let message = format!("there is no interface '{ifname}'");
-        Failure::new(exit::CONFIGURATION, "no-such-interface", ifname, message).hint("list them: ip link")
+        Failure::new(exit::CONFIGURATION, "no-such-interface", ifname, message)
+            .hint("list them: ip link")
     })
 }
 
@@ -80,8 +84,9 @@ fn write(file: &Path, netdev: &str) -> Result<(), Failure> {
     }
     if file.exists() {
         let message = format!("{name}: there is such a device, with another netdev");
-        return Err(Failure::new(exit::CONFIGURATION, "exists", &name, message)
-            .hint("remove it first: xsk-client device remove NAME, or edit the file and restart the unit"));
+        return Err(Failure::new(exit::CONFIGURATION, "exists", &name, message).hint(
+            "remove it first: xsk-client device remove NAME, or edit the file and restart the unit",
+        ));
     }
     let folder = file.parent().unwrap_or(file);
     let written = fs::create_dir_all(folder).and_then(|()| fs::write(file, format!("{netdev}\n")));
@@ -94,7 +99,10 @@ fn start(place: &Place, name: &str) -> Result<(), Failure> {
         return systemctl(place, &["enable", "--now"], name);
     }
     let command = place.command(name);
-    say(PROGRAM, &format!("no systemd manager runs here to start the device; start it with: {command}"));
+    say(
+        PROGRAM,
+        &format!("no systemd manager runs here to start the device; start it with: {command}"),
+    );
     Ok(())
 }
 
@@ -118,7 +126,8 @@ fn systemctl(place: &Place, words: &[&str], name: &str) -> Result<(), Failure> {
     if status.success() {
         return Ok(());
     }
-    let message = format!("systemctl could not {} the unit of device '{name}': {status}", words.join(" "));
+    let message =
+        format!("systemctl could not {} the unit of device '{name}': {status}", words.join(" "));
     Err(Failure::new(exit::CONFIGURATION, "unit", name, message)
         .hint(format!("see what it says: journalctl --user-unit xsk-backend@{name}, for root -u")))
 }
@@ -130,7 +139,8 @@ fn list(place: &Place) -> Result<(), Failure> {
         entries => entries.map_err(|error| failed(&shown, "read the folder", &error))?,
     };
     let files = entries.flatten().map(|entry| entry.path());
-    let mut files: Vec<_> = files.filter(|path| path.extension() == Some(OsStr::new("conf"))).collect();
+    let mut files: Vec<_> =
+        files.filter(|path| path.extension() == Some(OsStr::new("conf"))).collect();
     files.sort();
     for file in files {
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
@@ -146,7 +156,10 @@ fn state(place: &Place, name: &str) -> String {
         return "unmanaged".to_owned();
     }
     let said = place.systemctl(&["is-active"], name).output();
-    said.map_or_else(|_| "unknown".to_owned(), |said| String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    said.map_or_else(
+        |_| "unknown".to_owned(),
+        |said| String::from_utf8_lossy(&said.stdout).trim().to_owned(),
+    )
 }
 
 fn failed(object: &str, step: &str, error: &io::Error) -> Failure {

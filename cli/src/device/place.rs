@@ -43,7 +43,8 @@ impl Place {
 
     /// Whether the manager runs that would start units.
     pub(super) fn is_managed(&self) -> bool {
-        let user = || absolute("XDG_RUNTIME_DIR").is_some_and(|run| run.join("systemd/private").exists());
+        let user =
+            || absolute("XDG_RUNTIME_DIR").is_some_and(|run| run.join("systemd/private").exists());
         if self.system { Path::new("/run/systemd/system").exists() } else { user() }
     }
 

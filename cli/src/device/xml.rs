@@ -25,7 +25,8 @@ impl Card<'_> {
             1 => String::new(),
             queues => format!("\n  <driver queues='{queues}'/>"),
         };
-        let [alias, mtu] = if self.mtu == ETHERNET { Default::default() } else { self.mtu_elements() };
+        let [alias, mtu] =
+            if self.mtu == ETHERNET { Default::default() } else { self.mtu_elements() };
         format!(
             "<!-- in <domain>, once: the guest's memory is shared with the backend -->
 <memoryBacking>
@@ -47,7 +48,8 @@ impl Card<'_> {
     /// How the guest learns the MTU. With <mtu>, libvirt would set it on an interface of the host,
     /// and this card has none (`qemuBuildInterfaceCommandLine`).
     fn mtu_elements(&self) -> [String; 2] {
-        let alias = format!("ua-xsk-{}", self.socket.file_name().unwrap_or_default().to_string_lossy());
+        let alias =
+            format!("ua-xsk-{}", self.socket.file_name().unwrap_or_default().to_string_lossy());
         let elements = format!(
             "
 <!-- in <domain>: the guest's MTU -->
@@ -78,7 +80,12 @@ mod tests {
 
     #[test]
     fn one_queue_needs_no_driver_element() {
-        let card = Card { socket: Path::new("/run/x/vm1"), mac: [2, 0, 0, 0, 0, 0xab], mtu: 1500, queues: 1 };
+        let card = Card {
+            socket: Path::new("/run/x/vm1"),
+            mac: [2, 0, 0, 0, 0, 0xab],
+            mtu: 1500,
+            queues: 1,
+        };
         let xml = card.xml();
         assert!(xml.contains("<mac address='02:00:00:00:00:ab'/>"));
         assert!(!xml.contains("<driver") && !xml.contains("<alias") && !xml.contains("host_mtu"));

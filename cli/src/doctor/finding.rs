@@ -28,7 +28,11 @@ impl Finding {
         Self { check, state: State::Ok, message: message.into(), mend: String::new() }
     }
 
-    pub(super) fn note(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(super) fn note(
+        check: &'static str,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
         Self { check, state: State::Note, message: message.into(), mend: mend.into() }
     }
 

@@ -66,8 +66,9 @@ fn refused(endpoint: &Endpoint, check: &'static str, error: Error) -> Finding {
         (Kind::Refused(Code::Policy), _) => Finding::of("policy", error),
         (Kind::Refused(Code::NotPrivileged), endpoint) if is_installed(endpoint) => {
             let path = HELPER_PATH;
-            let mend =
-                format!("sudo chown root:xsk {path} && sudo chmod 4750 {path}; or use the system's socket");
+            let mend = format!(
+                "sudo chown root:xsk {path} && sudo chmod 4750 {path}; or use the system's socket"
+            );
             Finding::of(check, error.hint(mend))
         }
         _ => Finding::of(check, error),
@@ -104,7 +105,9 @@ fn allowed(ifname: &str, verdict: &Verdict) -> Finding {
         0 => String::new(),
         bytes => format!(", memlock up to {} MiB", bytes >> 20),
     };
-    let more = may(verdict.promisc, "promiscuous mode") + &may(verdict.busy_poll, "busy polling") + &memlock;
+    let more = may(verdict.promisc, "promiscuous mode")
+        + &may(verdict.busy_poll, "busy polling")
+        + &memlock;
     Finding::ok("policy", format!("you may have {ifname} by {}{more}", verdict.rule))
 }
 
@@ -115,7 +118,9 @@ fn bpffs() -> Finding {
         }
         _ => Finding::note(
             "bpffs",
-            format!("not mounted at {BPFFS} as seen from here; a helper that starts as root mounts it"),
+            format!(
+                "not mounted at {BPFFS} as seen from here; a helper that starts as root mounts it"
+            ),
             format!("sudo mkdir -p {BPFFS} && sudo mount -t bpf bpf {BPFFS}"),
         ),
     }

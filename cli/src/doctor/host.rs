@@ -50,10 +50,16 @@ pub(super) fn kernel() -> Vec<Finding> {
 fn of_version(release: &str, version: (u32, u32)) -> Finding {
     if version < LEAST {
         let message = format!("{release} cannot put an unbound socket into an XSKMAP (5.10 can)");
-        return Finding::fail("kernel", Kind::Refused(Code::KernelTooOld), message, "boot a newer kernel");
+        return Finding::fail(
+            "kernel",
+            Kind::Refused(Code::KernelTooOld),
+            message,
+            "boot a newer kernel",
+        );
     }
     if version < FULL {
-        let message = format!("{release} works, with limits: some clean-up waits for the sockets to close");
+        let message =
+            format!("{release} works, with limits: some clean-up waits for the sockets to close");
         return Finding::note("kernel", message, "boot 6.1 or later");
     }
     Finding::ok("kernel", release)
@@ -64,7 +70,11 @@ fn features(has: Has) -> Finding {
         (has.cookie, "SO_NETNS_COOKIE (namespaces go by their inode)", "5.14"),
         (has.netdev, "netdev netlink (what drivers can do is guessed)", "6.3"),
         (has.peer_pidfd, "SO_PEERPIDFD (clients go by their process id)", "6.5"),
-        (has.queue_get, "queue-get (where bind answers EBUSY after another lease, try again)", "6.15"),
+        (
+            has.queue_get,
+            "queue-get (where bind answers EBUSY after another lease, try again)",
+            "6.15",
+        ),
     ];
     let lacking: Vec<_> = lacks.into_iter().filter(|(has, ..)| !has).collect();
     match lacking.last() {
@@ -88,9 +98,11 @@ pub(super) fn guard(verdict: Option<&Verdict>) -> Finding {
     let has = list.is_ok_and(|list| list.split(',').any(|name| name == "bpf"));
     match (verdict.map(|verdict| (verdict.confinement.device, verdict.confinement.queue)), list) {
         (Some((_, true)), _) => Finding::ok("guard", "sockets are confined to their queues"),
-        (Some((false, false)), _) => {
-            Finding::note("guard", "this kernel confines sockets to nothing", "boot a kernel of 6.5 or later")
-        }
+        (Some((false, false)), _) => Finding::note(
+            "guard",
+            "this kernel confines sockets to nothing",
+            "boot a kernel of 6.5 or later",
+        ),
         (None, Ok(_)) if has => {
             Finding::ok("guard", "the BPF LSM is on: sockets can be confined to their queues")
         }
@@ -127,12 +139,17 @@ pub(super) fn memlock(qemu: &str, verdict: Option<&Verdict>) -> Finding {
     let by_policy = verdict.map_or(0, |verdict| verdict.memlock_max);
     match limits::memlock().1 {
         None => Finding::ok("memlock", "no limit"),
-        Some(limit) if limit >= QEMU_QUEUE => {
-            Finding::ok("memlock", format!("{} MiB: {} of QEMU's queues", limit >> 20, limit / QEMU_QUEUE))
-        }
+        Some(limit) if limit >= QEMU_QUEUE => Finding::ok(
+            "memlock",
+            format!("{} MiB: {} of QEMU's queues", limit >> 20, limit / QEMU_QUEUE),
+        ),
         Some(limit) if by_policy >= QEMU_QUEUE => Finding::ok(
             "memlock",
-            format!("{} KiB here, which the helper may raise to {} MiB", limit >> 10, by_policy >> 20),
+            format!(
+                "{} KiB here, which the helper may raise to {} MiB",
+                limit >> 10,
+                by_policy >> 20
+            ),
         ),
         Some(limit) => Finding::note(
             "memlock",
@@ -154,7 +171,8 @@ mod tests {
 
     #[test]
     fn each_feature_is_missed_by_name() {
-        let all = Has { af_xdp: true, cookie: true, peer_pidfd: true, netdev: true, queue_get: true };
+        let all =
+            Has { af_xdp: true, cookie: true, peer_pidfd: true, netdev: true, queue_get: true };
         assert_eq!(features(all).state, State::Ok);
         for (has, name, since) in [
             (Has { cookie: false, ..all }, "SO_NETNS_COOKIE", "5.14"),

@@ -83,7 +83,8 @@ fn mtu(nic: &Nic) -> Finding {
         let peer = nic.other.as_ref().filter(|peer| nic.is_veth() && peer.mtu > VETH_PEER_MTU);
         return peer.map_or_else(|| Finding::ok("mtu", format!("{mtu} bytes")), mtu_of_peer);
     }
-    let message = format!("{mtu} bytes: QEMU would silently lose frames over {SINGLE_BUFFER} bytes");
+    let message =
+        format!("{mtu} bytes: QEMU would silently lose frames over {SINGLE_BUFFER} bytes");
     let kind = Kind::Refused(Code::MtuTooLarge);
     Finding::fail("mtu", kind, message, format!("sudo ip link set {} mtu 1500", nic.name()))
 }

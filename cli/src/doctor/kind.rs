@@ -43,14 +43,18 @@ fn function(nic: &Nic) -> Option<Finding> {
     let device = nic.sysfs.as_ref()?.join("device");
     let physical = device.join("physfn");
     let number = number_of(&device, &physical)?;
-    let interface =
-        physical.join("net").read_dir().ok().and_then(|mut all| Some(all.next()?.ok()?.file_name()));
+    let interface = physical
+        .join("net")
+        .read_dir()
+        .ok()
+        .and_then(|mut all| Some(all.next()?.ok()?.file_name()));
     let Some(above) = interface.map(|name| name.to_string_lossy().into_owned()) else {
         let message = format!(
             "virtual function {number} of a card that cannot be seen from here; whether it may send from other addresses is not known"
         );
-        let mend =
-            format!("where the physical function PF is: ip link set PF vf {number} trust off spoofchk on");
+        let mend = format!(
+            "where the physical function PF is: ip link set PF vf {number} trust off spoofchk on"
+        );
         return Some(Finding::note("vf", message, mend));
     };
     let state = setting(&above, number);
@@ -60,7 +64,11 @@ fn function(nic: &Nic) -> Option<Finding> {
             Finding::ok("vf", format!("{whose}: not trusted, checked for spoofing"))
         }
         state => {
-            let doubt = if state.is_some() { "it may" } else { "it cannot be seen from here whether it may" };
+            let doubt = if state.is_some() {
+                "it may"
+            } else {
+                "it cannot be seen from here whether it may"
+            };
             let message = format!("{whose}: {doubt} send from other addresses or receive for them");
             let mend = format!("sudo ip link set {above} vf {number} trust off spoofchk on");
             Finding::note("vf", message, mend)
@@ -89,7 +97,8 @@ fn doubled(nic: &Nic) -> Option<Finding> {
         return None;
     }
     let first = nic.receives()?;
-    let message = format!("mlx5 before Linux 6.1 has the queues for AF_XDP after the first {first}");
+    let message =
+        format!("mlx5 before Linux 6.1 has the queues for AF_XDP after the first {first}");
     let mend = format!("start-queue={first} for the first of them; or: boot 6.1 or later");
     Some(Finding::note("mlx5", message, mend))
 }

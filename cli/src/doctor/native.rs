@@ -89,15 +89,18 @@ impl Native {
     }
 
     pub(super) fn finding(self, nic: &Nic) -> Finding {
-        let source = if self.told { "" } else { ", by a table of drivers, since this kernel does not say" };
+        let source =
+            if self.told { "" } else { ", by a table of drivers, since this kernel does not say" };
         match self.way {
             _ if self.undelivered == Some(Undelivered::Bond) => {
-                let message = "skb mode: a bond takes native XDP and delivers nothing to sockets then";
+                let message =
+                    "skb mode: a bond takes native XDP and delivers nothing to sockets then";
                 Finding::note("native", message, "for speed, use an interface that is not a bond")
             }
             Way::None => lacks(nic, source),
             Way::Deaf if self.undelivered.is_some() => {
-                let message = format!("skb mode: {} drops what a native program redirects", nic.driver);
+                let message =
+                    format!("skb mode: {} drops what a native program redirects", nic.driver);
                 Finding::note("native", message, SLOWER)
             }
             Way::Deaf => {
@@ -108,7 +111,8 @@ impl Native {
                 Finding::note("native", message, "mode=skb in the netdev")
             }
             Way::Works { zero_copy, frags } => {
-                let more = |what: bool, word: &str| if what { format!(", {word}") } else { String::new() };
+                let more =
+                    |what: bool, word: &str| if what { format!(", {word}") } else { String::new() };
                 let more = more(zero_copy, "zero-copy") + &more(frags, "frags");
                 Finding::ok("native", format!("native XDP{more}{source}"))
             }

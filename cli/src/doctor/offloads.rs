@@ -14,8 +14,9 @@ pub(super) fn findings(nic: &Nic, skb: bool) -> Vec<Finding> {
 /// With a program in skb mode the kernel has turned these off (`generic_xdp_install`,
 /// net/core/dev.c); virtio-net does so in native mode, or refuses that: see there.
 fn joining(nic: &Nic, check: &'static str, feature: &str, option: &str) -> Option<Finding> {
-    let message =
-        format!("{feature} is on: the card joins frames, and a driver may refuse native XDP for it");
+    let message = format!(
+        "{feature} is on: the card joins frames, and a driver may refuse native XDP for it"
+    );
     let mend = format!("sudo ethtool -K {} {option} off", nic.name());
     let bad = nic.has(feature) && nic.driver != "virtio_net";
     bad.then(|| Finding::note(check, message, mend))
@@ -23,8 +24,7 @@ fn joining(nic: &Nic, check: &'static str, feature: &str, option: &str) -> Optio
 
 /// A veth takes no tag out; its other end leaves it beside the frame.
 fn vlan(nic: &Nic) -> Option<Finding> {
-    let message =
-        "rx-vlan-offload is on: the card removes the tag from the frame, and a guest does not see it";
+    let message = "rx-vlan-offload is on: the card removes the tag from the frame, and a guest does not see it";
     let mend = format!("sudo ethtool -K {} rxvlan off", nic.name());
     let bad = nic.has("rx-vlan-hw-parse") && !nic.is_veth();
     bad.then(|| Finding::note("vlan", message, mend))
@@ -37,10 +37,12 @@ fn gro(nic: &Nic, skb: bool) -> Option<Finding> {
     let card = if above { nic.other.as_ref()?.name.clone() } else { nic.name().to_owned() };
     let features = if above { nic.other_features.as_ref()? } else { &nic.features };
     let on = features.contains("rx-gro");
-    let message =
-        format!("skb mode, and GRO is on for {card}: joined frames do not fit a buffer and are dropped");
+    let message = format!(
+        "skb mode, and GRO is on for {card}: joined frames do not fit a buffer and are dropped"
+    );
     let silent = matches!(nic.link.kind.as_str(), "veth" | "bridge" | "tun");
-    (skb && on && !silent).then(|| Finding::note("gro", message, format!("sudo ethtool -K {card} gro off")))
+    (skb && on && !silent)
+        .then(|| Finding::note("gro", message, format!("sudo ethtool -K {card} gro off")))
 }
 
 #[cfg(test)]

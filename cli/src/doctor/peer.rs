@@ -24,20 +24,23 @@ pub(super) fn findings(nic: &Nic, skb: bool) -> Vec<Finding> {
     };
     let on = |feature: &str| features.contains(feature);
     let mut findings = vec![if on(FILLED_IN_LATER) {
-        let message =
-            format!("{peer}, the other end, sends frames without their checksums, and a guest drops them");
+        let message = format!(
+            "{peer}, the other end, sends frames without their checksums, and a guest drops them"
+        );
         Finding::note(CHECKSUMS, message, format!("sudo ethtool -K {peer} tx off"))
     } else {
         Finding::ok(CHECKSUMS, format!("{peer}, the other end, fills them in"))
     }];
     if skb && SEGMENTS.into_iter().any(on) {
-        let message = format!("{peer}, the other end, sends segments unsplit, and skb mode drops those");
+        let message =
+            format!("{peer}, the other end, sends segments unsplit, and skb mode drops those");
         let mend = format!("sudo ethtool -K {peer} tso off gso off tx-udp-segmentation off");
         findings.push(Finding::note("segments", message, mend));
     }
     if on(TAGS) {
-        let message =
-            format!("{peer}, the other end, leaves VLAN tags beside the frame, where they are lost");
+        let message = format!(
+            "{peer}, the other end, leaves VLAN tags beside the frame, where they are lost"
+        );
         findings.push(Finding::note(TAGGED, message, format!("sudo ethtool -K {peer} txvlan off")));
     }
     findings
@@ -53,11 +56,13 @@ pub(crate) fn of_peer(nic: &Nic, skb: bool) -> Vec<Finding> {
 /// Each is checked separately, as if it were visible.
 fn unseen(skb: bool) -> Vec<Finding> {
     let elsewhere = "the other end is in another network namespace: whether it";
-    let mend = |options: &str| format!("in the other end's network namespace: ethtool -K PEER {options}");
+    let mend =
+        |options: &str| format!("in the other end's network namespace: ethtool -K PEER {options}");
     let note = |check, does: &str, options: &str| {
         Finding::note(check, format!("{elsewhere} {does} cannot be seen from here"), mend(options))
     };
     let checksums = note(CHECKSUMS, "fills in checksums", "tx off");
-    let segments = skb.then(|| note("segments", "splits segments, as skb mode needs it,", "tso off gso off"));
+    let segments =
+        skb.then(|| note("segments", "splits segments, as skb mode needs it,", "tso off gso off"));
     [checksums].into_iter().chain(segments).collect()
 }

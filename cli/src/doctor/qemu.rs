@@ -36,12 +36,16 @@ fn said(program: &str, path: &str, version: Option<&str>, has: Option<bool>) -> 
     match (has, number) {
         (Some(true), Some(number)) if number <= LOOKS => Finding::ok(
             "qemu",
-            format!("{shown}, with af-xdp; up to 10.0 it needs mode= as attached, which xsk-client run adds"),
+            format!(
+                "{shown}, with af-xdp; up to 10.0 it needs mode= as attached, which xsk-client run adds"
+            ),
         ),
         (Some(true), _) => Finding::ok("qemu", format!("{shown}, with af-xdp")),
         (Some(false), Some(number)) if number < STREAM => Finding::note(
             "qemu",
-            format!("{shown}, without af-xdp, and without -netdev stream for xsk-backend (7.2 has it)"),
+            format!(
+                "{shown}, without af-xdp, and without -netdev stream for xsk-backend (7.2 has it)"
+            ),
             "use QEMU 7.2 or later",
         ),
         (Some(false), _) => Finding::note(

@@ -61,14 +61,19 @@ pub(super) fn of_veth(name: &str, queues: &str) -> String {
 /// There is no table that could be changed.
 fn unspread(nic: &Nic, receives: u32) -> Finding {
     let name = nic.name();
-    let share =
-        format!("a guest sees its own queues' share only, unless it has all of them (queues={receives})");
+    let share = format!(
+        "a guest sees its own queues' share only, unless it has all of them (queues={receives})"
+    );
     if nic.is_veth() {
-        let message = format!("the other end's CPUs and hash choose among {receives} queues: {share}");
+        let message =
+            format!("the other end's CPUs and hash choose among {receives} queues: {share}");
         let (one, here) = ("rx 1 tx 1", of_veth(name, "rx 1 tx 1"));
         let mend = match &nic.other {
             Some(peer) => format!("{} && {here}", of_veth(&peer.name, one)),
-            None => format!("in the other end's network namespace: {}; then: {here}", of_veth("PEER", one)),
+            None => format!(
+                "in the other end's network namespace: {}; then: {here}",
+                of_veth("PEER", one)
+            ),
         };
         return Finding::note("flows", message, mend);
     }
@@ -80,7 +85,11 @@ fn unspread(nic: &Nic, receives: u32) -> Finding {
         Some(channels) if channels.max_rx > 0 => {
             Finding::note("flows", message, format!("sudo ethtool -L {name} rx 1"))
         }
-        _ => Finding::note("flows", message, format!("queues={receives}, so that the guest has them all")),
+        _ => Finding::note(
+            "flows",
+            message,
+            format!("queues={receives}, so that the guest has them all"),
+        ),
     }
 }
 
@@ -104,7 +113,10 @@ mod tests {
     fn a_table_with_one_queue_in_it_is_well() {
         assert_eq!(flows(&card(&[2])).state, State::Ok);
         let spread = flows(&card(&[0, 1, 2, 3]));
-        assert_eq!((spread.state, spread.mend.as_str()), (State::Note, "sudo ethtool -X eth9 equal 1"));
+        assert_eq!(
+            (spread.state, spread.mend.as_str()),
+            (State::Note, "sudo ethtool -X eth9 equal 1")
+        );
         assert!(spread.message.contains("over 4 of 4 queues"), "{}", spread.message);
     }
 

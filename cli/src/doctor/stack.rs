@@ -23,7 +23,8 @@ fn address(nic: &Nic, addresses: &[IpAddr]) -> Option<Finding> {
 }
 
 fn route(nic: &Nic) -> Finding {
-    let message = "the host's default route leaves by it: the host, and who came that way, may be cut off";
+    let message =
+        "the host's default route leaves by it: the host, and who came that way, may be cut off";
     let mend = format!(
         "take another interface; or, with another way out: sudo ip route del default dev {}",
         nic.name()

@@ -21,7 +21,10 @@ pub(super) fn findings(nic: &Nic) -> Vec<Finding> {
 fn guest_offloads(bits: &str) -> Finding {
     let has = |bit: usize| bits.as_bytes().get(bit) == Some(&b'1');
     if has(CTRL_GUEST_OFFLOADS) || !GUEST_OFFLOADS.into_iter().any(has) {
-        return Finding::ok("virtio", "the guest offloads are off, or the driver can turn them off for XDP");
+        return Finding::ok(
+            "virtio",
+            "the guest offloads are off, or the driver can turn them off for XDP",
+        );
     }
     Finding::note(
         "virtio",
@@ -38,7 +41,10 @@ fn spare(nic: &Nic) -> Option<Finding> {
     let cpus = possible.trim().rsplit(['-', ',']).next()?.parse::<u32>().ok()? + 1;
     let (used, most) = (channels.combined, channels.max_combined);
     if used + cpus <= most {
-        return Some(Finding::ok("spare", format!("{used} of {most} pairs of queues used, {cpus} CPUs")));
+        return Some(Finding::ok(
+            "spare",
+            format!("{used} of {most} pairs of queues used, {cpus} CPUs"),
+        ));
     }
     let message = format!(
         "{used} of {most} pairs of queues used, and XDP wants one more for each of {cpus} CPUs: it sends under a lock"

@@ -26,8 +26,11 @@ pub(super) fn device_id(netdev: &str) -> String {
 impl Device {
     /// Reads `--device`, in either form, for this netdev.
     pub(super) fn read(text: &str, netdev: &str) -> Result<Self, Error> {
-        let device =
-            if text.starts_with('{') { json_form(text, netdev) } else { Ok(comma_form(text, netdev)) }?;
+        let device = if text.starts_with('{') {
+            json_form(text, netdev)
+        } else {
+            Ok(comma_form(text, netdev))
+        }?;
         device.ok_or_else(|| wrong("Parameter 'driver' is missing"))
     }
 
@@ -39,8 +42,12 @@ impl Device {
                 let line = format!("device_add {}", quoted(&words));
                 let said = qmp.run("human-monitor-command", json!({ "command-line": line }))?;
                 said.as_str().and_then(complaint).map_or(Ok(()), |text| {
-                    Err(Error::new(Kind::Qmp, "device_add", format!("QEMU refused device_add: {text}"))
-                        .hint("see what the card takes: qemu-system-x86_64 -device DRIVER,help"))
+                    Err(Error::new(
+                        Kind::Qmp,
+                        "device_add",
+                        format!("QEMU refused device_add: {text}"),
+                    )
+                    .hint("see what the card takes: qemu-system-x86_64 -device DRIVER,help"))
                 })
             }
         }
@@ -104,7 +111,8 @@ mod tests {
 
     #[test]
     fn json_keeps_its_types() {
-        let expected = json!({ "driver": "e1000", "addr": "a", "rombar": 0, "id": "x", "netdev": "n0" });
+        let expected =
+            json!({ "driver": "e1000", "addr": "a", "rombar": 0, "id": "x", "netdev": "n0" });
         let members = expected.as_object().unwrap().clone();
         let read = words("{\"driver\":\"e1000\",\"addr\":\"a\",\"rombar\":0,\"id\":\"x\"}");
         assert_eq!(read, Ok(Device::Json(members)));

@@ -55,7 +55,8 @@ pub(crate) fn attach(args: &AttachArgs) -> Outcome {
     }
     let lease = arrive::acquire(&patience, &args.endpoint.endpoint(), request)?;
     memory::check_after(&qmp, lease.granted.memlock.leased)?;
-    let names: Vec<String> = (0..lease.sockets.len()).map(|index| socket_name(&id, index)).collect();
+    let names: Vec<String> =
+        (0..lease.sockets.len()).map(|index| socket_name(&id, index)).collect();
     if let Err(error) = plug(&mut qmp, device, &id, options, &lease, &names) {
         roll_back(&mut qmp, &id, &names);
         return Err(error.into());
@@ -74,8 +75,9 @@ pub(crate) fn attach(args: &AttachArgs) -> Outcome {
 /// An id that QEMU has would be refused by netdev_add, after getfd had replaced the lease of the
 /// netdev that has it.
 fn check_id(network: &str, id: &str) -> Result<(), Error> {
-    let name =
-        |line: &str| line.trim_start_matches([' ', '\\']).split_once(": ").map(|(name, _)| name.to_owned());
+    let name = |line: &str| {
+        line.trim_start_matches([' ', '\\']).split_once(": ").map(|(name, _)| name.to_owned())
+    };
     if network.lines().filter_map(name).any(|name| name == id) {
         return Err(Error::new(
             Kind::Usage,
@@ -94,7 +96,8 @@ fn counted(queues: usize) -> String {
 fn read(args: &AttachArgs) -> Result<Netdev, Error> {
     let shown = args.netdev.to_string_lossy();
     let wrong = |message: String| {
-        Error::new(Kind::Usage, "NETDEV", format!("{shown}: {message}")).hint("xsk-client attach --help")
+        Error::new(Kind::Usage, "NETDEV", format!("{shown}: {message}"))
+            .hint("xsk-client attach --help")
     };
     let netdev = Netdev::parse(&args.netdev, Place::Netdev)
         .map_err(|error| wrong(error.to_string()).hint(error.hint()))?
@@ -177,7 +180,9 @@ pub(crate) fn detach(args: &DetachArgs) -> Outcome {
     let closed = qmp.run("closefd", json!({ "fdname": lease_name(&args.id) }));
     removed?;
     closed.map_err(|error| {
-        error.or_hint("the netdev is gone; it was not attached by this command, or not over this socket")
+        error.or_hint(
+            "the netdev is gone; it was not attached by this command, or not over this socket",
+        )
     })?;
     println!("{}: removed from QEMU, and its lease has ended", args.id);
     Ok(0)

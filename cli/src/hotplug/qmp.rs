@@ -39,8 +39,13 @@ impl Qmp {
             Error::new(Kind::Qmp, &shown, format!("cannot connect to {shown}: {error}"))
                 .hint(format!("start QEMU with: -qmp unix:{shown},server=on,wait=off"))
         })?;
-        let mut qmp =
-            Self { stream, path: shown, unread: Vec::new(), events: VecDeque::new(), class: String::new() };
+        let mut qmp = Self {
+            stream,
+            path: shown,
+            unread: Vec::new(),
+            events: VecDeque::new(),
+            class: String::new(),
+        };
         let greeting = qmp.line(Instant::now() + PATIENCE)?;
         if greeting.get("QMP").is_none() {
             return Err(qmp.failed("it does not speak QMP"));
@@ -73,9 +78,14 @@ impl Qmp {
             if answer.get("event").is_some() {
                 self.events.push_back(answer);
             } else if let Some(error) = answer.get("error") {
-                self.class = error.get("class").and_then(Value::as_str).unwrap_or_default().to_owned();
+                self.class =
+                    error.get("class").and_then(Value::as_str).unwrap_or_default().to_owned();
                 let text = error.get("desc").and_then(Value::as_str).unwrap_or("no reason given");
-                return Err(Error::new(Kind::Qmp, command, format!("QEMU refused {command}: {text}")));
+                return Err(Error::new(
+                    Kind::Qmp,
+                    command,
+                    format!("QEMU refused {command}: {text}"),
+                ));
             } else {
                 return Ok(answer.get_mut("return").map(Value::take).unwrap_or_default());
             }
@@ -106,7 +116,12 @@ impl Qmp {
         }
     }
 
-    fn send(&self, mut text: &[u8], passed: Option<BorrowedFd<'_>>, deadline: Instant) -> Result<(), Error> {
+    fn send(
+        &self,
+        mut text: &[u8],
+        passed: Option<BorrowedFd<'_>>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         let mut passed = passed;
         while !text.is_empty() {
             let sent = packet::send_with(self.stream.as_fd(), text, passed.take(), deadline)
@@ -121,7 +136,8 @@ impl Qmp {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.unread.drain(..=end).collect();
-                return serde_json::from_slice(&line).map_err(|_| self.failed("it does not speak QMP"));
+                return serde_json::from_slice(&line)
+                    .map_err(|_| self.failed("it does not speak QMP"));
             }
             if self.unread.len() > MAX_LINE {
                 return Err(self.failed("a line without an end"));
@@ -144,8 +160,9 @@ impl Qmp {
 
     /// QEMU serves one QMP connection at a time, and lets a second one wait without a word.
     fn timeout(&self) -> Error {
-        Error { kind: Kind::Timeout, ..self.failed("no answer") }
-            .hint("another connection may be open on it: give this command a -qmp socket of its own")
+        Error { kind: Kind::Timeout, ..self.failed("no answer") }.hint(
+            "another connection may be open on it: give this command a -qmp socket of its own",
+        )
     }
 }
 

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn the_help_lists_the_options_of_a_netdev() {
-        let options = xsk_client::netdev::SYNTAX.split([',', '[']).filter_map(|part| part.split_once('='));
+        let options =
+            xsk_client::netdev::SYNTAX.split([',', '[']).filter_map(|part| part.split_once('='));
         let mut count = 0;
         for (option, _) in options {
             assert!(super::EXAMPLES.contains(&format!("{option}=")), "{option}");

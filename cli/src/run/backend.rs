@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Starting xsk-backend beside QEMU: with the sockets and the lease's connection, under a supervisor
-//! of its own that ends when QEMU does, and without anything else that the caller has open.
+//! Starting xsk-backend beside QEMU: with the sockets and the lease's connection, under a
+//! supervisor of its own that ends when QEMU does, and without anything else that the caller has
+//! open.
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -70,7 +71,8 @@ impl Backends {
     ) -> Result<(), Error> {
         let system = |errno| Error::system("pipe", errno);
         let (ready, notify) = packet::pipe().map_err(system)?;
-        let (ready, notify) = (above_streams(ready).map_err(system)?, above_streams(notify).map_err(system)?);
+        let (ready, notify) =
+            (above_streams(ready).map_err(system)?, above_streams(notify).map_err(system)?);
         let lease = &leased.lease;
         let sockets: Vec<RawFd> = lease.sockets.iter().map(AsRawFd::as_raw_fd).collect();
         let names = sockets.iter().map(RawFd::to_string).collect::<Vec<_>>().join(":");
@@ -114,7 +116,11 @@ impl Backends {
 
     fn failed(&self) -> Error {
         let program = self.program.display();
-        Error::new(Kind::System, program.to_string(), format!("{program} could not begin, and has said why"))
+        Error::new(
+            Kind::System,
+            program.to_string(),
+            format!("{program} could not begin, and has said why"),
+        )
     }
 }
 
@@ -162,7 +168,8 @@ pub(super) fn shown(options: &Options, peer: &str) -> Vec<OsString> {
 /// The backend beside our own file, or in PATH.
 pub(super) fn program() -> Result<PathBuf, Error> {
     let name = "xsk-backend";
-    let beside = std::env::current_exe().ok().and_then(|own| own.parent().map(|folder| folder.join(name)));
+    let beside =
+        std::env::current_exe().ok().and_then(|own| own.parent().map(|folder| folder.join(name)));
     if let Some(path) = beside.filter(|path| process::executable(path).is_ok()) {
         return Ok(path);
     }
@@ -209,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_daemon_is_told_by_its_option_alone() {
-        let is_one = |text: &str| daemonizes(&text.split(' ').map(OsString::from).collect::<Vec<_>>());
+        let is_one =
+            |text: &str| daemonizes(&text.split(' ').map(OsString::from).collect::<Vec<_>>());
         assert!(is_one("qemu -m 1G -daemonize -netdev x"));
         assert!(is_one("timeout 5 qemu --daemonize"));
         assert!(!is_one("qemu -name -daemonize -m 1G"));

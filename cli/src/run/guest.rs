@@ -62,7 +62,8 @@ fn only_card(mac: Mac, target: &Target, command: &[OsString]) -> Result<Card, Er
     let options = target.netdev().options();
     let netdev = options.id.as_deref().unwrap_or(&options.ifname);
     let has = if count == 0 { "no card is".to_owned() } else { format!("{count} cards are") };
-    let message = format!("--mac={mac} needs one card for each netdev, and {has} plugged into {netdev}");
+    let message =
+        format!("--mac={mac} needs one card for each netdev, and {has} plugged into {netdev}");
     let hint = format!("-device virtio-net-pci,netdev={netdev}, once; or leave out --mac");
     Err(Error::new(Kind::Usage, "--mac", message).hint(hint))
 }
@@ -79,6 +80,7 @@ fn has_one(card: &Card, command: &[OsString]) -> Error {
 }
 
 fn no_address(card: &Card) -> Error {
-    let message = format!("--mac=guest: '{}' is no address", card.mac.as_deref().unwrap_or_default());
+    let message =
+        format!("--mac=guest: '{}' is no address", card.mac.as_deref().unwrap_or_default());
     Error::new(Kind::Usage, "--mac", message).hint("write it as mac=52:54:00:12:34:56")
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether another process can share the guest's memory, as a vhost-user backend has to. Memory that
-//! the user describes is used where it is shared and never changed; that of a plain `-m` is shared
-//! by a memory backend of the same size. Its id is the machine's own for its main memory: a saved
-//! state names its memory by that, and loads into no other.
+//! Whether another process can share the guest's memory, as a vhost-user backend has to. Memory
+//! that the user describes is used where it is shared and never changed; that of a plain `-m` is
+//! shared by a memory backend of the same size. Its id is the machine's own for its main memory: a
+//! saved state names its memory by that, and loads into no other.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -53,7 +53,9 @@ pub(super) fn share(command: &[OsString], qemu: &Described) -> Result<Vec<OsStri
     }
     if !asked.nodes.is_empty() {
         let shared = asked.nodes.iter().all(|node| node.as_deref().is_some_and(is_known));
-        return shared.then(Vec::new).ok_or_else(|| "a -numa node has no shared memdev=".to_owned());
+        return shared
+            .then(Vec::new)
+            .ok_or_else(|| "a -numa node has no shared memdev=".to_owned());
     }
     make(&asked, qemu)
 }
@@ -118,20 +120,23 @@ fn backend(text: &OsStr) -> Result<Option<(String, bool)>, String> {
 /// The memory backend of a node of `-numa`; nothing where it describes something else.
 fn node(text: &OsStr) -> Option<Option<String>> {
     let members = members(text, "type");
-    let of = |key: &str| members.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone());
+    let of =
+        |key: &str| members.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone());
     (of("type").as_deref() == Some("node")).then(|| of("memdev"))
 }
 
 fn make(asked: &Asked, qemu: &Described) -> Result<Vec<OsString>, String> {
     let machine = asked.machine.get("type").map(String::as_str);
-    let unknown = || format!("QEMU does not say what memory the machine {} has", machine.unwrap_or_default());
+    let unknown =
+        || format!("QEMU does not say what memory the machine {} has", machine.unwrap_or_default());
     let id = qemu.ram_id(machine).filter(|_| machine != Some("none")).ok_or_else(unknown)?;
     let bytes = match asked.memory.get("size") {
         Some(size) => bytes(size).ok_or_else(|| format!("-m {size} is not understood"))?,
         None if id == "pc.ram" => DEFAULT,
         None => return Err("the size of the guest's memory is not known without -m".into()),
     };
-    let object = format!("memory-backend-memfd,id={id},size={},share=on", bytes.next_multiple_of(ROUND));
+    let object =
+        format!("memory-backend-memfd,id={id},size={},share=on", bytes.next_multiple_of(ROUND));
     Ok(["-object".into(), object, "-machine".into(), format!("memory-backend={id}")]
         .map(OsString::from)
         .to_vec())
@@ -191,7 +196,9 @@ mod tests {
         assert_eq!(shared("qemu -M pc,accel=tcg -m size=1G,slots=2,maxmem=4G"), pc(1024));
         assert_eq!(shared("qemu -machine type=pc -m 1.5G"), pc(1536));
         assert_eq!(shared("qemu"), pc(128));
-        assert!(shared("qemu -M microvm -m 1g").unwrap().contains("id=microvm.ram,size=1073741824"));
+        assert!(
+            shared("qemu -M microvm -m 1g").unwrap().contains("id=microvm.ram,size=1073741824")
+        );
         assert!(shared("qemu -M microvm").unwrap_err().contains("without -m"));
         assert!(shared("qemu -M virt -m 1G").unwrap_err().contains("machine virt"));
         assert!(shared("qemu -m many").unwrap_err().contains("-m many"));
@@ -204,14 +211,20 @@ mod tests {
             shared("qemu -M pc,memory-backend=m -object memory-backend-file,id=m,size=1G,share=on"),
             none
         );
-        assert_eq!(shared("qemu -M q35,memory-backend=m -object memory-backend-memfd,id=m,size=1G"), none);
+        assert_eq!(
+            shared("qemu -M q35,memory-backend=m -object memory-backend-memfd,id=m,size=1G"),
+            none
+        );
         assert_eq!(
             shared(
                 "qemu -M q35,memory-backend=m -object {\"qom-type\":\"memory-backend-file\",\"id\":\"m\",\"share\":true}"
             ),
             none
         );
-        assert_eq!(shared("qemu -object memory-backend-memfd,id=a,size=1G -numa node,memdev=a"), none);
+        assert_eq!(
+            shared("qemu -object memory-backend-memfd,id=a,size=1G -numa node,memdev=a"),
+            none
+        );
         // A rule of -numa between nodes asks for no memory.
         assert_eq!(
             shared(
@@ -224,7 +237,10 @@ mod tests {
     #[test]
     fn what_is_not_shared_is_named_and_left_alone() {
         let why = |text: &str| shared(text).unwrap_err();
-        assert!(why("qemu -object memory-backend-ram,id=m,size=1G -M pc,memory-backend=m").contains("'m'"));
+        assert!(
+            why("qemu -object memory-backend-ram,id=m,size=1G -M pc,memory-backend=m")
+                .contains("'m'")
+        );
         assert!(why("qemu -object memory-backend-file,id=m,size=1G,share=off").contains("'m'"));
         assert!(why("qemu -M pc,memory-backend=m").contains("memory-backend=m"));
         assert!(why("qemu -numa node,cpus=0").contains("-numa"));

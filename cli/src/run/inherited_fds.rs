@@ -18,7 +18,8 @@ pub(super) fn check(given: &[Found], programs: &Programs) -> Result<(), Error> {
     for found in given {
         // Where the text itself is wrong QEMU says so.
         let sockets = found.netdev.options().sockets().ok().flatten().unwrap_or_default();
-        let misfits = sockets.into_iter().filter_map(|fd| descriptors::misfit(fd).map(|misfit| (fd, misfit)));
+        let misfits =
+            sockets.into_iter().filter_map(|fd| descriptors::misfit(fd).map(|misfit| (fd, misfit)));
         for (fd, misfit) in misfits {
             let error = wrong(fd, &misfit);
             if is_qemu(programs.first.as_os_str()) {

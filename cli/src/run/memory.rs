@@ -64,14 +64,20 @@ pub(super) struct Need {
 
 impl Need {
     /// `declared`: what the user says that the command locks.
-    pub(super) fn of(plan: &Plan, consumer: &Consumer, streamed: bool, declared: Option<u64>) -> Self {
+    pub(super) fn of(
+        plan: &Plan,
+        consumer: &Consumer,
+        streamed: bool,
+        declared: Option<u64>,
+    ) -> Self {
         let (who, queue) = match (streamed, consumer) {
             (true, _) => (Who::Streamed, BACKEND),
             (false, Consumer::Backend(_)) => (Who::Backend, BACKEND),
             (false, Consumer::Qemu(_)) => (Who::Qemu, QEMU),
             (false, Consumer::Other(_)) => (Who::Other, UNKNOWN),
         };
-        let queues = plan.targets.iter().map(|target| queues(target, declared.is_some())).sum::<u64>();
+        let queues =
+            plan.targets.iter().map(|target| queues(target, declared.is_some())).sum::<u64>();
         let queue = declared.map_or(queue, |bytes| {
             let share = bytes.div_ceil(queues.max(1));
             Queue { least: share, most: share }
@@ -86,7 +92,8 @@ impl Need {
 
     /// Whether the limit has room for it beside `others` bytes.
     fn enough(&self, others: u64) -> bool {
-        self.exempt || limits::memlock().0.is_none_or(|limit| limit >= self.total().saturating_add(others))
+        self.exempt
+            || limits::memlock().0.is_none_or(|limit| limit >= self.total().saturating_add(others))
     }
 
     /// What each queue may lock beside `others` bytes; nothing where no limit counts.
@@ -127,7 +134,11 @@ impl Need {
     /// What `target` locks, in bytes, to be declared with its request: the helper adds up what all
     /// leases of the user lock, and raises the limit as far as the policy lets it.
     pub(super) fn declared(&self, target: &Target) -> u64 {
-        if self.exempt { 0 } else { self.share(0).unwrap_or(self.queue.most) * queues(target, self.declared) }
+        if self.exempt {
+            0
+        } else {
+            self.share(0).unwrap_or(self.queue.most) * queues(target, self.declared)
+        }
     }
 
     /// Whether the limit is enough now that everything is granted.
@@ -224,5 +235,9 @@ fn queues(target: &Target, declared: bool) -> u64 {
 }
 
 fn kib(bytes: u64) -> String {
-    if bytes % MIB == 0 { format!("{} MiB", bytes / MIB) } else { format!("{} KiB", bytes.div_ceil(1024)) }
+    if bytes % MIB == 0 {
+        format!("{} MiB", bytes / MIB)
+    } else {
+        format!("{} KiB", bytes.div_ceil(1024))
+    }
 }

@@ -54,8 +54,8 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
 fn prepare(args: &RunArgs) -> Result<Option<Start>, Failure> {
     let patience = args.wait.begin(PROGRAM);
     let mut plan = Plan::make(args, &patience)?;
-    let programs =
-        Programs::find(&plan.command).map_err(|(program, error)| start::not_run(&program, &error))?;
+    let programs = Programs::find(&plan.command)
+        .map_err(|(program, error)| start::not_run(&program, &error))?;
     inherited_fds::check(&plan.given, &programs)?;
     check_closer(&plan, &programs)?;
     let way = Way::choose(args, &plan, &programs)?;

@@ -42,7 +42,8 @@ impl Plan {
         check_chosen("--busy-poll", &args.busy_poll, &targets)?;
         let settled = targets.into_iter().map(|place| settled(place, args.dry_run, patience));
         let settled = settled.collect::<Result<Vec<_>, _>>()?;
-        let mut targets: Vec<_> = settled.into_iter().map(|place| with_request(place, args)).collect();
+        let mut targets: Vec<_> =
+            settled.into_iter().map(|place| with_request(place, args)).collect();
         let mut command = args.command.clone();
         if let Some(mac) = args.mac {
             guest::ask(mac, &mut targets, &command)?;
@@ -124,10 +125,12 @@ fn check_ids(targets: &[Where]) -> Result<(), Error> {
 }
 
 fn check_chosen(option: &str, chosen: &[String], targets: &[Where]) -> Result<(), Error> {
-    match chosen.iter().find(|id| !id.is_empty() && !ids(targets).any(|known| known == id.as_str())) {
-        Some(id) => {
-            Err(usage(option, &format!("{option}={id}: no af-xdp netdev in the command has that id")))
-        }
+    match chosen.iter().find(|id| !id.is_empty() && !ids(targets).any(|known| known == id.as_str()))
+    {
+        Some(id) => Err(usage(
+            option,
+            &format!("{option}={id}: no af-xdp netdev in the command has that id"),
+        )),
         None => Ok(()),
     }
 }
@@ -149,8 +152,9 @@ fn settled(place: Where, dry_run: bool, patience: &Patience) -> Result<Where, Er
 
 fn with_request(place: Where, args: &RunArgs) -> Target {
     let options = place.netdev().options();
-    let chosen =
-        |list: &[String]| list.iter().any(|id| id.is_empty() || options.id.as_deref() == Some(id.as_str()));
+    let chosen = |list: &[String]| {
+        list.iter().any(|id| id.is_empty() || options.id.as_deref() == Some(id.as_str()))
+    };
     let mut request = Request::from(options);
     if chosen(&args.promisc) {
         request = request.promisc();

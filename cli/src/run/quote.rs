@@ -18,7 +18,9 @@ pub(super) fn word(text: &OsStr) -> String {
         return text.to_string_lossy().into_owned();
     }
     match text.to_str() {
-        Some(text) if !text.chars().any(char::is_control) => format!("'{}'", text.replace('\'', r"'\''")),
+        Some(text) if !text.chars().any(char::is_control) => {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
         _ => format!("$'{}'", bytes.iter().map(|b| escaped(*b)).collect::<String>()),
     }
 }

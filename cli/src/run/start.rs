@@ -73,10 +73,12 @@ impl Start {
 pub(super) fn not_run(program: &OsStr, error: &io::Error) -> Failure {
     let program = program.to_string_lossy();
     if error.kind() == io::ErrorKind::NotFound {
-        let failure = Failure::new(NOT_FOUND, "usage", &*program, format!("{program} is not found"));
+        let failure =
+            Failure::new(NOT_FOUND, "usage", &*program, format!("{program} is not found"));
         return failure.hint(format!("command -v {program}; echo $PATH"));
     }
-    let failure = Failure::new(NOT_RUN, "usage", &*program, format!("cannot run {program}: {error}"));
+    let failure =
+        Failure::new(NOT_RUN, "usage", &*program, format!("cannot run {program}: {error}"));
     failure.hint(format!("ls -l {program}"))
 }
 

@@ -39,7 +39,12 @@ pub(super) fn start(
     }
 }
 
-fn by_path(start: &mut Start, leased: &Leased, backends: &Backends, reconnect: &str) -> Result<(), Error> {
+fn by_path(
+    start: &mut Start,
+    leased: &Leased,
+    backends: &Backends,
+    reconnect: &str,
+) -> Result<(), Error> {
     let folder = backend::fresh_folder()?;
     let path = backend::escaped(&folder.join("stream"));
     backends.start(leased, &format!("stream={path},server=on"), None, Some(&folder))?;
@@ -84,7 +89,11 @@ fn put(target: &Target, address: &str, command: &mut [OsString]) {
 }
 
 /// For a dry run: rewrites `command`, and returns the backend's.
-pub(super) fn shown(target: &Target, command: &mut [OsString], reconnect: Option<&str>) -> Vec<OsString> {
+pub(super) fn shown(
+    target: &Target,
+    command: &mut [OsString],
+    reconnect: Option<&str>,
+) -> Vec<OsString> {
     let options = target.netdev().options();
     match reconnect.filter(|_| target.option() == Some(Place::Netdev)) {
         Some(reconnect) => {

@@ -27,7 +27,11 @@ pub(super) struct Fit {
 ///
 /// # Errors
 /// Why they cannot.
-pub(super) fn fit(targets: &[Target], command: &[OsString], qemu: Option<&Described>) -> Result<Fit, String> {
+pub(super) fn fit(
+    targets: &[Target],
+    command: &[OsString],
+    qemu: Option<&Described>,
+) -> Result<Fit, String> {
     let qemu = qemu.ok_or("QEMU does not say what machines it has")?;
     for target in targets.iter().filter(|target| target.is_argument()) {
         if target.option() != Some(Place::Netdev) {
@@ -55,12 +59,18 @@ fn cards(command: &[OsString], netdev: &str) -> impl Iterator<Item = (usize, Str
 
 fn driver_on(text: &OsStr, netdev: &str) -> Option<String> {
     let members = members_of(text);
-    let of = |key: &str| members.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value);
+    let of =
+        |key: &str| members.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value);
     (of("netdev")? == netdev).then(|| of("driver").cloned()).flatten()
 }
 
 /// Starts the backends of these leases, and rewrites the command.
-pub(super) fn start(start: &mut Start, held: &[Leased], fit: Fit, backends: &Backends) -> Result<(), Error> {
+pub(super) fn start(
+    start: &mut Start,
+    held: &[Leased],
+    fit: Fit,
+    backends: &Backends,
+) -> Result<(), Error> {
     let mut inserted = Vec::new();
     for leased in held {
         let folder = backend::fresh_folder()?;
@@ -114,7 +124,11 @@ fn insert(command: &mut Vec<OsString>, mut words: Vec<(usize, Vec<OsString>)>, f
 }
 
 /// For a dry run: rewrites `command`, and returns the backends'.
-pub(super) fn shown(targets: &[Target], command: &mut Vec<OsString>, fit: Fit) -> Vec<Vec<OsString>> {
+pub(super) fn shown(
+    targets: &[Target],
+    command: &mut Vec<OsString>,
+    fit: Fit,
+) -> Vec<Vec<OsString>> {
     let mut inserted = Vec::new();
     let mut backends = Vec::new();
     for target in targets.iter().filter(|target| target.is_argument()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! By which way the sockets serve QEMU: as the virtio card of its guest, as its own af-xdp netdev, or
-//! as a stream. What was asked for is done or refused; else the first one that works is taken, and
-//! one line says which, and why not one before it.
+//! By which way the sockets serve QEMU: as the virtio card of its guest, as its own af-xdp netdev,
+//! or as a stream. What was asked for is done or refused; else the first one that works is taken,
+//! and one line says which, and why not one before it.
 
 use std::path::Path;
 
@@ -44,10 +44,13 @@ impl Way {
         if !plan.targets.iter().any(Target::is_argument) {
             return Ok(Self::Direct);
         }
-        let Some(qemu) = programs.consumer.qemu() else { return no_qemu(args.backend, &programs.consumer) };
+        let Some(qemu) = programs.consumer.qemu() else {
+            return no_qemu(args.backend, &programs.consumer);
+        };
         let ask = || qemu::netdevs(qemu, qemu::PATIENCE);
         let types = waiting(PROGRAM, "QEMU to say what it has", ask);
-        let has = |name: &str| types.as_ref().is_none_or(|types| types.iter().any(|known| known == name));
+        let has =
+            |name: &str| types.as_ref().is_none_or(|types| types.iter().any(|known| known == name));
         let described = || qemu::describe(qemu, qemu::PATIENCE);
         match args.backend {
             Backend::Direct if has("af-xdp") => Ok(Self::Direct),
@@ -88,7 +91,8 @@ fn lacks_af_xdp(qemu: &Path) -> Error {
 
 fn no_vhost(why: &str) -> Error {
     let message = format!("--backend vhost-user cannot serve this command: {why}");
-    Error::new(Kind::Usage, "--backend", message).hint("xsk-client run --backend stream -- COMMAND...")
+    Error::new(Kind::Usage, "--backend", message)
+        .hint("xsk-client run --backend stream -- COMMAND...")
 }
 
 fn first_that_works(
@@ -117,7 +121,10 @@ fn first_that_works(
         say(PROGRAM, &format!("--backend direct: QEMU has af-xdp (not vhost-user: {not_vhost})"));
         return Way::Direct;
     };
-    say(PROGRAM, &format!("--backend stream (not vhost-user: {not_vhost}; not direct: {not_direct})"));
+    say(
+        PROGRAM,
+        &format!("--backend stream (not vhost-user: {not_vhost}; not direct: {not_direct})"),
+    );
     Way::Stream(stream::reconnect(qemu.as_ref()))
 }
 
@@ -131,7 +138,12 @@ fn loads(plan: &Plan) -> Option<&'static str> {
 }
 
 /// Why QEMU's own af-xdp would not work, if it would not.
-fn bars_direct(args: &RunArgs, plan: &Plan, programs: &Programs, has_af_xdp: bool) -> Option<String> {
+fn bars_direct(
+    args: &RunArgs,
+    plan: &Plan,
+    programs: &Programs,
+    has_af_xdp: bool,
+) -> Option<String> {
     if !has_af_xdp {
         return Some("QEMU has no af-xdp".into());
     }
@@ -142,17 +154,20 @@ fn bars_direct(args: &RunArgs, plan: &Plan, programs: &Programs, has_af_xdp: boo
     let endpoint: Endpoint = args.endpoint.endpoint();
     let need = Need::of(plan, &programs.consumer, false, args.memlock);
     match need.check_before(&endpoint, plan) {
-        Err(error) if error.kind == Kind::Memlock => Some("the locked memory does not suffice".into()),
+        Err(error) if error.kind == Kind::Memlock => {
+            Some("the locked memory does not suffice".into())
+        }
         // Any other refusal comes again, and is said then.
         _ => None,
     }
 }
 
-/// A veth whose other end leaves checksums to a card that is not there: AF_XDP hands such frames on,
-/// and a guest drops them. Nobody can ask an end in another namespace; that is so by default.
+/// A veth whose other end leaves checksums to a card that is not there: AF_XDP hands such frames
+/// on, and a guest drops them. Nobody can ask an end in another namespace; that is so by default.
 fn unfinished(ifname: &str) -> Option<String> {
     let nic = Nic::find(ifname).ok()??;
-    let is_left = nic.other_features.as_ref().is_none_or(|on| on.contains("tx-checksum-ip-generic"));
+    let is_left =
+        nic.other_features.as_ref().is_none_or(|on| on.contains("tx-checksum-ip-generic"));
     (nic.link.kind == "veth" && is_left)
         .then(|| format!("the other end of {ifname} leaves checksums unfinished"))
 }

@@ -68,5 +68,9 @@ impl StatusArgs {
 /// A pause in which the helper is not kept busy by one who looks.
 fn pause(text: &str) -> Result<Duration, String> {
     let pause = seconds(text)?;
-    if pause < Duration::from_millis(100) { Err("at least 0.1 seconds".to_owned()) } else { Ok(pause) }
+    if pause < Duration::from_millis(100) {
+        Err("at least 0.1 seconds".to_owned())
+    } else {
+        Ok(pause)
+    }
 }

@@ -24,7 +24,9 @@ impl Filter {
     /// Takes out what is not wanted, and sorts the rest by interface and queue.
     pub(super) fn apply(&self, status: &mut StatusPart) {
         let wanted = |ifname: &str| self.ifname.as_deref().is_none_or(|wanted| wanted == ifname);
-        status.leases.retain(|lease| wanted(&lease.ifname) && self.uid.is_none_or(|uid| uid == lease.uid));
+        status
+            .leases
+            .retain(|lease| wanted(&lease.ifname) && self.uid.is_none_or(|uid| uid == lease.uid));
         status.interfaces.retain(|interface| wanted(&interface.ifname));
         status.leases.sort_by(|a, b| {
             (&a.ifname, a.netns_cookie, a.ifindex, a.first_queue).cmp(&(
@@ -79,7 +81,8 @@ mod tests {
     #[test]
     fn leases_are_sorted_by_interface_and_number_and_both_filters_hold() {
         let eth1 = Some("eth1".to_owned());
-        let all = [("eth1", 9), ("eth1", 10), ("eth2", 0)].map(|(name, queue)| (name.to_owned(), queue));
+        let all =
+            [("eth1", 9), ("eth1", 10), ("eth2", 0)].map(|(name, queue)| (name.to_owned(), queue));
         assert_eq!(left(&Filter::default()), all);
         assert_eq!(left(&Filter { ifname: eth1.clone(), uid: None }), all[..2]);
         assert_eq!(left(&Filter { ifname: eth1, uid: Some(2) }), all[1..2]);

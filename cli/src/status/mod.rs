@@ -61,7 +61,8 @@ fn is_being_granted(lease: &LeaseStatus) -> bool {
 }
 
 fn interface_of<'a>(status: &'a StatusPart, lease: &LeaseStatus) -> Option<&'a InterfaceStatus> {
-    let same = |i: &&InterfaceStatus| i.ifindex == lease.ifindex && i.netns_cookie == lease.netns_cookie;
+    let same =
+        |i: &&InterfaceStatus| i.ifindex == lease.ifindex && i.netns_cookie == lease.netns_cookie;
     status.interfaces.iter().find(same)
 }
 
@@ -128,7 +129,11 @@ fn prometheus(status: &StatusPart) -> String {
         (labels, interface.orphans.len() as u64)
     });
     [
-        metric("xsk_lease_queues", "Queues that a lease holds.", &leases(|lease| lease.queues.into())),
+        metric(
+            "xsk_lease_queues",
+            "Queues that a lease holds.",
+            &leases(|lease| lease.queues.into()),
+        ),
         metric(
             "xsk_lease_idle_queues",
             "Queues of a lease whose socket is gone.",
@@ -201,7 +206,10 @@ mod tests {
         let mut status = sample();
         (status.leases[0].client, status.leases[0].lease, status.leases[0].age) = (0, 0, 0);
         let text = table::text(&status, &[Row::default()]);
-        assert!(text.lines().nth(1).unwrap().split_whitespace().any(|cell| cell == "granting"), "{text}");
+        assert!(
+            text.lines().nth(1).unwrap().split_whitespace().any(|cell| cell == "granting"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -223,9 +231,9 @@ eth1: queues in use that no lease accounts for: 3
         assert_eq!(json["leases"][0]["queues"], 2);
         assert_eq!(json["interfaces"][0]["mode"], "native");
         let text = prometheus(&sample());
-        assert!(
-            text.contains("xsk_lease_queues{lease=\"9\",ifname=\"eth1\",uid=\"1000\",first_queue=\"0\"} 2\n")
-        );
+        assert!(text.contains(
+            "xsk_lease_queues{lease=\"9\",ifname=\"eth1\",uid=\"1000\",first_queue=\"0\"} 2\n"
+        ));
         assert!(text.contains("xsk_interface_orphan_queues{ifname=\"eth1\",ifindex=\"4\",netns_cookie=\"1\",mode=\"native\"} 1\n"), "{text}");
     }
 }

@@ -22,17 +22,26 @@ pub(super) struct Process {
 pub(super) fn of(pid: u32, uid: u32) -> Process {
     let folder = format!("/proc/{pid}");
     let is_theirs = fs::metadata(&folder).is_ok_and(|found| found.uid() == uid);
-    let line = if is_theirs { fs::read(format!("{folder}/cmdline")).unwrap_or_default() } else { Vec::new() };
+    let line = if is_theirs {
+        fs::read(format!("{folder}/cmdline")).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
     parse(&line)
 }
 
 fn parse(line: &[u8]) -> Process {
-    let words: Vec<String> =
-        line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let words: Vec<String> = line
+        .split(|byte| *byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
     let command = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or_default());
     let is_name = |word: &&String| *word == "-name" || *word == "--name";
     let given = words.iter().position(|word| is_name(&word)).and_then(|at| words.get(at + 1));
-    Process { command: shown(command), name: given.map(|text| shown(&guest(text))).unwrap_or_default() }
+    Process {
+        command: shown(command),
+        name: given.map(|text| shown(&guest(text))).unwrap_or_default(),
+    }
 }
 
 /// QEMU's `-name`: `NAME[,…]` or `guest=NAME[,…]`, a comma in the name doubled.
@@ -55,7 +64,8 @@ mod tests {
     use super::*;
 
     fn of_words(words: &[&str]) -> (String, String) {
-        let process = parse(words.iter().map(|word| format!("{word}\0")).collect::<String>().as_bytes());
+        let process =
+            parse(words.iter().map(|word| format!("{word}\0")).collect::<String>().as_bytes());
         (process.command, process.name)
     }
 
@@ -70,7 +80,11 @@ mod tests {
             ("\u{1b}[2J\n", "?[2J?"),
         ] {
             let expected = ("qemu-system-x86_64".to_owned(), name.to_owned());
-            assert_eq!(of_words(&["/usr/bin/qemu-system-x86_64", "-name", option]), expected, "{option:?}");
+            assert_eq!(
+                of_words(&["/usr/bin/qemu-system-x86_64", "-name", option]),
+                expected,
+                "{option:?}"
+            );
         }
     }
 

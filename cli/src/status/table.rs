@@ -60,7 +60,8 @@ fn line(status: &StatusPart, lease: &LeaseStatus, row: &Row) -> Vec<String> {
 }
 
 fn orphans(interface: &InterfaceStatus) -> String {
-    let (ifname, orphans) = (name(&interface.ifname, interface.ifindex), numbers(&interface.orphans));
+    let (ifname, orphans) =
+        (name(&interface.ifname, interface.ifindex), numbers(&interface.orphans));
     format!("{ifname}: queues in use that no lease accounts for: {orphans}\n")
 }
 
@@ -105,11 +106,13 @@ fn confined(device: bool, queue: bool) -> &'static str {
 
 /// Columns two spaces apart, nothing at the end of a line.
 fn align(rows: &[Vec<String>]) -> String {
-    let width =
-        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max()
+    };
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().enumerate().map(|(i, cell)| format!("{cell:<0$}", width(i).unwrap_or(0)));
+        let cells =
+            row.iter().enumerate().map(|(i, cell)| format!("{cell:<0$}", width(i).unwrap_or(0)));
         text += cells.collect::<Vec<_>>().join("  ").trim_end();
         text.push('\n');
     }

@@ -50,7 +50,8 @@ pub(crate) fn spread(ifname: &str) -> Option<BTreeSet<u32>> {
     let mut table = vec![0; 2 + usize::try_from(head[1]).ok()?];
     table[..2].copy_from_slice(&[ETHTOOL_GRXFHINDIR, head[1]]);
     ask(ifname, &mut table).ok()?;
-    Some(table.split_off(2).into_iter().collect()).filter(|queues: &BTreeSet<u32>| !queues.is_empty())
+    Some(table.split_off(2).into_iter().collect())
+        .filter(|queues: &BTreeSet<u32>| !queues.is_empty())
 }
 
 fn string(words: &[u32]) -> String {

@@ -30,7 +30,8 @@ pub(crate) fn raise_memlock() -> Result<(), Errno> {
 pub(crate) fn exempt(program: &Path) -> bool {
     let root = geteuid().is_root() || getuid().is_root();
     let lock = CapabilitySet::IPC_LOCK;
-    let held = if root { capability_is_in_bounding_set(lock) } else { capability_is_in_ambient_set(lock) };
+    let held =
+        if root { capability_is_in_bounding_set(lock) } else { capability_is_in_ambient_set(lock) };
     in_first_user_namespace() && (held.unwrap_or(false) || file_has_ipc_lock(program))
 }
 
@@ -48,7 +49,9 @@ fn file_has_ipc_lock(program: &Path) -> bool {
     let Ok(length) = rustix::fs::getxattr(program, "security.capability", &mut data[..]) else {
         return false;
     };
-    let word = |at: usize| data.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
+    let word = |at: usize| {
+        data.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+    };
     let granted = word(0) & EFFECTIVE != 0 && word(4) & (1 << CAP_IPC_LOCK) != 0;
     length >= 12 && granted && !no_new_privs().unwrap_or(false)
 }

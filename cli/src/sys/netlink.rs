@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::net::netlink::{GENERIC, SocketAddrNetlink};
 use rustix::net::{
-    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto,
+    socket_with,
 };
 use xsk_netlink::{Ask, Message, Request, Route, read_answer};
 
@@ -52,7 +53,9 @@ impl Socket {
         let (pointer, length) = (&raw const on, size_of::<libc::c_int>() as libc::socklen_t);
         let (level, option) = (libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK);
         // SAFETY: `on` outlives the call, and `length` is its size.
-        match unsafe { libc::setsockopt(self.socket.as_raw_fd(), level, option, pointer.cast(), length) } {
+        match unsafe {
+            libc::setsockopt(self.socket.as_raw_fd(), level, option, pointer.cast(), length)
+        } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
@@ -135,7 +138,10 @@ mod tests {
     fn the_loopback_has_features_and_no_channels() {
         let ethtool = ethtool().unwrap().unwrap();
         let features = ethtool.features(1).unwrap();
-        assert!(features.contains("tx-scatter-gather") && !features.contains("rx-lro"), "{features:?}");
+        assert!(
+            features.contains("tx-scatter-gather") && !features.contains("rx-lro"),
+            "{features:?}"
+        );
         assert_eq!(ethtool.channels(1).unwrap(), None);
     }
 

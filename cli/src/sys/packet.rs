@@ -9,8 +9,8 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg,
-    socketpair,
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    sendmsg, socketpair,
 };
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -26,7 +26,8 @@ pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
 
 /// Waits for a byte on a pipe; false where its other end was closed without one.
 pub(crate) fn is_told(pipe: &OwnedFd, deadline: Instant) -> bool {
-    ready(pipe.as_fd(), PollFlags::IN, deadline).is_ok() && rustix::io::read(pipe, &mut [0; 1]) == Ok(1)
+    ready(pipe.as_fd(), PollFlags::IN, deadline).is_ok()
+        && rustix::io::read(pipe, &mut [0; 1]) == Ok(1)
 }
 
 /// Sends `bytes`, and a copy of one descriptor beside them; says how many bytes went.

@@ -26,7 +26,8 @@ const REAP: Duration = Duration::from_millis(2);
 /// error of the exec itself is reported.
 pub(crate) fn spawn_detached(command: &mut Command, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     let keep: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
-    let others: Vec<RawFd> = open_descriptors()?.into_iter().filter(|fd| !keep.contains(fd)).collect();
+    let others: Vec<RawFd> =
+        open_descriptors()?.into_iter().filter(|fd| !keep.contains(fd)).collect();
     // SAFETY: between fork and exec the closure makes system calls only (setsid, fork, fcntl,
     // _exit); it takes no lock and does not allocate.
     unsafe { command.pre_exec(move || leave(&keep, &others)) };
@@ -35,8 +36,10 @@ pub(crate) fn spawn_detached(command: &mut Command, keep: &[BorrowedFd<'_>]) -> 
 
 /// The descriptors above the streams that this process has open.
 fn open_descriptors() -> io::Result<Vec<RawFd>> {
-    let names = std::fs::read_dir("/proc/self/fd")?.map(|entry| entry.map(|entry| entry.file_name()));
-    let numbers = names.map(|name| Ok(name?.to_str().and_then(|name| name.parse().ok()).unwrap_or(0)));
+    let names =
+        std::fs::read_dir("/proc/self/fd")?.map(|entry| entry.map(|entry| entry.file_name()));
+    let numbers =
+        names.map(|name| Ok(name?.to_str().and_then(|name| name.parse().ok()).unwrap_or(0)));
     numbers.filter(|number| !matches!(number, Ok(0..=2))).collect()
 }
 
@@ -80,7 +83,12 @@ pub(crate) fn output(program: &Path, arguments: &[&str], patience: Duration) -> 
 }
 
 /// The same of a program that reads `input` first, which is short enough for a pipe.
-pub(crate) fn answers(program: &Path, arguments: &[&str], input: &str, patience: Duration) -> Option<String> {
+pub(crate) fn answers(
+    program: &Path,
+    arguments: &[&str],
+    input: &str,
+    patience: Duration,
+) -> Option<String> {
     let deadline = Instant::now() + patience;
     let mut command = Command::new(program);
     let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
@@ -153,7 +161,8 @@ mod tests {
         spawn_detached(&mut command, &[kept.as_fd()]).unwrap();
         drop(command);
         let text = io::read_to_string(File::from(near)).unwrap();
-        let has = |fd: &std::os::fd::OwnedFd| text.lines().any(|line| line == fd.as_raw_fd().to_string());
+        let has =
+            |fd: &std::os::fd::OwnedFd| text.lines().any(|line| line == fd.as_raw_fd().to_string());
         assert!(has(&kept) && !has(&other), "{text}");
     }
 

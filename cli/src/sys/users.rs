@@ -19,12 +19,19 @@ pub(crate) fn name(uid: u32) -> Option<String> {
 pub(crate) fn uid(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;
     // SAFETY: as above, and the name ends with its zero.
-    entry(|entry, text, size, found| unsafe { libc::getpwnam_r(name.as_ptr(), entry, text, size, found) })
-        .map(|(_, uid)| uid)
+    entry(|entry, text, size, found| unsafe {
+        libc::getpwnam_r(name.as_ptr(), entry, text, size, found)
+    })
+    .map(|(_, uid)| uid)
 }
 
 fn entry(
-    call: impl FnOnce(*mut libc::passwd, *mut libc::c_char, usize, *mut *mut libc::passwd) -> libc::c_int,
+    call: impl FnOnce(
+        *mut libc::passwd,
+        *mut libc::c_char,
+        usize,
+        *mut *mut libc::passwd,
+    ) -> libc::c_int,
 ) -> Option<(String, u32)> {
     let mut entry = MaybeUninit::<libc::passwd>::uninit();
     let mut text = vec![0; ROOM];

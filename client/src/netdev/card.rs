@@ -52,7 +52,8 @@ pub fn cards(command: &[OsString]) -> Vec<Card> {
 }
 
 fn read(index: usize, name: &[u8], members: &[(String, String)]) -> Option<Card> {
-    let of = |key: &str| members.iter().rev().find(|(k, _)| k == key).map(|(_, value)| value.clone());
+    let of =
+        |key: &str| members.iter().rev().find(|(k, _)| k == key).map(|(_, value)| value.clone());
     let kind = match name {
         b"device" => Kind::Device,
         b"nic" => Kind::Nic,
@@ -84,7 +85,9 @@ impl Card {
     /// Reads the card of a `-device`, whatever it is plugged into.
     pub fn of_device(text: &OsStr) -> Self {
         let members = members_of(text);
-        let of = |key: &str| members.iter().rev().find(|(k, _)| k == key).map(|(_, value)| value.clone());
+        let of = |key: &str| {
+            members.iter().rev().find(|(k, _)| k == key).map(|(_, value)| value.clone())
+        };
         let (netdev, mac) = (of("netdev"), of("mac"));
         Self { index: 0, netdev, mac, default: FIRST, kind: Kind::Device }
     }
@@ -102,7 +105,8 @@ impl Card {
     /// Gives it this address in `command`, from which it was read, and changes nothing else.
     pub fn put_mac(&self, command: &mut [OsString], mac: &str) {
         if let Some(text) = command.get(self.index) {
-            let json = if self.kind == Kind::Device { json::object(text.as_bytes()).ok() } else { None };
+            let json =
+                if self.kind == Kind::Device { json::object(text.as_bytes()).ok() } else { None };
             let text = with_member(text, json.as_deref(), self.kind.key(), mac);
             replace(command, self.index, text);
         }
@@ -124,7 +128,8 @@ fn address(text: &str) -> Option<[u8; 6]> {
     let mut mac = [0; 6];
     let mut parts = text.split([':', '-']);
     for byte in &mut mac {
-        let digits = parts.next().filter(|part| part.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        let digits =
+            parts.next().filter(|part| part.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
         *byte = u8::from_str_radix(digits, 16).ok()?;
     }
     parts.next().is_none().then_some(mac)
@@ -165,8 +170,14 @@ mod tests {
         ]);
         let cards = cards(&command);
         let seen: Vec<_> = cards.iter().map(|card| (card.index, card.netdev.as_deref())).collect();
-        let expected =
-            [(4, Some("n1")), (6, Some("n0")), (8, Some("n2")), (12, None), (14, None), (16, Some("n3"))];
+        let expected = [
+            (4, Some("n1")),
+            (6, Some("n0")),
+            (8, Some("n2")),
+            (12, None),
+            (14, None),
+            (16, Some("n3")),
+        ];
         assert_eq!(seen, expected);
         let last: Vec<_> = cards.iter().map(|card| card.effective().map(|mac| mac[5])).collect();
         assert_eq!(last, [Some(1), None, Some(0x56), Some(2), Some(3), Some(0x57)]);
@@ -200,7 +211,9 @@ mod tests {
     #[test]
     fn addresses_are_qemus() {
         assert_eq!(address("52:54:00:12:34:AB"), Some([0x52, 0x54, 0, 0x12, 0x34, 0xab]));
-        for text in ["", "52:54:00:12:34", "52:54:00:12:34:56:7", "+1:0:0:0:0:0", "100:0:0:0:0:0", "::::::"] {
+        for text in
+            ["", "52:54:00:12:34", "52:54:00:12:34:56:7", "+1:0:0:0:0:0", "100:0:0:0:0:0", "::::::"]
+        {
             assert_eq!(address(text), None, "{text}");
         }
     }

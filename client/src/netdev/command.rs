@@ -43,7 +43,9 @@ pub fn find(command: &[OsString]) -> Result<Vec<Found>, Error> {
     let mut index = 1;
     while let Some(argument) = command.get(index) {
         let backend = backend_at.is_some_and(|at| index > at);
-        if let Some(text) = backend.then(|| argument.as_bytes().strip_prefix(BACKEND.as_bytes())).flatten() {
+        if let Some(text) =
+            backend.then(|| argument.as_bytes().strip_prefix(BACKEND.as_bytes())).flatten()
+        {
             found.extend(read(index, Place::Backend, OsStr::from_bytes(text), BACKEND)?);
             index += 1;
             continue;
@@ -95,8 +97,8 @@ const BACKEND: &str = "--netdev=";
 fn backend(command: &[OsString]) -> Option<usize> {
     let at = command.iter().position(|word| is_backend(word))?;
     let before = command.get(..at)?.iter().filter_map(|word| option(word));
-    let mut qemus =
-        before.filter(|name| place(name, false).is_some() || TEXT.iter().any(|o| o.as_bytes() == *name));
+    let mut qemus = before
+        .filter(|name| place(name, false).is_some() || TEXT.iter().any(|o| o.as_bytes() == *name));
     qemus.next().is_none().then_some(at)
 }
 
@@ -104,7 +106,12 @@ fn is_backend(program: &OsStr) -> bool {
     std::path::Path::new(program).file_name() == Some(OsStr::new("xsk-backend"))
 }
 
-fn read(index: usize, place: Place, text: &OsStr, prefix: &'static str) -> Result<Option<Found>, Error> {
+fn read(
+    index: usize,
+    place: Place,
+    text: &OsStr,
+    prefix: &'static str,
+) -> Result<Option<Found>, Error> {
     match Netdev::parse(text, place) {
         Ok(netdev) => Ok(netdev.map(|netdev| Found { index, place, netdev, prefix })),
         Err(error) => {

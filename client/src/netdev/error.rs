@@ -38,7 +38,9 @@ impl Error {
 
     /// What to type next: the word that was meant, or else all options.
     pub fn hint(&self) -> String {
-        self.meant.as_ref().map_or_else(|| SYNTAX.to_owned(), |word| format!("did you mean {word}?"))
+        self.meant
+            .as_ref()
+            .map_or_else(|| SYNTAX.to_owned(), |word| format!("did you mean {word}?"))
     }
 
     /// `QERR_INVALID_PARAMETER_VALUE` (include/qapi/qmp/qerror.h).

@@ -35,7 +35,8 @@ pub(super) struct Member {
 
 /// Reads one object, and nothing after it but white space.
 pub(super) fn object(text: &[u8]) -> Result<Vec<Member>, Error> {
-    let text = std::str::from_utf8(text).map_err(|_| Error::json("invalid UTF-8 sequence in string"))?;
+    let text =
+        std::str::from_utf8(text).map_err(|_| Error::json("invalid UTF-8 sequence in string"))?;
     let mut reader = Reader { text, at: 0, depth: 0 };
     let members = reader.object()?;
     reader.space();
@@ -137,7 +138,11 @@ impl Reader<'_> {
 
     fn enter(&mut self) -> Result<(), Error> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH { Err(Error::new("JSON nesting depth limit exceeded")) } else { Ok(()) }
+        if self.depth > MAX_DEPTH {
+            Err(Error::new("JSON nesting depth limit exceeded"))
+        } else {
+            Ok(())
+        }
     }
 
     fn value(&mut self) -> Result<Value, Error> {
@@ -186,7 +191,9 @@ impl Reader<'_> {
             match next {
                 c if c == quote => return Ok(out),
                 '\\' => out.push(self.escape()?),
-                c if c.is_ascii_control() => return Err(Error::json(&format!("stray '{quote}{out}'"))),
+                c if c.is_ascii_control() => {
+                    return Err(Error::json(&format!("stray '{quote}{out}'")));
+                }
                 c => out.push(c),
             }
         }
@@ -214,7 +221,8 @@ impl Reader<'_> {
         let code = match first {
             0xd800..=0xdbff => {
                 self.at += if self.rest().starts_with("\\u") { 2 } else { return Err(bad()) };
-                let second = self.hex().filter(|low| (0xdc00..=0xdfff).contains(low)).ok_or_else(bad)?;
+                let second =
+                    self.hex().filter(|low| (0xdc00..=0xdfff).contains(low)).ok_or_else(bad)?;
                 0x10000 + ((first & 0x3ff) << 10) + (second & 0x3ff)
             }
             code => code,
@@ -240,8 +248,7 @@ mod tests {
 
     #[test]
     fn reads_qemus_dialect() {
-        let text =
-            " { 'type' : 'af-xdp', \"id\":\"n\\u0030\", \"q\":-2.5e1,'b':true , 'o':[1,{\"x\":null},[]] } ";
+        let text = " { 'type' : 'af-xdp', \"id\":\"n\\u0030\", \"q\":-2.5e1,'b':true , 'o':[1,{\"x\":null},[]] } ";
         let expected = [
             ("type", Value::Text("af-xdp".into())),
             ("id", Value::Text("n0".into())),
@@ -250,7 +257,10 @@ mod tests {
             ("o", Value::Other),
         ];
         assert_eq!(pairs(text), expected.map(|(k, v)| (k.to_owned(), v)));
-        assert_eq!(pairs("{'a':'\\ud83d\\ude00\"\\n'}"), [("a".into(), Value::Text("\u{1f600}\"\n".into()))]);
+        assert_eq!(
+            pairs("{'a':'\\ud83d\\ude00\"\\n'}"),
+            [("a".into(), Value::Text("\u{1f600}\"\n".into()))]
+        );
     }
 
     #[test]
@@ -289,6 +299,9 @@ mod tests {
         let text = b"{ 'mode' : 'native' , 'x' : [ 1 ] }";
         let changes = [("mode", "\"skb\"".to_owned()), ("inhibit", "true".to_owned())];
         let out = rewrite(text, &object(text).unwrap(), &changes);
-        assert_eq!(String::from_utf8_lossy(&out), "{ 'mode' : \"skb\" , 'x' : [ 1 ],\"inhibit\":true }");
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "{ 'mode' : \"skb\" , 'x' : [ 1 ],\"inhibit\":true }"
+        );
     }
 }

@@ -80,7 +80,8 @@ pub(super) fn rewrite(text: &[u8], pairs: &[Pair], changes: &[(&str, String)]) -
     let mut appended = String::new();
     // A value before an empty option would read as one with an escaped comma; only a flag can stand
     // there.
-    let in_place = |pair: &&Pair| !text.get(pair.span.end..).is_some_and(|rest| rest.starts_with(b",,"));
+    let in_place =
+        |pair: &&Pair| !text.get(pair.span.end..).is_some_and(|rest| rest.starts_with(b",,"));
     for (key, value) in changes {
         let option = format!("{key}={}", value.replace(',', ",,"));
         match pairs.iter().rev().find(|pair| pair.key == key.as_bytes()).filter(in_place) {
@@ -116,7 +117,10 @@ mod tests {
 
     fn texts(text: &str) -> Vec<(String, String)> {
         let text_of = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        split(text.as_bytes(), "type").iter().map(|p| (text_of(&p.key), text_of(&p.value))).collect()
+        split(text.as_bytes(), "type")
+            .iter()
+            .map(|p| (text_of(&p.key), text_of(&p.value)))
+            .collect()
     }
 
     fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -131,8 +135,14 @@ mod tests {
             ("af-xdp,id=n0", &[("type", "af-xdp"), ("id", "n0")]),
             ("type=af-xdp,id=n0,", &[("type", "af-xdp"), ("id", "n0")]),
             ("id=n0,type=af-xdp", &[("id", "n0"), ("type", "af-xdp")]),
-            ("af-xdp,map-path=/a,,b,queues=2", &[("type", "af-xdp"), ("map-path", "/a,b"), ("queues", "2")]),
-            ("af-xdp,inhibit,noforce-copy", &[("type", "af-xdp"), ("inhibit", "on"), ("force-copy", "off")]),
+            (
+                "af-xdp,map-path=/a,,b,queues=2",
+                &[("type", "af-xdp"), ("map-path", "/a,b"), ("queues", "2")],
+            ),
+            (
+                "af-xdp,inhibit,noforce-copy",
+                &[("type", "af-xdp"), ("inhibit", "on"), ("force-copy", "off")],
+            ),
             ("af-xdp,x=a=b", &[("type", "af-xdp"), ("x", "a=b")]),
             ("af-xdp,,id=n0", &[("type", "af-xdp,id=n0")]),
             ("af-xdp,=x", &[("type", "af-xdp"), ("", "x")]),

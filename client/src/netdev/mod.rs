@@ -43,8 +43,7 @@ use source::{Members, Pairs, Source};
 const TYPE: &str = "af-xdp";
 
 /// The options of an af-xdp netdev that there is something to acquire for.
-pub const SYNTAX: &str =
-    "af-xdp,id=ID,ifname=INTERFACE[,mode=native|skb][,queues=N|all][,start-queue=N][,force-copy=on|off]";
+pub const SYNTAX: &str = "af-xdp,id=ID,ifname=INTERFACE[,mode=native|skb][,queues=N|all][,start-queue=N][,force-copy=on|off]";
 
 /// Where an option string stands, since that decides what it may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -173,11 +172,18 @@ impl Netdev {
         OsString::from_vec(match &self.form {
             Form::Comma(pairs) => {
                 let changes = [("inhibit", "on"), ("sock-fds", sockets), ("mode", mode)];
-                keyval::rewrite(&self.text, pairs, &changes.map(|(key, value)| (key, value.to_owned())))
+                keyval::rewrite(
+                    &self.text,
+                    pairs,
+                    &changes.map(|(key, value)| (key, value.to_owned())),
+                )
             }
             Form::Json(members) => {
-                let changes =
-                    [("inhibit", "true".to_owned()), ("sock-fds", text(sockets)), ("mode", text(mode))];
+                let changes = [
+                    ("inhibit", "true".to_owned()),
+                    ("sock-fds", text(sockets)),
+                    ("mode", text(mode)),
+                ];
                 json::rewrite(&self.text, members, &changes)
             }
         })

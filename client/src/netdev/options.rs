@@ -74,7 +74,9 @@ impl Options {
             return Err(Error::new("'queues=all' does not go with 'sock-fds' or 'map-path'"));
         }
         match self.map_start_index {
-            Some(_) if self.map_path.is_none() => Err(Error::new("'map-start-index' requires 'map-path'")),
+            Some(_) if self.map_path.is_none() => {
+                Err(Error::new("'map-start-index' requires 'map-path'"))
+            }
             Some(index) if index < 0 => {
                 Err(Error::new(format!("'map-start-index' cannot be negative ({index})")))
             }
@@ -119,7 +121,8 @@ pub(super) fn read(source: &mut dyn Source, place: Place) -> Result<Options, Err
     let sock_fds = source.text("sock-fds")?;
     let map_path = source.text("map-path")?;
     let map_start_index = source.int64("map-start-index")?;
-    let map_start_index = map_start_index.map(|i| values::int32("map-start-index", i)).transpose()?;
+    let map_start_index =
+        map_start_index.map(|i| values::int32("map-start-index", i)).transpose()?;
     let queues = count(queues, &ifname)?;
     let start_queue = first(start_queue)?;
     Ok(Options {

@@ -43,7 +43,8 @@ impl Source for Pairs<'_> {
         if key == "id" && !values::identifier(value) {
             return Err(Error::expects("id", "an identifier"));
         }
-        let text = String::from_utf8(value.to_vec()).map_err(|_| Error::expects(key, "UTF-8 text"))?;
+        let text =
+            String::from_utf8(value.to_vec()).map_err(|_| Error::expects(key, "UTF-8 text"))?;
         Ok(Some(text))
     }
 

@@ -53,10 +53,14 @@ fn defaults() {
 
 #[test]
 fn other_types_are_not_ours() {
-    for text in ["user,id=n0", "id=n0", "", "af-xdpx,id=n0", "type=af-xdp,id=n0,type=tap", "{'type':'tap'}"] {
+    for text in
+        ["user,id=n0", "id=n0", "", "af-xdpx,id=n0", "type=af-xdp,id=n0,type=tap", "{'type':'tap'}"]
+    {
         assert_eq!(Netdev::parse(OsStr::new(text), Place::Netdev), Ok(None), "{text:?}");
     }
-    assert!(Netdev::parse(OsStr::new("id=n0,ifname=e,type=af-xdp"), Place::Netdev).unwrap().is_some());
+    assert!(
+        Netdev::parse(OsStr::new("id=n0,ifname=e,type=af-xdp"), Place::Netdev).unwrap().is_some()
+    );
     assert_eq!(Netdev::parse(OsStr::new("{'type':'af-xdp'}"), Place::Nic), Ok(None));
 }
 
@@ -72,7 +76,10 @@ fn errors_are_qemus() {
         ("af-xdp,id=n0,ifname=e,queues", "Parameter 'queues' expects an int64 value"),
         ("af-xdp,id=n0,ifname=e,start-queue=", "Parameter 'start-queue' expects an int64 value"),
         ("af-xdp,id=n0,ifname=e,inhibit=maybe", "Parameter 'inhibit' expects 'on' or 'off'"),
-        ("af-xdp,id=n0,ifname=e,map-start-index=2147483648", "Parameter 'map-start-index' expects int32_t"),
+        (
+            "af-xdp,id=n0,ifname=e,map-start-index=2147483648",
+            "Parameter 'map-start-index' expects int32_t",
+        ),
         ("af-xdp,id=n0,ifname=e,mac=1", "Invalid parameter 'mac'"),
         ("af-xdp,id=n0,ifname=e,Queues=2", "Invalid parameter 'Queues'"),
         ("af-xdp,id=n0,ifname=e,queues=0", "invalid number of queues (0) for 'e'"),
@@ -92,7 +99,10 @@ fn errors_are_qemus() {
         ("af-xdp,id=n0,ifname=e,inhibit,sock-fds=x", "Invalid file descriptor number 'x'"),
         ("{'type':'af-xdp','id':'n0'}", "Parameter 'ifname' is missing"),
         ("{'type':'af-xdp','ifname':'e'}", "Parameter 'id' is missing"),
-        ("{'type':'af-xdp','id':1,'ifname':'e'}", "Invalid parameter type for 'id', expected: string"),
+        (
+            "{'type':'af-xdp','id':1,'ifname':'e'}",
+            "Invalid parameter type for 'id', expected: string",
+        ),
         (
             "{'type':'af-xdp','id':'n','ifname':'e','queues':'2'}",
             "Invalid parameter type for 'queues', expected: integer",
@@ -113,7 +123,10 @@ fn errors_are_qemus() {
 fn of_several_ids_the_first_counts_and_of_others_the_last() {
     let netdev = parse("af-xdp,id=a,ifname=x,id=b,ifname=y,queues=1,queues=3");
     let options = netdev.options();
-    assert_eq!((options.id.as_deref(), options.ifname.as_str(), options.queues), (Some("a"), "y", 3));
+    assert_eq!(
+        (options.id.as_deref(), options.ifname.as_str(), options.queues),
+        (Some("a"), "y", 3)
+    );
 }
 
 #[test]
@@ -140,12 +153,28 @@ fn rewriting_keeps_what_it_does_not_know() {
 /// What was rewritten reads back as what was meant, whatever stood there before.
 #[test]
 fn rewriting_reads_back() {
-    let parts =
-        ["mode=native", "mode=skb", "inhibit", "noinhibit", "inhibit=off", "queues=2", "x=,,", "x=a,,b"];
+    let parts = [
+        "mode=native",
+        "mode=skb",
+        "inhibit",
+        "noinhibit",
+        "inhibit=off",
+        "queues=2",
+        "x=,,",
+        "x=a,,b",
+    ];
     for mask in 0..1_u32 << parts.len() {
-        let chosen: Vec<&str> =
-            parts.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0).map(|(_, p)| *p).collect();
-        let text = ["af-xdp", "id=n0", "ifname=eth1"].into_iter().chain(chosen).collect::<Vec<_>>().join(",");
+        let chosen: Vec<&str> = parts
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| mask & (1 << i) != 0)
+            .map(|(_, p)| *p)
+            .collect();
+        let text = ["af-xdp", "id=n0", "ifname=eth1"]
+            .into_iter()
+            .chain(chosen)
+            .collect::<Vec<_>>()
+            .join(",");
         let before = parse(&text);
         let after = before.with_sockets(Mode::Skb, &[7, 8]);
         let after = Netdev::parse(&after, Place::Netdev).unwrap().unwrap();
@@ -190,11 +219,23 @@ fn finds_each_form_in_a_command() {
 
 #[test]
 fn finds_behind_wrappers_and_for_the_backend() {
-    let wrapped =
-        command(&["nice", "-n", "5", "setpriv", "--clear-groups", "qemu", "-netdev", "af-xdp,id=a,ifname=e"]);
+    let wrapped = command(&[
+        "nice",
+        "-n",
+        "5",
+        "setpriv",
+        "--clear-groups",
+        "qemu",
+        "-netdev",
+        "af-xdp,id=a,ifname=e",
+    ]);
     assert_eq!(find(&wrapped).unwrap().len(), 1);
-    let backend =
-        command(&["/usr/bin/xsk-backend", "--netdev=af-xdp,ifname=e", "--netdev", "af-xdp,ifname=f"]);
+    let backend = command(&[
+        "/usr/bin/xsk-backend",
+        "--netdev=af-xdp,ifname=e",
+        "--netdev",
+        "af-xdp,ifname=f",
+    ]);
     let found = find(&backend).unwrap();
     assert_eq!(found.iter().map(|f| f.index).collect::<Vec<_>>(), [1, 3]);
     assert_eq!(found[0].argument(OsStr::new("x")), "--netdev=x");
@@ -221,8 +262,10 @@ fn all_queues_become_a_number() {
         assert_eq!((numbered.options().queues, numbered.options().all_queues), (4, false));
         assert_eq!(numbered.text, expected.as_bytes());
     }
-    let both =
-        Netdev::parse(OsStr::new("af-xdp,id=n0,ifname=e,queues=all,inhibit=on,sock-fds=3"), Place::Netdev);
+    let both = Netdev::parse(
+        OsStr::new("af-xdp,id=n0,ifname=e,queues=all,inhibit=on,sock-fds=3"),
+        Place::Netdev,
+    );
     assert!(both.unwrap().unwrap().check().is_err());
     for wrong in ["queues=ALL", "queues=all,queues=x", "queues=all "] {
         let text = format!("af-xdp,id=n0,ifname=e,{wrong}");
@@ -266,7 +309,8 @@ fn untouched_arguments_are_byte_identical() {
             let text = found.netdev.with_sockets(Mode::Native, &[5]);
             replace(&mut rewritten, found.index, found.argument(&text));
         }
-        let changed: Vec<usize> = (0..command.len()).filter(|i| command[*i] != rewritten[*i]).collect();
+        let changed: Vec<usize> =
+            (0..command.len()).filter(|i| command[*i] != rewritten[*i]).collect();
         // A random last argument may itself be an option that takes "-netdev" for its value.
         assert!(changed.is_empty() || changed == [at], "{command:?}");
         assert!(

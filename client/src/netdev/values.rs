@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn booleans_are_qemus() {
-        for (text, value) in [("on", true), ("y", true), ("yes", true), ("true", true), ("n", false)] {
+        for (text, value) in
+            [("on", true), ("y", true), ("yes", true), ("true", true), ("n", false)]
+        {
             assert_eq!(boolean("inhibit", text.as_bytes()), Ok(value));
         }
         for text in ["", "ON", "1", "0", "enable", "on "] {
@@ -93,7 +95,9 @@ mod tests {
         for (text, value) in good {
             assert_eq!(int64("queues", text.as_bytes()), Ok(value), "{text:?}");
         }
-        for text in ["", " ", "two", "2 ", "0x", "08", "++2", "+-2", "2k", "9223372036854775808", "\u{b2}"] {
+        for text in
+            ["", " ", "two", "2 ", "0x", "08", "++2", "+-2", "2k", "9223372036854775808", "\u{b2}"]
+        {
             let error = int64("queues", text.as_bytes()).unwrap_err();
             assert_eq!(error.to_string(), "Parameter 'queues' expects an int64 value", "{text:?}");
         }
@@ -111,6 +115,8 @@ mod tests {
     #[test]
     fn identifiers() {
         assert!(identifier(b"n0") && identifier(b"a.b-c_d"));
-        assert!(!identifier(b"") && !identifier(b"0n") && !identifier(b"n,0") && !identifier(b"n\xff"));
+        assert!(
+            !identifier(b"") && !identifier(b"0n") && !identifier(b"n,0") && !identifier(b"n\xff")
+        );
     }
 }

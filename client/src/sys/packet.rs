@@ -65,7 +65,11 @@ pub(crate) fn send(fd: &OwnedFd, bytes: &[u8], deadline: Instant) -> Result<(), 
 
 /// Receives one packet of at most `limit` bytes; a longer one is [`Errno::MSGSIZE`], its
 /// descriptors closed.
-pub(crate) fn receive(fd: BorrowedFd<'_>, limit: usize, deadline: Instant) -> Result<Packet, Errno> {
+pub(crate) fn receive(
+    fd: BorrowedFd<'_>,
+    limit: usize,
+    deadline: Instant,
+) -> Result<Packet, Errno> {
     let mut bytes = vec![0; limit];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut reset = false;

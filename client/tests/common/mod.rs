@@ -41,7 +41,8 @@ pub fn script(path: &Path, text: &str) {
 
 /// A copy that everybody may execute, made in the same way.
 pub fn copy(program: &Path, path: &Path) {
-    let done = Command::new("install").args(["--mode", "755"]).args([program, path]).status().unwrap();
+    let done =
+        Command::new("install").args(["--mode", "755"]).args([program, path]).status().unwrap();
     assert!(done.success());
 }
 
@@ -96,7 +97,8 @@ pub fn helper(
     let path = folder.join("socket");
     let _ = std::fs::remove_file(&path);
     let listener =
-        socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .unwrap();
     bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
     listen(&listener, 8).unwrap();
     let thread = std::thread::spawn(move || {

@@ -17,7 +17,9 @@ const PASSWD: &str = "/etc/passwd";
 /// The accounts in /etc/passwd that have the uid.
 pub(super) fn accounts_of(uid: u32) -> Answer<Vec<Account>> {
     match fs::read(PASSWD) {
-        Ok(text) => Ok(text.split(|byte| *byte == b'\n').filter_map(|line| account(line, uid)).collect()),
+        Ok(text) => {
+            Ok(text.split(|byte| *byte == b'\n').filter_map(|line| account(line, uid)).collect())
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(Unanswered(format!("{PASSWD}: {error}"))),
     }
@@ -28,9 +30,11 @@ fn account(line: &[u8], uid: u32) -> Option<Account> {
     let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
     let number = |field: &[u8]| str::from_utf8(field).ok()?.trim().parse::<u32>().ok();
     match fields[..] {
-        [name, _, found, gid, ..] if number(found) == Some(uid) => {
-            Some(Account { name: CString::new(name.trim_ascii_start()).ok()?, uid, gid: number(gid)? })
-        }
+        [name, _, found, gid, ..] if number(found) == Some(uid) => Some(Account {
+            name: CString::new(name.trim_ascii_start()).ok()?,
+            uid,
+            gid: number(gid)?,
+        }),
         _ => None,
     }
 }
@@ -44,7 +48,9 @@ mod tests {
         let named = |line: &[u8]| account(line, 1000).map(|account| (account.name, account.gid));
         assert_eq!(named(b"alice:x:1000:77:Alice:/:/bin/sh"), Some((c"alice".to_owned(), 77)));
         assert_eq!(named(b"  bob:x: 1000 :078::/:"), Some((c"bob".to_owned(), 78)));
-        for other in [&b"carol:x:1001:77::/:"[..], b"", b"alice:x:1000", b"+::::::", b"\xff:x:y:1000:"] {
+        for other in
+            [&b"carol:x:1001:77::/:"[..], b"", b"alice:x:1000", b"+::::::", b"\xff:x:y:1000:"]
+        {
             assert_eq!(named(other), None);
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which processes hold a socket at this moment, by a descriptor or by a mapping of its rings. The kernel names a
-//! socket by its inode in both places.
+//! Which processes hold a socket at this moment, by a descriptor or by a mapping of its rings. The
+//! kernel names a socket by its inode in both places.
 #![forbid(unsafe_code)]
 
 use std::fs::{self, DirEntry};
@@ -21,8 +21,8 @@ pub(super) struct Holder {
     pub(super) sockets: Vec<u64>,
 }
 
-/// Every holder, without this process. What was read of a process counts only if the process was alive afterwards: its
-/// number was its own all the while.
+/// Every holder, without this process. What was read of a process counts only if the process was
+/// alive afterwards: its number was its own all the while.
 pub(super) fn of(sockets: &[u64]) -> io::Result<Vec<Holder>> {
     let numbers = fs::read_dir("/proc")?.flatten().filter_map(|entry| number(&entry));
     let others = numbers.filter(|pid| *pid != std::process::id());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `revoke --kill`: ends the processes that still hold the sockets of a revoked lease, since they can send until the
-//! sockets are closed. A user can plant a socket in any process that takes descriptors, so only processes whose three
-//! uids are the lease's are signalled. Others are named and left alone.
+//! `revoke --kill`: ends the processes that still hold the sockets of a revoked lease, since they
+//! can send until the sockets are closed. A user can plant a socket in any process that takes
+//! descriptors, so only processes whose three uids are the lease's are signalled. Others are named
+//! and left alone.
 #![forbid(unsafe_code)]
 
 use std::thread::sleep;
@@ -42,8 +43,8 @@ impl Target {
     }
 }
 
-/// Ends the processes of the leases' own users, and says what it did. Returns whether every socket is let go of by all
-/// processes that were found.
+/// Ends the processes of the leases' own users, and says what it did. Returns whether every socket
+/// is let go of by all processes that were found.
 pub(super) fn end(targets: &[Target]) -> Result<bool, Failure> {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let told = signal_own(targets, signal)?;
@@ -51,7 +52,8 @@ pub(super) fn end(targets: &[Target]) -> Result<bool, Failure> {
             break;
         }
         let end = Instant::now() + PATIENCE;
-        while holders(targets)?.iter().any(|holder| is_own(holder, targets)) && Instant::now() < end {
+        while holders(targets)?.iter().any(|holder| is_own(holder, targets)) && Instant::now() < end
+        {
             sleep(STEP);
         }
     }
@@ -81,7 +83,11 @@ fn signal_own(targets: &[Target], signal: Signal) -> Result<usize, Failure> {
     let mut told = 0;
     for holder in holders(targets)?.iter().filter(|holder| is_own(holder, targets)) {
         let word = if signal == Signal::SIGTERM { "told" } else { "killed" };
-        println!("{word} process {}, which holds {}", command_line::of(holder.pid), names(holder, targets));
+        println!(
+            "{word} process {}, which holds {}",
+            command_line::of(holder.pid),
+            names(holder, targets)
+        );
         // One that is gone by now is no error.
         let _ = pidfd::signal(&holder.process, signal);
         told += 1;
@@ -104,7 +110,8 @@ fn left_alone(holder: &Holder, targets: &[Target]) -> String {
 }
 
 fn names(holder: &Holder, targets: &[Target]) -> String {
-    let each = held_by(holder, targets).map(|target| format!("queue {} of {}", target.queue, target.ifname));
+    let each = held_by(holder, targets)
+        .map(|target| format!("queue {} of {}", target.queue, target.ifname));
     each.collect::<Vec<_>>().join(", ")
 }
 

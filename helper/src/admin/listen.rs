@@ -17,7 +17,8 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen as listen_on, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen as listen_on,
+    socket,
 };
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
@@ -153,13 +154,16 @@ fn open(path: &Path, arguments: &Listen) -> Result<OwnedFd, Failure> {
     let group = group(&arguments.socket_group)?;
     let flags = SockFlag::SOCK_CLOEXEC;
     let new = |flags| {
-        socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).map_err(|error| failed(error.into()))
+        socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)
+            .map_err(|error| failed(error.into()))
     };
     let address = UnixAddr::new(path).map_err(|error| failed(error.into()))?;
     if path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
         // A listener on another type of socket refuses too, but with another error.
         let refused = Err(nix::errno::Errno::ECONNREFUSED);
-        if is_taken(|| Ok(connect(new(flags | SockFlag::SOCK_NONBLOCK)?.as_raw_fd(), &address) != refused))? {
+        if is_taken(|| {
+            Ok(connect(new(flags | SockFlag::SOCK_NONBLOCK)?.as_raw_fd(), &address) != refused)
+        })? {
             return Err(CommandFault::Listening { path: path.display().to_string() }.into());
         }
         std::fs::remove_file(path).map_err(failed)?;
@@ -170,7 +174,8 @@ fn open(path: &Path, arguments: &Listen) -> Result<OwnedFd, Failure> {
     if nix::unistd::geteuid().is_root() {
         chown(path, None, Some(group)).map_err(failed)?;
     }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(arguments.socket_mode)).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(arguments.socket_mode))
+        .map_err(failed)?;
     let backlog = Backlog::new(BACKLOG).unwrap_or(Backlog::MAXCONN);
     listen_on(&listener, backlog).map_err(|error| failed(error.into()))?;
     Ok(listener)
@@ -189,5 +194,7 @@ fn is_taken(answered: impl Fn() -> Result<bool, Failure>) -> Result<bool, Failur
 
 fn group(name: &str) -> Result<u32, Failure> {
     let found = System.group(name).map_err(|error| CommandFault::unanswered(name, &error))?;
-    found.map(|group| group.gid).ok_or_else(|| CommandFault::NoGroup { name: name.to_owned() }.into())
+    found
+        .map(|group| group.gid)
+        .ok_or_else(|| CommandFault::NoGroup { name: name.to_owned() }.into())
 }

@@ -85,7 +85,10 @@ fn reap_unused(keys: Vec<Key>) -> Result<Vec<Key>, Failure> {
     for key in keys {
         if reap_one(key)? {
             println!("removed {}", pins::folder(key).display());
-            Line::new(What::Reap).with("ifindex", key.ifindex).with("netns", key.netns.cookie()).log();
+            Line::new(What::Reap)
+                .with("ifindex", key.ifindex)
+                .with("netns", key.netns.cookie())
+                .log();
         } else {
             used.push(key);
         }

@@ -20,8 +20,9 @@ use crate::revoke::{self, Choice, Revoked};
 use crate::service_process::as_service;
 use crate::sys::process::{self, Fork};
 
-/// Ends the leases; with `kill` the processes that hold their sockets too. Looking into other users' processes takes
-/// what root has and the service user gives up, so a process that stays root does that after this one is done.
+/// Ends the leases; with `kill` the processes that hold their sockets too. Looking into other
+/// users' processes takes what root has and the service user gives up, so a process that stays root
+/// does that after this one is done.
 pub(super) fn by_command(arguments: &Revoke) -> ExitCode {
     if !arguments.kill {
         return done(end(arguments));
@@ -48,7 +49,8 @@ fn ended_by_child(arguments: &Revoke) -> Result<Side, Failure> {
     if !getuid().is_root() {
         return Err(CommandFault::KillByRoot.into());
     }
-    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(|error| Failure::sys("making a pipe", error))?;
+    let (reader, writer) =
+        pipe2(OFlag::O_CLOEXEC).map_err(|error| Failure::sys("making a pipe", error))?;
     match process::fork().map_err(|error| Failure::sys("forking", error))? {
         Fork::Child => {
             drop(reader);
@@ -76,7 +78,8 @@ fn ended_by_child(arguments: &Revoke) -> Result<Side, Failure> {
 fn end(arguments: &Revoke) -> Result<Revoked, Failure> {
     let uid = arguments.user.as_deref().map(user).transpose()?;
     as_service()?;
-    let interface = revoke::interface(arguments.ifname.as_deref().unwrap_or_default(), netns::own()?)?;
+    let interface =
+        revoke::interface(arguments.ifname.as_deref().unwrap_or_default(), netns::own()?)?;
     let choice = Choice { interface, queue: arguments.queue, uid, lease: arguments.lease };
     let revoked = revoke::end(choice)?;
     revoke_report::lines(&revoked).iter().for_each(|line| println!("{line}"));

@@ -19,7 +19,10 @@ pub(super) fn lines(revoked: &Revoked) -> Vec<String> {
                 lease.keeper, lease.uid
             ));
         }
-        lines.extend(cleared(&lease.cleared, &format!("that keeper {} had left filled", lease.keeper)));
+        lines.extend(cleared(
+            &lease.cleared,
+            &format!("that keeper {} had left filled", lease.keeper),
+        ));
     }
     lines.extend(cleared(&revoked.orphans, "that no lease accounted for"));
     lines
@@ -75,11 +78,20 @@ mod tests {
     #[test]
     fn what_had_to_be_done_is_said() {
         let killed = said(vec![lease(End::Killed, &[0, 1])], Cleared::default());
-        assert!(killed.contains("keeper 7 (uid 1000) did not end on SIGTERM and was killed"), "{killed}");
-        assert!(killed.contains("slots of queue 0, 1 that keeper 7 had left filled; took"), "{killed}");
+        assert!(
+            killed.contains("keeper 7 (uid 1000) did not end on SIGTERM and was killed"),
+            "{killed}"
+        );
+        assert!(
+            killed.contains("slots of queue 0, 1 that keeper 7 had left filled; took"),
+            "{killed}"
+        );
         let orphan = said(Vec::new(), Cleared { slots: vec![3], program: false });
         assert!(orphan.contains("0 leases revoked"), "{orphan}");
-        assert!(orphan.ends_with("emptied the slot of queue 3 that no lease accounted for"), "{orphan}");
+        assert!(
+            orphan.ends_with("emptied the slot of queue 3 that no lease accounted for"),
+            "{orphan}"
+        );
         assert!(said(vec![lease(End::Holding, &[])], Cleared::default()).starts_with("0 leases"));
     }
 }

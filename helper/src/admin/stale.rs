@@ -20,10 +20,15 @@ use crate::paths;
 pub(super) fn remove() -> usize {
     let pinned = pins::all();
     let names = names(Path::new(paths::LEASES));
-    let keys = names.iter().filter_map(|name| Key::parse(name.to_str()?)).filter(|key| !pinned.contains(key));
+    let keys = names
+        .iter()
+        .filter_map(|name| Key::parse(name.to_str()?))
+        .filter(|key| !pinned.contains(key));
     let interfaces = keys.filter(|key| remove_interface(*key).unwrap_or(false)).count();
-    let users =
-        [USERS, MEMLOCK].into_iter().map(folder).map(|kind| remove_all(&kind, lock_file::remove_unused));
+    let users = [USERS, MEMLOCK]
+        .into_iter()
+        .map(folder)
+        .map(|kind| remove_all(&kind, lock_file::remove_unused));
     interfaces + users.sum::<usize>() + remove_texts()
 }
 

@@ -79,11 +79,14 @@ impl Line {
     /// Adds a field. The name is fixed; the value may come from a client.
     pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
         let value: String = value.to_string().chars().take(VALUE).collect();
-        let plain =
-            !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'));
+        let plain = !value.is_empty()
+            && value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'));
         // Writing to a string does not fail.
-        let _ =
-            if plain { write!(self.text, " {name}={value}") } else { write!(self.text, " {name}={value:?}") };
+        let _ = if plain {
+            write!(self.text, " {name}={value}")
+        } else {
+            write!(self.text, " {name}={value:?}")
+        };
         self.fields.push((name, value));
         self
     }
@@ -133,8 +136,9 @@ mod tests {
 
     #[test]
     fn a_value_cannot_forge_a_line() {
-        let line =
-            Line::new(What::Refuse).with("uid", 1000).with("interface", "x\nPRIORITY=0\ngrant uid=0 \"");
+        let line = Line::new(What::Refuse)
+            .with("uid", 1000)
+            .with("interface", "x\nPRIORITY=0\ngrant uid=0 \"");
         assert_eq!(line.text, r#"refuse uid=1000 interface="x\nPRIORITY=0\ngrant uid=0 \"""#);
         let packet = line.journal();
         let text = String::from_utf8_lossy(&packet);

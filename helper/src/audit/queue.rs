@@ -45,7 +45,11 @@ impl Queue {
     }
 
     /// Sends off what is taken. `lost` makes the line that says how many were lost before.
-    pub(super) fn send(&mut self, mut send: impl FnMut(&[u8]) -> Sent, lost: impl Fn(u64) -> Vec<u8>) {
+    pub(super) fn send(
+        &mut self,
+        mut send: impl FnMut(&[u8]) -> Sent,
+        lost: impl Fn(u64) -> Vec<u8>,
+    ) {
         while let Some(line) = self.waiting.front() {
             let sent = send(line);
             if sent == Sent::Later {

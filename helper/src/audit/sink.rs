@@ -112,7 +112,8 @@ impl Sink {
     fn send(&mut self) {
         let target = &self.target;
         self.queue.send(|line| target.send(line), |lost| target.encode(&lost_line(lost)));
-        self.since = if self.queue.is_done() { None } else { self.since.or_else(|| Some(Instant::now())) };
+        self.since =
+            if self.queue.is_done() { None } else { self.since.or_else(|| Some(Instant::now())) };
     }
 }
 
@@ -145,7 +146,9 @@ impl Target {
     /// Until there is room, or for a moment: others wait for that too, and may be quicker.
     fn wait(&self) {
         let ready = match self {
-            Target::Journal(socket) | Target::Syslog(socket) => has_room(socket.as_fd(), LOOK.into()),
+            Target::Journal(socket) | Target::Syslog(socket) => {
+                has_room(socket.as_fd(), LOOK.into())
+            }
             Target::Stream(stream) => has_room(stream.as_fd(), LOOK.into()),
             Target::Standard => false,
         };

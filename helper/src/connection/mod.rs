@@ -95,7 +95,12 @@ impl Connection {
     }
 
     /// Waits for room, and for no longer than the patience lasts.
-    fn send_packet(&self, packet: &[u8], descriptors: &[RawFd], patience: Patience<'_>) -> io::Result<()> {
+    fn send_packet(
+        &self,
+        packet: &[u8],
+        descriptors: &[RawFd],
+        patience: Patience<'_>,
+    ) -> io::Result<()> {
         loop {
             match self.try_send(packet, descriptors) {
                 Err(Errno::EINTR) => {}

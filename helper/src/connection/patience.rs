@@ -64,7 +64,8 @@ impl<'a> Patience<'a> {
         let mut set = [PollFd::new(fd, events), stop];
         let count = if self.stop.is_some() { 2 } else { 1 };
         // Rounded up, so that the last wait is not zero.
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let timeout =
+            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         match poll(&mut set[..count], timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
@@ -90,7 +91,8 @@ mod tests {
         let (quiet, _writer) = nix::unistd::pipe().unwrap();
         let (loud, writer) = nix::unistd::pipe().unwrap();
         nix::unistd::write(&writer, b"x").unwrap();
-        let wait = |patience: Patience<'_>, fd: BorrowedFd<'_>| patience.wait(fd, PollFlags::POLLIN);
+        let wait =
+            |patience: Patience<'_>, fd: BorrowedFd<'_>| patience.wait(fd, PollFlags::POLLIN);
         assert!(!wait(Patience::NONE, loud.as_fd()).unwrap());
         let begin = Instant::now();
         assert!(!wait(Patience::of(Duration::from_millis(20)), quiet.as_fd()).unwrap());

@@ -35,7 +35,8 @@ impl IdentityFault {
         let unknown = |message: String| {
             say(Code::Identity, CONNECTION, message, "let xsk-client make the connection itself")
         };
-        let timed_out = |message: String| say(Code::Timeout, CONNECTION, message, "open another connection");
+        let timed_out =
+            |message: String| say(Code::Timeout, CONNECTION, message, "open another connection");
         match self {
             Self::Unnamed => {
                 unknown("the kernel does not say who is at the other end of the connection".into())
@@ -70,6 +71,7 @@ impl IdentityFault {
 }
 
 fn disagreeing(variable: &str, message: String) -> Refused {
-    let hint = format!("start the helper by xsk-client, or without {variable}: env -u {variable} …");
+    let hint =
+        format!("start the helper by xsk-client, or without {variable}: env -u {variable} …");
     say(Code::Identity, CONNECTION, message, hint)
 }

@@ -65,7 +65,10 @@ impl InterfaceFault {
 
     fn name(&self) -> &str {
         match self {
-            Self::Missing(name) | Self::Removed(name) | Self::Renamed(name) | Self::NotPrimary(name) => name,
+            Self::Missing(name)
+            | Self::Removed(name)
+            | Self::Renamed(name)
+            | Self::NotPrimary(name) => name,
             Self::BadName { shown: name, .. }
             | Self::NotEthernet { name, .. }
             | Self::QueueCount { name, .. }
@@ -82,13 +85,17 @@ impl InterfaceFault {
             Self::Removed(name) => format!("the interface '{name}' was removed meanwhile"),
             Self::Renamed(name) => format!("the interface '{name}' has just changed its name"),
             Self::NotPrimary(name) => format!("'{name}' is not the primary name of an interface"),
-            Self::NotEthernet { name, why, .. } => format!("{name} cannot carry a guest's frames: {why}"),
+            Self::NotEthernet { name, why, .. } => {
+                format!("{name} cannot carry a guest's frames: {why}")
+            }
             Self::QueueCount { first, queues, .. } => {
                 format!("{queues} queues from {first} on cannot be asked for")
             }
             Self::QueueRange { name, real, first, last, .. } => {
                 let highest = real.saturating_sub(1);
-                format!("{name} has {real} queues (0 to {highest}); asked for were {first} to {last}")
+                format!(
+                    "{name} has {real} queues (0 to {highest}); asked for were {first} to {last}"
+                )
             }
             Self::Mtu { name, mtu } => format!(
                 "the MTU of {name} is {mtu}; a consumer of single buffers gets frames of {SINGLE_BUFFER} \
@@ -119,7 +126,9 @@ impl InterfaceFault {
             Self::QueueRange { real, .. } => {
                 format!("ask for {real} at most: queues=all takes all of them")
             }
-            Self::Mtu { name, .. } => format!("as root: ip link set dev {name} mtu {SINGLE_BUFFER_MTU}"),
+            Self::Mtu { name, .. } => {
+                format!("as root: ip link set dev {name} mtu {SINGLE_BUFFER_MTU}")
+            }
             Self::FixedAddress { own, .. } => format!("give the guest that address: mac={own}"),
         }
     }

@@ -30,7 +30,8 @@ const KERNEL: &str = "kernel";
 
 impl KernelFault {
     pub(super) fn refused(&self) -> Refused {
-        let too_old = |object, message: String, hint| say(Code::KernelTooOld, object, message, hint);
+        let too_old =
+            |object, message: String, hint| say(Code::KernelTooOld, object, message, hint);
         match self {
             Self::TooOld(lacks) => too_old(
                 KERNEL,
@@ -77,7 +78,8 @@ impl KernelFault {
 
 /// The errno of a load that everybody meets first is worth a sentence.
 pub(super) fn refused_load(error: &xsk_bpf::Error) -> Option<Refused> {
-    let hint = "the XSK program needs Linux 5.10 or later with CONFIG_XDP_SOCKETS and CONFIG_BPF_SYSCALL";
+    let hint =
+        "the XSK program needs Linux 5.10 or later with CONFIG_XDP_SOCKETS and CONFIG_BPF_SYSCALL";
     is_refused_load(error).then(|| say(Code::KernelTooOld, KERNEL, error.to_string(), hint))
 }
 

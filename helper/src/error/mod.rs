@@ -98,7 +98,11 @@ impl Failure {
     }
 
     /// The same, done to `object`.
-    pub(crate) fn sys_of(step: &'static str, object: impl Into<String>, cause: impl Into<Cause>) -> Self {
+    pub(crate) fn sys_of(
+        step: &'static str,
+        object: impl Into<String>,
+        cause: impl Into<Cause>,
+    ) -> Self {
         Self::Sys(Sys { step, object: object.into(), cause: cause.into() })
     }
 
@@ -159,7 +163,8 @@ impl Failure {
 
     fn internal(&self, object: &str, message: &str) -> Refused {
         if self.is_want_of_descriptors() {
-            let hint = "the helper has no descriptor left: try again, or raise LimitNOFILE= of the helper";
+            let hint =
+                "the helper has no descriptor left: try again, or raise LimitNOFILE= of the helper";
             return say(Code::Busy, object, message, hint);
         }
         say(Code::Internal, object, message, "see the helper's log: journalctl -t xsk-helper")
@@ -203,7 +208,10 @@ mod tests {
     fn want_of_descriptors_passes_and_any_other_errno_does_not() {
         for errno in [libc::EMFILE, libc::ENFILE] {
             let step = xsk_bpf::Step::Info;
-            assert_eq!(Failure::sys("asking", nix::errno::Errno::from_raw(errno)).code(), Code::Busy);
+            assert_eq!(
+                Failure::sys("asking", nix::errno::Errno::from_raw(errno)).code(),
+                Code::Busy
+            );
             assert_eq!(Failure::from(xsk_bpf::Error { step, errno }).code(), Code::Busy);
         }
         let said = Failure::sys("asking", "Too many open files, says the text").refused();
@@ -211,7 +219,10 @@ mod tests {
             (said.code, said.message.as_str()),
             (Code::Internal, "asking: Too many open files, says the text")
         );
-        assert_eq!(Failure::sys_of("reading", "eth1", nix::errno::Errno::EPERM).refused().object, "eth1");
+        assert_eq!(
+            Failure::sys_of("reading", "eth1", nix::errno::Errno::EPERM).refused().object,
+            "eth1"
+        );
     }
 
     #[test]

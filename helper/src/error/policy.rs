@@ -46,18 +46,24 @@ impl PolicyFault {
                 format!("the policy does not allow uid {uid} to use {name}"),
                 add_rule(),
             ),
-            Self::Detail { name, text, key, rule } => {
-                say(Code::NotAllowed, name, text, format!("the administrator can set {key} in {rule}"))
-            }
+            Self::Detail { name, text, key, rule } => say(
+                Code::NotAllowed,
+                name,
+                text,
+                format!("the administrator can set {key} in {rule}"),
+            ),
             Self::UnusableFile { place } => say(
                 Code::Policy,
                 place,
                 format!("the policy cannot be used because of {place}, so nobody is served"),
                 AS_ROOT,
             ),
-            Self::UnknownName => {
-                say(Code::Policy, paths::POLICY, "the policy cannot be used, so nobody is served", AS_ROOT)
-            }
+            Self::UnknownName => say(
+                Code::Policy,
+                paths::POLICY,
+                "the policy cannot be used, so nobody is served",
+                AS_ROOT,
+            ),
             Self::Unanswered => say(
                 Code::Policy,
                 paths::POLICY,
@@ -79,7 +85,8 @@ impl PolicyFault {
             Self::OptionRange { name } => option(
                 name,
                 format!("the option '{name}' is at most 65535"),
-                "the kernel's NAPI takes 64 frames at a time; microseconds are usually 20 to 200".into(),
+                "the kernel's NAPI takes 64 frames at a time; microseconds are usually 20 to 200"
+                    .into(),
             ),
             Self::Macs { most } => option(
                 param::MACS,

@@ -124,14 +124,20 @@ impl Unsupported {
     fn refused(&self) -> Refused {
         let Self { name, tried, reason } = self;
         let refused = |message: String, hint: &str| {
-            say(Code::ModeUnsupported, name, message, format!("{hint}; all checks: xsk-client doctor {name}"))
+            say(
+                Code::ModeUnsupported,
+                name,
+                message,
+                format!("{hint}; all checks: xsk-client doctor {name}"),
+            )
         };
         let Some(Tried { mode, errno, cause }) = tried else {
             return refused(format!("{name} does not take the XSK program: {reason}"), ASK_FOR_SKB);
         };
         let errno = io::Error::from_raw_os_error(*errno);
         let because = cause.as_ref().map_or_else(String::new, |cause| format!("{}; ", cause.what));
-        let message = format!("{name} does not take the XSK program in {mode} mode: {because}{errno}");
+        let message =
+            format!("{name} does not take the XSK program in {mode} mode: {because}{errno}");
         let skb = if *mode == Mode::Native { ASK_FOR_SKB } else { "dmesg may say more" };
         refused(message, cause.as_ref().map_or(skb, |cause| &cause.hint))
     }

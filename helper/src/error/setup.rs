@@ -32,9 +32,11 @@ pub(crate) enum SetupFault {
 
 impl SetupFault {
     pub(super) fn refused(&self) -> Refused {
-        let not_installed =
-            |object: &str, message: String, hint: String| say(Code::NotInstalled, object, message, hint);
-        let unprivileged = |message: String, hint: &str| say(Code::NotPrivileged, HELPER, message, hint);
+        let not_installed = |object: &str, message: String, hint: String| {
+            say(Code::NotInstalled, object, message, hint)
+        };
+        let unprivileged =
+            |message: String, hint: &str| say(Code::NotPrivileged, HELPER, message, hint);
         let internal = |message: String, hint: &str| say(Code::Internal, HELPER, message, hint);
         match self {
             Self::NoServiceUser => not_installed(

@@ -91,10 +91,14 @@ impl Taken {
                 format!("{held}, so its slots were not looked at")
             }
             Self::Slot { name, queue } => {
-                format!("queue {queue} of {name} is occupied by a socket that no lease accounts for")
+                format!(
+                    "queue {queue} of {name} is occupied by a socket that no lease accounts for"
+                )
             }
             Self::Bound { name, queue } => {
-                format!("an AF_XDP socket that no lease accounts for is bound to queue {queue} of {name}")
+                format!(
+                    "an AF_XDP socket that no lease accounts for is bound to queue {queue} of {name}"
+                )
             }
             Self::Address { mac, owner } => {
                 format!("{mac} is the address of {owner}, so it is not to be a guest's")
@@ -107,7 +111,9 @@ impl Taken {
                  and holds queue {} until then",
                 list(queues)
             ),
-            Self::Mount => "another helper has been mounting the bpffs for longer than that takes".into(),
+            Self::Mount => {
+                "another helper has been mounting the bpffs for longer than that takes".into()
+            }
         }
     }
 
@@ -124,7 +130,8 @@ impl Taken {
                 format!("{}; that counts for leases to come", in_both_rules(*uid))
             }
             Self::NotAlone { .. } => {
-                "take an interface without leases, or end that lease; your own: xsk-client status".into()
+                "take an interface without leases, or end that lease; your own: xsk-client status"
+                    .into()
             }
             Self::InterfaceLock { .. } | Self::UnseenSlots { .. } => {
                 "try again; if it stays so, look at that process".into()
@@ -133,7 +140,8 @@ impl Taken {
             Self::Bound { .. } => format!("{SOCKET_CLOSES}; to see its process: ss --xdp -p"),
             Self::Address { .. } => "give the guest another one: mac= of its card".into(),
             Self::Filter { .. } => {
-                "give the guest another address: mac= of its card; xsk-client status shows leases".into()
+                "give the guest another address: mac= of its card; xsk-client status shows leases"
+                    .into()
             }
             Self::Keeper { uid, .. } => {
                 format!("end the processes of uid {uid}, one of which may hold it in the kernel")

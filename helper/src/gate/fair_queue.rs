@@ -40,7 +40,12 @@ impl<T> FairQueue<T> {
 
     /// Adds one, unless there are too many. `gone` tells whether the client of a waiting one has
     /// hung up.
-    pub(super) fn add(&mut self, uid: u32, one: T, gone: impl Fn(&T) -> bool) -> Result<(), (T, Full)> {
+    pub(super) fn add(
+        &mut self,
+        uid: u32,
+        one: T,
+        gone: impl Fn(&T) -> bool,
+    ) -> Result<(), (T, Full)> {
         let all: usize = self.users.iter().map(|user| user.waiting.len()).sum();
         let user = self.user(uid);
         if user.waiting.len() >= OF_A_USER {
@@ -66,8 +71,10 @@ impl<T> FairQueue<T> {
 
     /// Returns the next one, which counts as being started from now on, and puts its user last.
     pub(super) fn next(&mut self) -> Option<(u32, T)> {
-        let index =
-            self.users.iter().position(|user| user.started < AT_A_TIME && !user.waiting.is_empty())?;
+        let index = self
+            .users
+            .iter()
+            .position(|user| user.started < AT_A_TIME && !user.waiting.is_empty())?;
         let mut user = self.users.remove(index)?;
         let one = user.waiting.pop_front();
         user.started += 1;
@@ -116,7 +123,8 @@ mod tests {
         let mut queue = flooded();
         queue.add(ALICE, 1, |_| false).unwrap();
         queue.add(ALICE, 2, |_| false).unwrap();
-        let order: Vec<u32> = std::iter::from_fn(|| queue.next()).map(|(uid, _)| uid).take(4).collect();
+        let order: Vec<u32> =
+            std::iter::from_fn(|| queue.next()).map(|(uid, _)| uid).take(4).collect();
         assert_eq!(order, [FLOOD, ALICE, FLOOD, ALICE]);
     }
 

@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket, sockopt::PeerCredentials,
+    AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket,
+    sockopt::PeerCredentials,
 };
 use nix::unistd::{geteuid, setresuid};
 use sendfd::SendWithFd;
@@ -52,7 +53,8 @@ pub(crate) fn stand(listener: &OwnedFd, user: ServiceUser) -> Result<(), Failure
         setresuid(user.uid, user.uid, user.uid)
             .map_err(|error| Failure::sys("becoming the service user", error))?;
     }
-    isolation::drop_capabilities().map_err(|error| Failure::sys("giving up the capabilities", error))?;
+    isolation::drop_capabilities()
+        .map_err(|error| Failure::sys("giving up the capabilities", error))?;
     let mut waiting = FairQueue::new();
     let mut starting: Vec<Starting> = Vec::new();
     loop {
@@ -93,7 +95,9 @@ fn admit(listener: &OwnedFd, waiting: &mut FairQueue<Connection>) {
         return;
     };
     let Ok(credentials) = getsockopt(&socket, PeerCredentials) else { return };
-    if let Err((connection, full)) = waiting.add(credentials.uid(), Connection::new(socket), is_gone) {
+    if let Err((connection, full)) =
+        waiting.add(credentials.uid(), Connection::new(socket), is_gone)
+    {
         let limit = match full {
             Full::User => Limit::WaitingOfUser { uid: credentials.uid(), most: OF_A_USER },
             Full::All => Limit::Waiting { most: OF_ALL },

@@ -61,9 +61,10 @@ pub(super) fn establish(
 /// Returns what a grant says of confinement that is not complete.
 pub(super) fn warning(held: Confinement, ifname: &str) -> Option<Warning> {
     let (kind, text) = match (held.device, held.queue) {
-        (false, _) => {
-            (WarningKind::NoDeviceConfinement, format!("this kernel does not hold the sockets to {ifname}"))
-        }
+        (false, _) => (
+            WarningKind::NoDeviceConfinement,
+            format!("this kernel does not hold the sockets to {ifname}"),
+        ),
         (true, false) => (
             WarningKind::NoQueueConfinement,
             format!("this kernel holds the sockets to {ifname}, not to their queues"),

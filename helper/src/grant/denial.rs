@@ -38,7 +38,10 @@ mod tests {
     fn a_name_that_nobody_has_is_not_told() {
         let denied = Denied::UnknownName { rule: "policy.toml:7".into(), name: "mallory".into() };
         let said = format!("{:?}", Failure::from(fault(&denied, 1000, "eth1")).refused());
-        assert!(!said.contains("mallory") && !said.contains(":7") && !said.contains("eth1"), "{said}");
+        assert!(
+            !said.contains("mallory") && !said.contains(":7") && !said.contains("eth1"),
+            "{said}"
+        );
         assert!(said.contains("nobody is served") && said.contains("check-policy"), "{said}");
     }
 }

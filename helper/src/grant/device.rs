@@ -93,17 +93,24 @@ impl<'k> Device<'k> {
     }
 
     /// Refuses queues that do not exist.
-    pub(crate) fn check_queues(&self, name: &IfName, first: u32, count: u32) -> Result<(), Failure> {
+    pub(crate) fn check_queues(
+        &self,
+        name: &IfName,
+        first: u32,
+        count: u32,
+    ) -> Result<(), Failure> {
         let last = first.saturating_add(count - 1);
         // Queues are numbered from 0 without a gap, so asking for the last one is enough.
-        if self.netdev().and_then(|netdev| netdev.has_queue(self.link.ifindex, last)) == Some(true) {
+        if self.netdev().and_then(|netdev| netdev.has_queue(self.link.ifindex, last)) == Some(true)
+        {
             return Ok(());
         }
         let real = self.real_queues(name);
         if has_all(real, first, count) {
             return Ok(());
         }
-        let more = self.told_channels().and_then(|channels| growing(channels, last.saturating_add(1)));
+        let more =
+            self.told_channels().and_then(|channels| growing(channels, last.saturating_add(1)));
         Err(InterfaceFault::QueueRange { name: name.to_string(), real, first, last, more }.into())
     }
 
@@ -136,7 +143,9 @@ impl<'k> Device<'k> {
 /// them. A veth has none that are combined.
 fn growing(channels: Channels, wanted: u32) -> Option<String> {
     match channels {
-        Channels { max_combined, .. } if max_combined >= wanted => Some(format!("combined {wanted}")),
+        Channels { max_combined, .. } if max_combined >= wanted => {
+            Some(format!("combined {wanted}"))
+        }
         Channels { max_rx, .. } if max_rx >= wanted => Some(format!("rx {wanted}")),
         _ => None,
     }

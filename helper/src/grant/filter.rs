@@ -32,7 +32,9 @@ pub(super) fn open(device: &Device<'_>, options: &Options) -> Result<Option<Owne
     let ifindex = device.link.ifindex;
     privilege::with(&[CAP_NET_RAW], || sockets::members(ifindex, &wanted))
         .map_err(|error| Failure::sys("raising CAP_NET_RAW", error))?
-        .map_err(|error| Failure::sys_of("opening the interface's filter", &device.link.name, error))
+        .map_err(|error| {
+            Failure::sys_of("opening the interface's filter", &device.link.name, error)
+        })
         .map(Some)
 }
 

@@ -12,12 +12,9 @@ use crate::sys::pidfd;
 
 const KEEPER: &str = "before Linux 5.19 the end of a lease takes no socket back: until they are closed its queues are busy, and one that is \
     unbound can be bound";
-const COOKIE: &str =
-    "before Linux 5.14 the helper cannot tell whether the client is in its network namespace: see that it is";
-const QUEUES: &str =
-    "this kernel does not tell which queues are in use (Linux 6.15 does): if bind answers EBUSY, try again";
-const PIDFD: &str =
-    "before Linux 6.5 the process whose memlock was raised is known by its number and its user alone";
+const COOKIE: &str = "before Linux 5.14 the helper cannot tell whether the client is in its network namespace: see that it is";
+const QUEUES: &str = "this kernel does not tell which queues are in use (Linux 6.15 does): if bind answers EBUSY, try again";
+const PIDFD: &str = "before Linux 6.5 the process whose memlock was raised is known by its number and its user alone";
 
 /// What the kernel lacks for a lease.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,16 +31,27 @@ struct Lacks {
 
 impl Lacks {
     fn warnings(self) -> Vec<Warning> {
-        let texts =
-            [(self.emptying, KEEPER), (self.cookie, COOKIE), (self.queues, QUEUES), (self.pidfd, PIDFD)];
+        let texts = [
+            (self.emptying, KEEPER),
+            (self.cookie, COOKIE),
+            (self.queues, QUEUES),
+            (self.pidfd, PIDFD),
+        ];
         let missing = texts.into_iter().filter(|(missing, _)| *missing);
-        missing.map(|(_, text)| Warning { kind: WarningKind::Kernel, text: text.to_owned() }).collect()
+        missing
+            .map(|(_, text)| Warning { kind: WarningKind::Kernel, text: text.to_owned() })
+            .collect()
     }
 }
 
 /// Returns what this kernel lacks for this lease. `told` is whether it said that the queues are
 /// free.
-pub(super) fn warnings(connection: impl AsFd, lease: &Lease, told: bool, memlock: Memlock) -> Vec<Warning> {
+pub(super) fn warnings(
+    connection: impl AsFd,
+    lease: &Lease,
+    told: bool,
+    memlock: Memlock,
+) -> Vec<Warning> {
     let by_number = || matches!(pidfd::of_peer(connection.as_fd()), Ok(None));
     let lacks = Lacks {
         emptying: !lease.can_end(),
@@ -60,7 +68,9 @@ mod tests {
 
     #[test]
     fn each_thing_that_is_missing_has_its_sentence() {
-        let of = |lacks: Lacks| lacks.warnings().into_iter().map(|warning| warning.text).collect::<Vec<_>>();
+        let of = |lacks: Lacks| {
+            lacks.warnings().into_iter().map(|warning| warning.text).collect::<Vec<_>>()
+        };
         let none = Lacks::default();
         assert!(of(none).is_empty());
         assert_eq!(of(Lacks { emptying: true, ..none }), [KEEPER]);

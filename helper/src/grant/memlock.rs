@@ -28,8 +28,11 @@ pub(super) fn declare(
     }
     let failed = |error| Failure::sys("declaring locked memory", error);
     let (declaration, leased) = Declaration::new(caller.uid, bytes).map_err(failed)?;
-    let limit =
-        if most == 0 { 0 } else { raise(connection, caller, leased.min(most)).unwrap_or_else(unraised) };
+    let limit = if most == 0 {
+        0
+    } else {
+        raise(connection, caller, leased.min(most)).unwrap_or_else(unraised)
+    };
     Ok((Memlock { limit, leased }, Some(declaration)))
 }
 
@@ -46,8 +49,9 @@ fn raise(connection: impl AsFd, caller: &Caller, bytes: u64) -> Result<u64, Fail
     limit.map_err(|error| Failure::sys("raising CAP_SYS_RESOURCE", error))?
 }
 
-/// Raises the limits of a process to `bytes`, and lowers none. It is the user's before and after, so
-/// its number meant it in between; a process that has become another user's gets its limits back.
+/// Raises the limits of a process to `bytes`, and lowers none. It is the user's before and after,
+/// so its number meant it in between; a process that has become another user's gets its limits
+/// back.
 fn raise_of(process: &OwnedFd, caller: &Caller, bytes: u64) -> Result<u64, Failure> {
     let failed = |error| Failure::sys("raising RLIMIT_MEMLOCK", error);
     check(process, caller)?;
@@ -73,8 +77,8 @@ fn process(connection: impl AsFd, caller: &Caller) -> Result<OwnedFd, Failure> {
     found.map_err(|error| Failure::sys("finding the process that asked", error))
 }
 
-/// The process has to be there, and all of its uids the user's: it may have executed a setuid program
-/// since it asked.
+/// The process has to be there, and all of its uids the user's: it may have executed a setuid
+/// program since it asked.
 fn check(process: &OwnedFd, caller: &Caller) -> Result<(), Failure> {
     let failed = |error| Failure::sys("finding the owner of the process that asked", error);
     let status = std::fs::read_to_string(format!("/proc/{}/status", caller.pid));

@@ -104,21 +104,25 @@ fn make(
     let confinement = confinement::establish(&probe, allowed.rule.confine, caller.uid, name)?;
     failpoint!("sockets");
     let key = Key { netns: caller.netns, ifindex };
-    let lease = Lease::new(key, caller.uid, acquire.first_queue, acquire.queues, allowed.rule.linger)?;
+    let lease =
+        Lease::new(key, caller.uid, acquire.first_queue, acquire.queues, allowed.rule.linger)?;
     let guard = guard.filter(|_| confinement.queue);
     let mut claim = Claim { request, allowed, device, sockets, guard, lease };
     let (attachment, filter) = claim.make()?;
     failpoint!("unlocked");
     let Claim { device, sockets, mut lease, .. } = claim;
-    let (told, memlock, declaration) = match settle(request, allowed, &device, &lease, &connection, caller) {
-        Ok(settled) => settled,
-        Err(failure) => {
-            lease.end()?;
-            return Err(failure);
-        }
+    let (told, memlock, declaration) =
+        match settle(request, allowed, &device, &lease, &connection, caller) {
+            Ok(settled) => settled,
+            Err(failure) => {
+                lease.end()?;
+                return Err(failure);
+            }
+        };
+    let mut granted = Granted {
+        memlock,
+        ..describe::granted(request, allowed, &device, attachment, &lease, confinement)
     };
-    let mut granted =
-        Granted { memlock, ..describe::granted(request, allowed, &device, attachment, &lease, confinement) };
     granted.warnings.extend(kernel_warnings::warnings(connection, &lease, told, memlock));
     let record = describe::record(&lease, caller, &granted, request.options.memlock, &sockets);
     let extras = Extras { _filter: filter, _declaration: declaration };

@@ -38,7 +38,9 @@ impl Options {
                 (param::MACS, Value::Text(list)) => {
                     options.macs = Mac::parse_list(list).ok_or(PolicyFault::Macs { most: MOST })?
                 }
-                (param::BUSY_POLL, Value::Number(usecs)) => options.busy_poll = small(param, *usecs)?,
+                (param::BUSY_POLL, Value::Number(usecs)) => {
+                    options.busy_poll = small(param, *usecs)?
+                }
                 (param::BUSY_POLL_BUDGET, Value::Number(budget)) => {
                     options.busy_poll_budget = small(param, *budget)?;
                 }
@@ -86,7 +88,10 @@ mod tests {
         assert_eq!(parse("turbo", Value::Flag(true)), Err(Code::UnknownOption));
         assert_eq!(parse("frags", Value::Number(1)), Err(Code::UnknownOption));
         assert_eq!(parse("busy-poll", Value::Number(70000)), Err(Code::UnknownOption));
-        assert_eq!(parse("macs", Value::Text("01:00:5e:00:00:01".into())), Err(Code::UnknownOption));
+        assert_eq!(
+            parse("macs", Value::Text("01:00:5e:00:00:01".into())),
+            Err(Code::UnknownOption)
+        );
         assert_eq!(parse("promisc", Value::Text("on".into())), Err(Code::UnknownOption));
     }
 }

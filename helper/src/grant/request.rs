@@ -46,7 +46,8 @@ impl Request {
         if (1..=MAX_QUEUES).contains(&queues) && fits {
             return Ok(Self { name, options, acquire });
         }
-        Err(InterfaceFault::QueueCount { name: name.to_string(), first: first_queue, queues }.into())
+        Err(InterfaceFault::QueueCount { name: name.to_string(), first: first_queue, queues }
+            .into())
     }
 
     fn allowed<'p>(&self, policy: &'p Policy, caller: &Caller) -> Result<Allowed<'p>, Failure> {

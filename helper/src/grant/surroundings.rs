@@ -28,7 +28,9 @@ impl Surroundings {
             (
                 self.upper,
                 WarningKind::Upper,
-                format!("{name} is part of another device, which does not see these queues' frames"),
+                format!(
+                    "{name} is part of another device, which does not see these queues' frames"
+                ),
             ),
             (
                 self.default_route,
@@ -58,7 +60,10 @@ mod tests {
         assert_eq!(kinds(Surroundings { up: false, ..QUIET }), [WarningKind::Down]);
         assert_eq!(kinds(Surroundings { addresses: true, ..QUIET }), [WarningKind::Addresses]);
         assert_eq!(kinds(Surroundings { upper: true, ..QUIET }), [WarningKind::Upper]);
-        assert_eq!(kinds(Surroundings { default_route: true, ..QUIET }), [WarningKind::DefaultRoute]);
+        assert_eq!(
+            kinds(Surroundings { default_route: true, ..QUIET }),
+            [WarningKind::DefaultRoute]
+        );
         let all = Surroundings { up: false, addresses: true, upper: true, default_route: true };
         assert_eq!(kinds(all).len(), 4);
     }

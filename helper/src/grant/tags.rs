@@ -14,10 +14,12 @@ const SENDING: &str = "tx-vlan-hw-insert";
 /// Returns the warning if tags are known to be removed.
 pub(super) fn warning(kernel: &Kernel, link: &Link) -> Option<Warning> {
     let ethtool = kernel.ethtool.as_ref()?;
-    let has = |index, feature| ethtool.features(index).is_ok_and(|features| features.contains(feature));
+    let has =
+        |index, feature| ethtool.features(index).is_ok_and(|features| features.contains(feature));
     let text = if link.kind == "veth" {
         let peer = kernel.netlink.link_by_index(link.lower?).ok()??;
-        has(peer.ifindex, SENDING).then(|| sentence(&peer.name, "leaves them beside the frame", "txvlan"))
+        has(peer.ifindex, SENDING)
+            .then(|| sentence(&peer.name, "leaves them beside the frame", "txvlan"))
     } else {
         has(link.ifindex, RECEIVING).then(|| sentence(&link.name, "takes them off", "rxvlan"))
     };

@@ -91,16 +91,20 @@ fn bound(netdev: Option<&Netdev>, link: &Link, queue: u32) -> Result<Bound, Fail
         Some(libc::ENODEV) => InterfaceFault::Removed(link.name.clone()).into(),
         _ => Failure::sys("asking netdev netlink about the queue", error),
     };
-    if let Some(told) = netdev.map_or(Ok(None), |netdev| netdev.bound(link.ifindex, queue)).map_err(failed)? {
+    if let Some(told) =
+        netdev.map_or(Ok(None), |netdev| netdev.bound(link.ifindex, queue)).map_err(failed)?
+    {
         return Ok(told.into());
     }
-    let features = netdev.map(|netdev| netdev.features(link.ifindex)).transpose().map_err(failed)?;
+    let features =
+        netdev.map(|netdev| netdev.features(link.ifindex)).transpose().map_err(failed)?;
     if link.may_zero_copy(features) {
         return Ok(Bound::Unknown);
     }
-    let errno = privilege::with(&[CAP_NET_RAW], || sockets::zero_copy_bind_errno(link.ifindex, queue))
-        .map_err(|error| Failure::sys("raising CAP_NET_RAW", error))?
-        .map_err(|error| Failure::sys("making a scratch socket", error))?;
+    let errno =
+        privilege::with(&[CAP_NET_RAW], || sockets::zero_copy_bind_errno(link.ifindex, queue))
+            .map_err(|error| Failure::sys("raising CAP_NET_RAW", error))?
+            .map_err(|error| Failure::sys("making a scratch socket", error))?;
     Ok((errno == libc::EBUSY).into())
 }
 

@@ -2,7 +2,9 @@
 //! The first two stages: out of the caller's reach.
 
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, geteuid, getgroups, getresgid, getresuid, setresgid, setresuid, setsid};
+use nix::unistd::{
+    Gid, Uid, geteuid, getgroups, getresgid, getresuid, setresgid, setresuid, setsid,
+};
 
 use super::cgroup;
 use super::invoker::Invoker;
@@ -43,7 +45,8 @@ pub(crate) fn enter() -> Result<Origin, Failure> {
     if geteuid().is_root() {
         become_root().map_err(|error| Failure::sys("becoming root", error))?;
     }
-    privilege::set_not_dumpable().map_err(|error| Failure::sys("setting PR_SET_DUMPABLE", error))?;
+    privilege::set_not_dumpable()
+        .map_err(|error| Failure::sys("setting PR_SET_DUMPABLE", error))?;
     process::close_all_but_standard().map_err(|error| match error.raw_os_error() {
         Some(libc::ENOSYS) => KernelFault::TooOld("has no close_range(2)").into(),
         _ => Failure::sys("closing descriptors", error),
@@ -102,7 +105,8 @@ mod tests {
     use super::*;
 
     fn may(real_uid: u32, variable: Option<&'static str>, service: bool) -> bool {
-        let invokers = variable.map(|variable| Invoker { variable, uid: Some(1000) }).into_iter().collect();
+        let invokers =
+            variable.map(|variable| Invoker { variable, uid: Some(1000) }).into_iter().collect();
         Origin { real_uid, groups: Vec::new(), invokers }.may_command_if(|| service)
     }
 

@@ -24,7 +24,9 @@ const MOUNT: &str = "mount";
 
 /// The third stage.
 pub(crate) fn prepare(user: ServiceUser) -> Result<(), Failure> {
-    let at = |path: &'static str| move |error: io::Error| Failure::sys_of("preparing a folder", path, error);
+    let at = |path: &'static str| {
+        move |error: io::Error| Failure::sys_of("preparing a folder", path, error)
+    };
     folder(Path::new(paths::RUN), 0o755, None).map_err(at(paths::RUN))?;
     folder(Path::new(paths::LEASES), 0o700, Some(user)).map_err(at(paths::LEASES))?;
     folder(Path::new(paths::BPF), 0o700, None).map_err(at(paths::BPF))?;
@@ -48,12 +50,14 @@ fn mount_once(bpf: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("xsk-helper"), bpf, Some("bpf"), flags, Some("mode=0700")).map_err(|error| at(error.into()))
+    mount(Some("xsk-helper"), bpf, Some("bpf"), flags, Some("mode=0700"))
+        .map_err(|error| at(error.into()))
 }
 
 /// Replaces the third stage for a helper that is not root: checks that root has made the folders.
 pub(crate) fn expect() -> Result<(), Failure> {
-    let missing = [paths::RUN, paths::LEASES, paths::BPF].into_iter().find(|path| !Path::new(path).is_dir());
+    let missing =
+        [paths::RUN, paths::LEASES, paths::BPF].into_iter().find(|path| !Path::new(path).is_dir());
     missing.map_or(Ok(()), |path| Err(SetupFault::NoFolder(path).into()))
 }
 
@@ -108,7 +112,11 @@ fn own(path: &Path, mode: u32, user: ServiceUser) -> io::Result<()> {
     if found.uid() != user.uid.as_raw() || found.gid() != user.gid.as_raw() {
         chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
     }
-    if found.mode() & 0o7777 != mode { set_permissions(path, Permissions::from_mode(mode)) } else { Ok(()) }
+    if found.mode() & 0o7777 != mode {
+        set_permissions(path, Permissions::from_mode(mode))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -123,7 +131,10 @@ mod tests {
         assert_eq!(of(0, None), Some(Folder::Ours));
         assert_eq!(of(0, Some(SERVICE)), Some(Folder::HandOver { to: SERVICE }));
         assert_eq!(of(SERVICE, Some(SERVICE)), Some(Folder::Ours));
-        assert_eq!((of(1000, None), of(1000, Some(SERVICE)), of(SERVICE, None)), (None, None, None));
+        assert_eq!(
+            (of(1000, None), of(1000, Some(SERVICE)), of(SERVICE, None)),
+            (None, None, None)
+        );
         assert_eq!(judge(true, SERVICE, None, true).ok(), Some(Folder::Ours));
     }
 

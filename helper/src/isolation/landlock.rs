@@ -48,8 +48,12 @@ fn say_once(error: &io::Error) {
 
 fn reason(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
-        Some(libc::ENOSYS) => "the kernel has none, before Linux 5.13 or without CONFIG_SECURITY_LANDLOCK",
-        Some(libc::EOPNOTSUPP) => "it is switched off: name landlock in lsm= on the kernel's command line",
+        Some(libc::ENOSYS) => {
+            "the kernel has none, before Linux 5.13 or without CONFIG_SECURITY_LANDLOCK"
+        }
+        Some(libc::EOPNOTSUPP) => {
+            "it is switched off: name landlock in lsm= on the kernel's command line"
+        }
         Some(libc::EPERM) => {
             "a filter of system calls refuses it: name the landlock_ calls in SystemCallFilter="
         }

@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use caps::{CapSet, Capability};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{
-    Gid, Group, Uid, getegid, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
+    Gid, Group, Uid, getegid, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid,
+    setresuid,
 };
 
 use crate::accounts::account;
@@ -38,7 +39,9 @@ impl ServiceUser {
     /// Looks the user up.
     pub(crate) fn find() -> Result<Self, Failure> {
         match account(NAME) {
-            Ok(Some(user)) if user.uid != 0 => Ok(Self { uid: user.uid.into(), gid: user.gid.into() }),
+            Ok(Some(user)) if user.uid != 0 => {
+                Ok(Self { uid: user.uid.into(), gid: user.gid.into() })
+            }
             Ok(_) => Err(SetupFault::NoServiceUser.into()),
             Err(error) => Err(SetupFault::UnknownServiceUser { error: error.to_string() }.into()),
         }
@@ -61,14 +64,19 @@ fn raise_memlock() {
 /// The fourth stage.
 pub(crate) fn enter(user: ServiceUser) -> Result<(), Failure> {
     raise_memlock();
-    let at = |step: &'static str| move |error: &dyn std::fmt::Display| Failure::sys(step, error.to_string());
+    let at = |step: &'static str| {
+        move |error: &dyn std::fmt::Display| Failure::sys(step, error.to_string())
+    };
     let permitted = privileged()?;
     let kept: HashSet<Capability> =
         KEPT.into_iter().chain(OPTIONAL).filter(|cap| permitted.contains(cap)).collect();
     if permitted.contains(&Capability::CAP_SETPCAP) {
         empty_bounding_set().map_err(|e| at("emptying the bounding set")(&e))?;
     }
-    if geteuid() != user.uid || getegid() != user.gid || getresuid().is_ok_and(|uids| uids.real != user.uid) {
+    if geteuid() != user.uid
+        || getegid() != user.gid
+        || getresuid().is_ok_and(|uids| uids.real != user.uid)
+    {
         become_user(user)?;
     }
     caps::clear(None, CapSet::Ambient).map_err(|e| at("clearing the ambient set")(&e))?;
@@ -108,7 +116,8 @@ pub(crate) fn privileged() -> Result<HashSet<Capability>, Failure> {
 
 /// Gives up an optional capability for good, once it is known that nothing will need it.
 pub(crate) fn give_up(cap: Capability) -> Result<(), Failure> {
-    caps::drop(None, CapSet::Permitted, cap).map_err(|error| Failure::sys("giving up a capability", error))
+    caps::drop(None, CapSet::Permitted, cap)
+        .map_err(|error| Failure::sys("giving up a capability", error))
 }
 
 /// Needs CAP_SETPCAP. Without it the set stays, and no_new_privs makes it irrelevant.
@@ -137,8 +146,9 @@ fn become_user(user: ServiceUser) -> Result<(), Failure> {
 
 /// Reads back everything that was set.
 fn read_back(user: ServiceUser, kept: &HashSet<Capability>) -> Result<(), Failure> {
-    let wrong =
-        |what: &str| Err(Failure::sys("becoming the service user", format!("{what} is not as it was set")));
+    let wrong = |what: &str| {
+        Err(Failure::sys("becoming the service user", format!("{what} is not as it was set")))
+    };
     let uids = getresuid().map_err(|error| Failure::sys("reading the uids", error))?;
     let gids = getresgid().map_err(|error| Failure::sys("reading the gids", error))?;
     if [uids.real, uids.effective, uids.saved] != [user.uid; 3] {
@@ -162,14 +172,19 @@ fn read_back(user: ServiceUser, kept: &HashSet<Capability>) -> Result<(), Failur
             return wrong("a capability set");
         }
     }
-    if !prctl::no_new_privs() || prctl::dumpable() { wrong("no_new_privs or dumpable") } else { Ok(()) }
+    if !prctl::no_new_privs() || prctl::dumpable() {
+        wrong("no_new_privs or dumpable")
+    } else {
+        Ok(())
+    }
 }
 
 /// Returns whether it is the service user's own group, or the socket's group. A unit has that one
 /// so that systemd can execute a file that only the group may execute; all that it opens is the
 /// socket.
 fn is_own(group: Gid, user: ServiceUser) -> bool {
-    group == user.gid || Group::from_name(GROUP).ok().flatten().is_some_and(|found| found.gid == group)
+    group == user.gid
+        || Group::from_name(GROUP).ok().flatten().is_some_and(|found| found.gid == group)
 }
 
 /// Tells the ways apart in which the privileges can have been lost.

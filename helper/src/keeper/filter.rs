@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 
 use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch,
 };
 
 use crate::error::Failure;
@@ -88,8 +88,9 @@ pub(crate) struct Needs {
 
 /// Puts the list into force.
 pub(crate) fn install(needs: Needs) -> Result<(), Failure> {
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::sys("installing the seccomp list", error.to_string());
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::sys("installing the seccomp list", error.to_string())
+    };
     let program = program(needs).map_err(|error| failed(&error))?;
     seccompiler::apply_filter(&program).map_err(|error| failed(&error))
 }
@@ -106,7 +107,10 @@ fn program(needs: Needs) -> Result<BpfProgram, seccompiler::Error> {
     rules.insert(libc::SYS_write, one_of(&[needs.log as u64], 0)?);
     // Events to the client, the log, questions to rtnetlink: only to what the descriptor is
     // connected to.
-    rules.insert(libc::SYS_sendto, vec![rule(ADDRESS, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?]);
+    rules.insert(
+        libc::SYS_sendto,
+        vec![rule(ADDRESS, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?],
+    );
     // Memory, and none of it code. mremap(2) changes no protection.
     let no_code = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
     rules.insert(libc::SYS_mmap, vec![rule(PROTECTION, SeccompCmpArgLen::Dword, no_code, 0)?]);
@@ -117,7 +121,10 @@ fn program(needs: Needs) -> Result<BpfProgram, seccompiler::Error> {
 
 /// One rule a value of the argument.
 fn one_of(values: &[u64], index: u8) -> Result<Vec<SeccompRule>, BackendError> {
-    values.iter().map(|value| rule(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value)).collect()
+    values
+        .iter()
+        .map(|value| rule(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value))
+        .collect()
 }
 
 fn rule(
@@ -175,7 +182,9 @@ mod tests {
     #[test]
     fn a_call_that_is_not_listed_kills_and_one_that_is_does_not() {
         let listed: Vec<i64> = PLAIN.iter().chain(OLDER).chain(FAILPOINT_CALLS).copied().collect();
-        for number in NUMBERS.filter(|number| !PROBES.contains(number) && *number != libc::SYS_rt_sigreturn) {
+        for number in
+            NUMBERS.filter(|number| !PROBES.contains(number) && *number != libc::SYS_rt_sigreturn)
+        {
             let killed = is_killed(number, [NONSENSE; 6]);
             assert_eq!(killed, !listed.contains(&number), "call {number}");
         }
@@ -207,7 +216,10 @@ mod tests {
         ];
         for (name, number) in wanted {
             // The build with failpoints has kill(2) for them.
-            assert!(FAILPOINT_CALLS.contains(&number) || is_killed(number, [NONSENSE; 6]), "{name}");
+            assert!(
+                FAILPOINT_CALLS.contains(&number) || is_killed(number, [NONSENSE; 6]),
+                "{name}"
+            );
         }
     }
 
@@ -240,7 +252,11 @@ mod tests {
     #[test]
     fn nothing_is_written_but_the_log_and_nothing_sent_by_address() {
         for fd in 0..8 {
-            assert_eq!(is_killed(libc::SYS_write, with_argument(0, fd)), fd != 2, "descriptor {fd}");
+            assert_eq!(
+                is_killed(libc::SYS_write, with_argument(0, fd)),
+                fd != 2,
+                "descriptor {fd}"
+            );
         }
         assert!(!is_killed(libc::SYS_sendto, with_argument(4, 0)));
         for address in [1, 1 << 32, NONSENSE] {

@@ -14,7 +14,12 @@ use crate::grant::Lease;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Stays until both are done, or SIGTERM comes; takes the program off at the end.
-pub(super) fn stay(connection: LeaseConnection, mut lease: Lease, linger: Duration, revokes: &RevokeSignal) {
+pub(super) fn stay(
+    connection: LeaseConnection,
+    mut lease: Lease,
+    linger: Duration,
+    revokes: &RevokeSignal,
+) {
     let end = Instant::now() + linger;
     let mut waiting = Some(connection);
     loop {

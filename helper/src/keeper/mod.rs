@@ -90,7 +90,10 @@ pub(crate) struct Kept {
 }
 
 /// Keeps the lease to its end, and ends the process.
-pub(crate) fn keep(connection: Connection, Kept { grant, kernel, caller, quota, revokes }: Kept) -> ! {
+pub(crate) fn keep(
+    connection: Connection,
+    Kept { grant, kernel, caller, quota, revokes }: Kept,
+) -> ! {
     let since = Instant::now();
     let Grant { lease, granted, sockets, link, extras, handed_over, .. } = grant;
     drop(sockets);
@@ -151,7 +154,10 @@ impl Keeper {
             self.lease.insert_deferred();
             if signal {
                 self.revokes.take();
-                self.tell(EventKind::Revoked, if self.lease.can_end() { REVOKED } else { REVOKED_IN_PART });
+                self.tell(
+                    EventKind::Revoked,
+                    if self.lease.can_end() { REVOKED } else { REVOKED_IN_PART },
+                );
                 return EndReason::Revoked;
             }
             if news {

@@ -26,8 +26,8 @@ impl RevokeSignal {
     /// From here on it does not end the process.
     pub(crate) fn hold() -> Result<Self, Failure> {
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let held =
-            SignalFd::with_flags(&mask(), flags).and_then(|fd| mask().thread_block().map(|()| Self(fd)));
+        let held = SignalFd::with_flags(&mask(), flags)
+            .and_then(|fd| mask().thread_block().map(|()| Self(fd)));
         held.map_err(|error| Failure::sys("holding SIGTERM back", error))
     }
 
@@ -39,7 +39,8 @@ impl RevokeSignal {
     /// Returns whether one arrives within this time.
     pub(super) fn within(&self, time: Duration) -> bool {
         let mut set = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        let time = PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let time =
+            PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         poll(&mut set, time).is_ok_and(|ready| ready > 0)
     }
 

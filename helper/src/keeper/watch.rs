@@ -36,7 +36,12 @@ pub(crate) type News = (EventKind, String);
 
 impl Watch {
     /// `link` is the interface as the client knows it. The capabilities are not given up yet.
-    pub(crate) fn open(kernel: Kernel, key: Key, link: &Link, granted: &Granted) -> io::Result<Self> {
+    pub(crate) fn open(
+        kernel: Kernel,
+        key: Key,
+        link: &Link,
+        granted: &Granted,
+    ) -> io::Result<Self> {
         let Kernel { netlink, netdev, .. } = kernel;
         let mut watch = Self {
             monitor: Monitor::open(key.ifindex)?,
@@ -110,8 +115,11 @@ impl Watch {
         }
         if link.up != self.up {
             self.up = link.up;
-            let (kind, word) =
-                if link.up { (EventKind::InterfaceUp, "up") } else { (EventKind::InterfaceDown, "down") };
+            let (kind, word) = if link.up {
+                (EventKind::InterfaceUp, "up")
+            } else {
+                (EventKind::InterfaceDown, "down")
+            };
             news.push((kind, format!("the interface {} is {word}", self.name)));
         }
         let replaced = !self.is_on(link);
@@ -127,7 +135,9 @@ impl Watch {
     /// The kernel has no event for the number of queues, but drivers take the carrier away while
     /// they change it.
     fn count_queues(&mut self) -> Option<News> {
-        let told = |queue| self.netdev.as_ref().and_then(|netdev| netdev.has_queue(self.key.ifindex, queue));
+        let told = |queue| {
+            self.netdev.as_ref().and_then(|netdev| netdev.has_queue(self.key.ifindex, queue))
+        };
         let missing = self.queues.clone().find(|queue| told(*queue) == Some(false));
         let known = std::mem::replace(&mut self.reduced, missing.is_some());
         let text = format!("the interface {} has no queue {} any more", self.name, missing?);

@@ -74,7 +74,8 @@ pub(crate) fn take<T>(
     loop {
         let file = open_in(kind, name)?;
         let taken = lock(&file)?;
-        let removed = !is_linked(&file)? || (taken.is_none() && locks::holder(&file, LAST, 1)?.is_some());
+        let removed =
+            !is_linked(&file)? || (taken.is_none() && locks::holder(&file, LAST, 1)?.is_some());
         if !removed || Instant::now() >= deadline {
             return Ok(taken.filter(|_| !removed).map(|taken| (file, taken)));
         }

@@ -33,8 +33,9 @@ pub(crate) struct Quota {
 impl Quota {
     /// Counts a connection of this user, or says that there are `most` already.
     pub(crate) fn enter(uid: u32, most: u32) -> io::Result<Option<Self>> {
-        let taken =
-            lock_file::take((USERS, &uid.to_string()), |file| take(file, Kind::Connection, most.min(MOST)))?;
+        let taken = lock_file::take((USERS, &uid.to_string()), |file| {
+            take(file, Kind::Connection, most.min(MOST))
+        })?;
         Ok(taken.map(|(file, _)| Self { file }))
     }
 

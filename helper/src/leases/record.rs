@@ -94,7 +94,10 @@ impl Record {
     /// What a keeper that holds queues of the interface has written.
     pub(crate) fn of_keeper(key: Key, keeper: u32) -> Option<Self> {
         let holders = table::holders(key).ok()?;
-        let first = holders.iter().filter(|holder| holder.pid == keeper).min_by_key(|holder| holder.queue)?;
+        let first = holders
+            .iter()
+            .filter(|holder| holder.pid == keeper)
+            .min_by_key(|holder| holder.queue)?;
         let record = Self::read(first.uid, key, first.queue)?;
         Some(record).filter(|record| record.keeper == keeper && record.uid == first.uid)
     }
@@ -126,7 +129,9 @@ fn escaped(text: &str) -> String {
     for character in text.chars() {
         match character {
             '"' | '\\' => inside.extend(['\\', character]),
-            control if control.is_control() => inside.push_str(&format!("\\u{:04X}", u32::from(control))),
+            control if control.is_control() => {
+                inside.push_str(&format!("\\u{:04X}", u32::from(control)))
+            }
             other => inside.push(other),
         }
     }
@@ -139,7 +144,8 @@ mod tests {
 
     #[test]
     fn reads_what_it_wrote_whatever_the_rule_is_called() {
-        for rule in ["/etc/xsk-helper/policy.toml:3", "", "a \"b\" \\ \n\t\u{7f}\u{85}ä\u{1b}[2J\0"] {
+        for rule in ["/etc/xsk-helper/policy.toml:3", "", "a \"b\" \\ \n\t\u{7f}\u{85}ä\u{1b}[2J\0"]
+        {
             let record = Record {
                 lease: 1 << 60,
                 uid: u32::MAX,

@@ -95,7 +95,10 @@ impl Table {
     /// Returns whether the lock is in the file that others find; if not, that one is opened. While
     /// this process has a lock there, no process removes the file, and a keeper could not ask.
     fn is_current(&self) -> io::Result<bool> {
-        if !self.held.is_empty() || self.program.is_some() || lock_file::is_linked(&self.lock.borrow())? {
+        if !self.held.is_empty()
+            || self.program.is_some()
+            || lock_file::is_linked(&self.lock.borrow())?
+        {
             return Ok(true);
         }
         self.lock.replace(open_lock(self.key)?);
@@ -111,7 +114,9 @@ impl Table {
     /// Says that this process uses a program. While it does, no other keeper takes that off.
     pub(crate) fn use_program(&mut self, id: u32) -> io::Result<()> {
         if !locks::try_share(&self.lock.borrow(), program(id), 1)? {
-            return Err(io::Error::other("a process has locked what belongs to all leases of the interface"));
+            return Err(io::Error::other(
+                "a process has locked what belongs to all leases of the interface",
+            ));
         }
         self.program = Some(id);
         Ok(())

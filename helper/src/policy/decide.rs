@@ -107,7 +107,10 @@ impl fmt::Display for Denied {
             Denied::NoRule => f.write_str("no rule allows it"),
             Denied::ByRule(rule) => write!(f, "denied by {rule}"),
             Denied::UnknownName { rule, name } => {
-                write!(f, "{rule}: the deny rule names '{name}', which nobody is called, so nobody is served")
+                write!(
+                    f,
+                    "{rule}: the deny rule names '{name}', which nobody is called, so nobody is served"
+                )
             }
             Denied::Unanswered { rule, error } => write!(f, "{rule}: {error}, so nobody is served"),
             Denied::Detail(Detail { text, key, .. }) => write!(f, "{text} ({key})"),
@@ -120,7 +123,11 @@ impl Policy {
     ///
     /// # Errors
     /// Why not.
-    pub fn decide(&self, question: &Question<'_>, names: &dyn Names) -> Result<Allowed<'_>, Denied> {
+    pub fn decide(
+        &self,
+        question: &Question<'_>,
+        names: &dyn Names,
+    ) -> Result<Allowed<'_>, Denied> {
         self.check_denied(question, names)?;
         let mut first = Denied::NoRule;
         for rule in self.allow.iter().filter(|rule| rule.covers(question.ifname)) {
@@ -216,7 +223,10 @@ fn within(rule: &Rule, question: &Question<'_>) -> Result<Vec<Mode>, Detail> {
         return refused(text, format!("queues = \"{first}-{last}\""));
     }
     if let Some((what, key)) = not_switched_on(rule, question) {
-        return refused(format!("{label} does not allow {what} on {ifname}"), format!("{key} = true"));
+        return refused(
+            format!("{label} does not allow {what} on {ifname}"),
+            format!("{key} = true"),
+        );
     }
     let covered = |mac: &String| rule.macs.iter().any(|pattern| pattern.matches(mac));
     if let Some(mac) = question.macs.iter().find(|mac| !covered(mac)) {
@@ -228,7 +238,8 @@ fn within(rule: &Rule, question: &Question<'_>) -> Result<Vec<Mode>, Detail> {
         ModeRequest::Native => &[Mode::Native],
         ModeRequest::Skb => &[Mode::Skb],
     };
-    let modes: Vec<Mode> = wanted.iter().copied().filter(|mode| rule.modes.contains(mode)).collect();
+    let modes: Vec<Mode> =
+        wanted.iter().copied().filter(|mode| rule.modes.contains(mode)).collect();
     if modes.is_empty() {
         let names: Vec<_> = wanted.iter().map(|mode| format!("\"{mode}\"")).collect();
         let text = format!("{label} does not allow this mode on {ifname}");
@@ -294,10 +305,14 @@ mod tests {
         };
         let by_name = policy("[[allow]]\nusers = [\"alice\"]\ninterfaces = [\"eth1\"]\n");
         let by_group = policy("[[allow]]\ngroups = [\"kvm\"]\ninterfaces = [\"eth1\"]\n");
-        for (policy, failing) in [(&by_name, "user"), (&by_group, "group"), (&by_group, "is_user")] {
+        for (policy, failing) in [(&by_name, "user"), (&by_group, "group"), (&by_group, "is_user")]
+        {
             for ifname in ["eth1", "eth2"] {
                 let denied = policy.decide(&question(1000, &[77], ifname), &Fake { failing });
-                assert!(matches!(denied, Err(Denied::Unanswered { .. })), "{failing} {ifname}: {denied:?}");
+                assert!(
+                    matches!(denied, Err(Denied::Unanswered { .. })),
+                    "{failing} {ifname}: {denied:?}"
+                );
             }
         }
         // A rule that does without the database still allows.

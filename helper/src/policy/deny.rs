@@ -35,7 +35,11 @@ impl Policy {
     /// Every name of every deny rule has to resolve: one that does not would silently let a user
     /// in. All rules are checked whatever the interface, so that an error tells nothing about a
     /// rule.
-    pub(super) fn check_denied(&self, question: &Question<'_>, names: &dyn Names) -> Result<(), Denied> {
+    pub(super) fn check_denied(
+        &self,
+        question: &Question<'_>,
+        names: &dyn Names,
+    ) -> Result<(), Denied> {
         let asker = Asker { question, names, groups: OnceCell::new() };
         let mut denied = Ok(());
         for rule in &self.deny {
@@ -86,7 +90,9 @@ impl Asker<'_> {
         };
         let kernel = self.question.groups.contains(&gid) || self.question.denying.contains(&gid);
         // Another name of the group may have other members.
-        members.extend(answered(self.names.group_of(gid), rule)?.into_iter().flat_map(|entry| entry.members));
+        members.extend(
+            answered(self.names.group_of(gid), rule)?.into_iter().flat_map(|entry| entry.members),
+        );
         let mut listed = false;
         for member in &members {
             listed |= answered(self.names.user(member), rule)? == Some(self.question.uid);

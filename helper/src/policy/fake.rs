@@ -22,7 +22,8 @@ impl Fake {
 
 /// `smith` is a second name of uid 1002, whose primary group is 90; 1003 is a member by the group's
 /// other name.
-const USERS: [(&str, u32); 4] = [("alice", 1000), ("mallory", 1001), ("smith", 1002), ("eve", 1003)];
+const USERS: [(&str, u32); 4] =
+    [("alice", 1000), ("mallory", 1001), ("smith", 1002), ("eve", 1003)];
 
 impl Names for Fake {
     fn user(&self, name: &str) -> Answer<Option<u32>> {
@@ -34,7 +35,8 @@ impl Names for Fake {
     }
 
     fn group(&self, name: &str) -> Answer<Option<GroupEntry>> {
-        let entry = |gid, member: &str| GroupEntry { gid, members: vec!["gone".into(), member.into()] };
+        let entry =
+            |gid, member: &str| GroupEntry { gid, members: vec!["gone".into(), member.into()] };
         let found = match name {
             "kvm" => Some(entry(77, "alice")),
             "barred" => Some(entry(90, "mallory")),
@@ -61,5 +63,7 @@ pub(super) fn question<'a>(uid: u32, groups: &'a [u32], ifname: &'a str) -> Ques
 pub(super) fn decide(text: &str, uid: u32, groups: &[u32], ifname: &str) -> Result<String, Denied> {
     let mut policy = Policy::default();
     policy.add("p", text).unwrap();
-    policy.decide(&question(uid, groups, ifname), &Fake::SOUND).map(|allowed| allowed.rule.label.clone())
+    policy
+        .decide(&question(uid, groups, ifname), &Fake::SOUND)
+        .map(|allowed| allowed.rule.label.clone())
 }

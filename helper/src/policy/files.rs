@@ -171,11 +171,13 @@ impl Folder {
     /// The policies in it, in the order of their names.
     fn names(&self) -> Result<Vec<OsString>, PolicyError> {
         let failed = |error: Errno| {
-            let barred = (error == Errno::EACCES).then(|| unreadable::folder(&self.file, &self.path));
+            let barred =
+                (error == Errno::EACCES).then(|| unreadable::folder(&self.file, &self.path));
             barred.flatten().unwrap_or_else(|| failed(&self.path, error))
         };
-        let mut entries = Dir::openat(&self.file, ".", OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-            .map_err(failed)?;
+        let mut entries =
+            Dir::openat(&self.file, ".", OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+                .map_err(failed)?;
         let mut names = Vec::new();
         for entry in entries.iter() {
             let entry = entry.map_err(failed)?;
@@ -195,12 +197,13 @@ impl Folder {
     fn read(&self, name: &OsStr) -> Result<((String, String), SystemTime), PolicyError> {
         let path = self.path.join(name);
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let file = File::from(open_at(&self.file, name, flags).map_err(|error| match error {
-            Errno::ELOOP => refused(&path, "it is a symbolic link"),
-            Errno::EACCES => {
-                unreadable::file(&self.file, &self.path, name).unwrap_or_else(|| failed(&path, error))
+        let file = File::from(open_at(&self.file, name, flags).map_err(|error| {
+            match error {
+                Errno::ELOOP => refused(&path, "it is a symbolic link"),
+                Errno::EACCES => unreadable::file(&self.file, &self.path, name)
+                    .unwrap_or_else(|| failed(&path, error)),
+                _ => failed(&path, error),
             }
-            _ => failed(&path, error),
         })?);
         let found = check_owner(&path, &file)?;
         if !found.is_file() {
@@ -209,7 +212,10 @@ impl Folder {
         check_size(&path, found.len())?;
         // Room for the whole file and for the read that finds its end, so it takes two reads.
         let mut text = String::with_capacity(found.len() as usize + 64);
-        let read = file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| failed(&path, error))?;
+        let read = file
+            .take(LARGEST + 1)
+            .read_to_string(&mut text)
+            .map_err(|error| failed(&path, error))?;
         // It may have grown meanwhile, and a part of a policy can say the opposite of the whole.
         check_size(&path, read as u64)?;
         Ok(((path.display().to_string(), text), changed(&path, &found)?))
@@ -223,7 +229,9 @@ mod tests {
     #[test]
     fn only_roots_own_file_is_trusted() {
         assert_eq!((trusted(0, 0o100_644), trusted(0, 0o40_755)), (Ok(()), Ok(())));
-        for (uid, mode) in [(1, 0o100_644), (0, 0o100_664), (0, 0o100_646), (0, 0o100_620), (0, 0o1_777)] {
+        for (uid, mode) in
+            [(1, 0o100_644), (0, 0o100_664), (0, 0o100_646), (0, 0o100_620), (0, 0o1_777)]
+        {
             assert!(trusted(uid, mode).is_err(), "{uid} {mode:o}");
         }
     }
@@ -251,7 +259,9 @@ mod tests {
         let is = |name: &str| is_policy(OsStr::new(name));
         assert!(is("10-alice.toml") && is("a.b.toml"));
         assert!(
-            ["", ".toml", ".a.toml", "a.toml~", "a.toml.swp", "toml", "a"].into_iter().all(|name| !is(name))
+            ["", ".toml", ".a.toml", "a.toml~", "a.toml.swp", "toml", "a"]
+                .into_iter()
+                .all(|name| !is(name))
         );
     }
 

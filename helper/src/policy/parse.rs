@@ -139,8 +139,13 @@ impl Policy {
             message: error.message().to_owned(),
             errno: None,
         })?;
-        let allow = file.allow.into_iter().map(|rule| allow(&source, rule)).collect::<Result<Vec<_>, _>>()?;
-        let deny = file.deny.into_iter().map(|rule| deny(&source, rule)).collect::<Result<Vec<_>, _>>()?;
+        let allow = file
+            .allow
+            .into_iter()
+            .map(|rule| allow(&source, rule))
+            .collect::<Result<Vec<_>, _>>()?;
+        let deny =
+            file.deny.into_iter().map(|rule| deny(&source, rule)).collect::<Result<Vec<_>, _>>()?;
         if let Some(text) = file.limits {
             self.limits = limits(&source, text, &self.limits)?;
         }
@@ -158,9 +163,11 @@ fn allow(source: &Source<'_>, text: Spanned<AllowText>) -> Result<Rule, PolicyEr
         (Some(ConfineText::Device), _) | (None, None) => Confine::Device,
         (Some(ConfineText::Queue), _) | (None, Some(_)) => Confine::Queue,
     };
-    let queues = text.queues.map_or(Ok(QueueSet::All), |queues| QueueSet::parse(&queues)).map_err(fail)?;
-    let modes =
-        text.modes.map_or(vec![Mode::Native, Mode::Skb], |modes| modes.iter().map(ModeText::mode).collect());
+    let queues =
+        text.queues.map_or(Ok(QueueSet::All), |queues| QueueSet::parse(&queues)).map_err(fail)?;
+    let modes = text
+        .modes
+        .map_or(vec![Mode::Native, Mode::Skb], |modes| modes.iter().map(ModeText::mode).collect());
     if modes.is_empty() {
         return Err(fail("'modes' is empty, so this rule allows nothing".into()));
     }
@@ -168,7 +175,8 @@ fn allow(source: &Source<'_>, text: Spanned<AllowText>) -> Result<Rule, PolicyEr
         queues,
         confine,
         modes,
-        max_queues: at_most("max_queues", text.max_queues, Rule::MAX_QUEUES, MAX_QUEUES).map_err(fail)?,
+        max_queues: at_most("max_queues", text.max_queues, Rule::MAX_QUEUES, MAX_QUEUES)
+            .map_err(fail)?,
         max_leases: at_most("max_leases", text.max_leases, Rule::MAX_LEASES, MOST).map_err(fail)?,
         shared: text.shared,
         promisc: text.promisc,
@@ -202,8 +210,9 @@ fn plain(
     if interfaces.is_empty() {
         return Err(fail("a rule needs at least one pattern in 'interfaces'".into()));
     }
-    let pattern =
-        |text: String| Pattern::new(&text).map_err(|error| fail(format!("the pattern '{text}': {error}")));
+    let pattern = |text: String| {
+        Pattern::new(&text).map_err(|error| fail(format!("the pattern '{text}': {error}")))
+    };
     Ok(Rule {
         label: source.place(Some(span.clone())),
         users: users.into_iter().map(principal).collect::<Result<_, _>>().map_err(fail)?,
@@ -226,7 +235,8 @@ fn plain(
 
 /// Addresses are compared as text in small letters.
 fn mac_pattern(text: String) -> Result<Pattern, String> {
-    Pattern::new(&text.to_ascii_lowercase()).map_err(|error| format!("the pattern '{text}': {error}"))
+    Pattern::new(&text.to_ascii_lowercase())
+        .map_err(|error| format!("the pattern '{text}': {error}"))
 }
 
 /// -1 and 4294967295 mean "no change" to setresuid(2), so no user and no group has that number.
@@ -250,7 +260,9 @@ fn linger(seconds: Option<u32>) -> Result<Duration, String> {
     match seconds {
         None => Ok(Rule::LINGER),
         Some(0) => Ok(Duration::ZERO),
-        seconds => at_most("linger_seconds", seconds, 0, 3600).map(|s| Duration::from_secs(s.into())),
+        seconds => {
+            at_most("linger_seconds", seconds, 0, 3600).map(|s| Duration::from_secs(s.into()))
+        }
     }
 }
 
@@ -263,14 +275,19 @@ fn at_most(key: &str, value: Option<u32>, before: u32, most: u32) -> Result<u32,
 }
 
 /// What a file does not say stays as the files before it have it.
-fn limits(source: &Source<'_>, text: Spanned<LimitsText>, before: &Limits) -> Result<Limits, PolicyError> {
+fn limits(
+    source: &Source<'_>,
+    text: Spanned<LimitsText>,
+    before: &Limits,
+) -> Result<Limits, PolicyError> {
     let span = text.span();
     let text = text.into_inner();
     let fail = |message: String| source.error(span.clone(), message);
-    let idle =
-        at_most("idle_seconds", text.idle_seconds, before.idle.as_secs() as u32, 3600).map_err(fail)?;
+    let idle = at_most("idle_seconds", text.idle_seconds, before.idle.as_secs() as u32, 3600)
+        .map_err(fail)?;
     Ok(Limits {
-        connections: at_most("connections", text.connections, before.connections, MOST).map_err(fail)?,
+        connections: at_most("connections", text.connections, before.connections, MOST)
+            .map_err(fail)?,
         idle: Duration::from_secs(idle.into()),
         messages: at_most("messages", text.messages, before.messages, 1024).map_err(fail)?,
     })
@@ -311,7 +328,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!((policy.allow.len(), policy.deny.len()), (2, 1));
-        assert_eq!(policy.allow[0].users, [Principal::Name("alice".into()), Principal::Number(65534)]);
+        assert_eq!(
+            policy.allow[0].users,
+            [Principal::Name("alice".into()), Principal::Number(65534)]
+        );
         assert_eq!(policy.allow[0].confine, Confine::Device);
         assert_eq!(policy.allow[1].confine, Confine::Queue);
         assert_eq!(policy.allow[1].label, "policy.toml:5");
@@ -327,7 +347,11 @@ mod tests {
                 "policy.toml:4",
                 "unknown field `quues`",
             ),
-            ("\n[[allow]]\nusers = [-1]\ninterfaces = [\"e\"]\n", "policy.toml:2", "-1 is not a user"),
+            (
+                "\n[[allow]]\nusers = [-1]\ninterfaces = [\"e\"]\n",
+                "policy.toml:2",
+                "-1 is not a user",
+            ),
             (
                 "[[deny]]\nusers = [4294967295]\ninterfaces = [\"e\"]\n",
                 "policy.toml:1",
@@ -335,7 +359,11 @@ mod tests {
             ),
             ("[[deny]]\nusers = [1]\ninterfaces = [\"[\"]\n", "policy.toml:1", "the pattern '['"),
             ("[[allow]]\ninterfaces = [\"e\"]\n", "policy.toml:1", "needs 'users' or 'groups'"),
-            ("[[allow]]\nusers = [\"1\"]\ninterfaces = [\"e\"]\n", "policy.toml:1", "without quotes"),
+            (
+                "[[allow]]\nusers = [\"1\"]\ninterfaces = [\"e\"]\n",
+                "policy.toml:1",
+                "without quotes",
+            ),
             (
                 "[[allow]]\nusers = [1]\ninterfaces = [\"e\"]\nmax_queues = 65\n",
                 "policy.toml:1",

@@ -97,7 +97,8 @@ fn set(rest: &mut Chars<'_>) -> Result<Part, String> {
     }
     if rest.as_str().starts_with('^') {
         return Err(
-            "a set that begins with '^' means different things in different shells (write [!…])".into()
+            "a set that begins with '^' means different things in different shells (write [!…])"
+                .into(),
         );
     }
     let mut ranges = Vec::new();
@@ -119,7 +120,8 @@ fn range(from: char, rest: &mut Chars<'_>) -> Result<(char, char), String> {
         (Some('-'), Some(to)) if to != ']' => {
             *rest = ahead;
             let ends = from <= to;
-            ends.then_some((from, to)).ok_or_else(|| format!("the range '{from}-{to}' ends before it begins"))
+            ends.then_some((from, to))
+                .ok_or_else(|| format!("the range '{from}-{to}' ends before it begins"))
         }
         _ => Ok((from, from)),
     }
@@ -133,9 +135,12 @@ mod tests {
     fn by_definition(parts: &[Part], name: &[char]) -> bool {
         match parts.split_first() {
             None => name.is_empty(),
-            Some((Part::Star, rest)) => (0..=name.len()).any(|taken| by_definition(rest, &name[taken..])),
+            Some((Part::Star, rest)) => {
+                (0..=name.len()).any(|taken| by_definition(rest, &name[taken..]))
+            }
             Some((one, rest)) => {
-                name.first().is_some_and(|character| one.is(*character)) && by_definition(rest, &name[1..])
+                name.first().is_some_and(|character| one.is(*character))
+                    && by_definition(rest, &name[1..])
             }
         }
     }
@@ -145,7 +150,10 @@ mod tests {
         let mut all = vec![String::new()];
         let mut last = all.clone();
         for _ in 0..length {
-            last = last.iter().flat_map(|text| alphabet.chars().map(move |c| format!("{text}{c}"))).collect();
+            last = last
+                .iter()
+                .flat_map(|text| alphabet.chars().map(move |c| format!("{text}{c}")))
+                .collect();
             all.extend(last.iter().cloned());
         }
         all
@@ -196,7 +204,9 @@ mod tests {
 
     #[test]
     fn refuses_what_it_would_not_do_as_a_shell_does() {
-        for text in ["[", "[]", "[a", "eth[0-", "[!", "[!]", "[^a]", "[z-a]", "[[:digit:]]", "[a[.x.]]"] {
+        for text in
+            ["[", "[]", "[a", "eth[0-", "[!", "[!]", "[^a]", "[z-a]", "[[:digit:]]", "[a[.x.]]"]
+        {
             assert!(Pattern::new(text).is_err(), "{text}");
         }
     }

@@ -40,13 +40,19 @@ fn range(part: &str) -> Result<RangeInclusive<u32>, String> {
     let number = |digits: &str| {
         let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         let number = digits.parse::<u32>().ok().filter(|n| plain && *n <= LARGEST);
-        number.ok_or_else(|| format!("'{part}' is neither a queue nor a range of queues (write \"0-7,12\")"))
+        number.ok_or_else(|| {
+            format!("'{part}' is neither a queue nor a range of queues (write \"0-7,12\")")
+        })
     };
     let (from, to) = match part.split_once('-') {
         Some((from, to)) => (number(from)?, number(to)?),
         None => (number(part)?, number(part)?),
     };
-    if from <= to { Ok(from..=to) } else { Err(format!("the range '{part}' ends before it begins")) }
+    if from <= to {
+        Ok(from..=to)
+    } else {
+        Err(format!("the range '{part}' ends before it begins"))
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +70,8 @@ mod tests {
 
     #[test]
     fn refuses_the_rest() {
-        for text in ["", "a", "1-", "-1", "3-1", "1,,2", "4294967296", "+1", "1-2-3", "1073741823"] {
+        for text in ["", "a", "1-", "-1", "3-1", "1,,2", "4294967296", "+1", "1-2-3", "1073741823"]
+        {
             assert!(QueueSet::parse(text).is_err(), "{text}");
         }
     }

@@ -39,7 +39,9 @@ fn entry(group: Group) -> Answer<GroupEntry> {
     let members = group.members.into_iter().map(CString::into_string).collect::<Result<_, _>>();
     match members {
         Ok(members) => Ok(GroupEntry { gid: group.gid, members }),
-        Err(error) => Err(Unanswered(format!("group {}: the name of a member: {error}", group.gid))),
+        Err(error) => {
+            Err(Unanswered(format!("group {}: the name of a member: {error}", group.gid)))
+        }
     }
 }
 

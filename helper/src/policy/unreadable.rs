@@ -39,7 +39,9 @@ fn barred(path: &Path, mode: u32, needed: u32) -> Option<PolicyError> {
     let mend = if needed == READ { "a+r" } else { "a+rx" };
     (mode & needed != needed).then(|| PolicyError {
         place: path.display().to_string(),
-        message: format!("the service user '{SERVICE_USER}' cannot read it (mode {mode:04o}; chmod {mend})"),
+        message: format!(
+            "the service user '{SERVICE_USER}' cannot read it (mode {mode:04o}; chmod {mend})"
+        ),
         errno: None,
     })
 }
@@ -56,7 +58,8 @@ mod tests {
     fn a_mode_that_locks_the_service_user_out_is_named_with_its_mend() {
         let file = "/etc/x: the service user '_xsk-helper' cannot read it (mode 0600; chmod a+r)";
         assert_eq!(said(0o100_600, READ).as_deref(), Some(file));
-        let folder = "/etc/x: the service user '_xsk-helper' cannot read it (mode 0750; chmod a+rx)";
+        let folder =
+            "/etc/x: the service user '_xsk-helper' cannot read it (mode 0750; chmod a+rx)";
         assert_eq!(said(0o040_750, READ_AND_SEARCH).as_deref(), Some(folder));
     }
 

@@ -6,7 +6,8 @@ use std::fs;
 
 use crate::audit::shown;
 
-/// The process's number and the beginning of its command line, fit for a terminal: the process's user writes that text.
+/// The process's number and the beginning of its command line, fit for a terminal: the process's
+/// user writes that text.
 pub(crate) fn of(pid: u32) -> String {
     let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let line = String::from_utf8_lossy(&words).trim_end_matches('\0').replace('\0', " ");

@@ -24,7 +24,8 @@ struct Patience {
     killed: Duration,
 }
 
-const PATIENCE: Patience = Patience { told: Duration::from_millis(2500), killed: Duration::from_secs(1) };
+const PATIENCE: Patience =
+    Patience { told: Duration::from_millis(2500), killed: Duration::from_secs(1) };
 
 /// What became of a keeper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +111,11 @@ fn proven(mut now: Vec<Holder>, chosen: Holder) -> Option<Vec<Holder>> {
 
 impl<P> Keeper<P> {
     /// Sends SIGTERM to the process that holds this now. `None` if no process does any more.
-    fn tell<S: Processes<Process = P>>(system: &S, key: Key, holder: Holder) -> io::Result<Option<Self>> {
+    fn tell<S: Processes<Process = P>>(
+        system: &S,
+        key: Key,
+        holder: Holder,
+    ) -> io::Result<Option<Self>> {
         let Some(process) = gone_is_none(system.open(holder.pid))? else { return Ok(None) };
         let Some(held) = proven(system.holders(key)?, holder) else { return Ok(None) };
         let sent = gone_is_none(system.signal(&process, Signal::SIGTERM))?;
@@ -144,7 +149,11 @@ impl<P> Keeper<P> {
 }
 
 /// Waits until none of them holds a queue, or the time is up.
-fn wait<S: Processes>(system: &S, keepers: &[Keeper<S::Process>], patience: Duration) -> io::Result<()> {
+fn wait<S: Processes>(
+    system: &S,
+    keepers: &[Keeper<S::Process>],
+    patience: Duration,
+) -> io::Result<()> {
     let end = Instant::now() + patience;
     for keeper in keepers {
         while keeper.holds(system)? && Instant::now() < end {
@@ -188,7 +197,12 @@ mod tests {
 
     impl Fake {
         fn new(held: &[Holder], heeds: Option<Signal>) -> Self {
-            Self { held: RefCell::new(held.to_vec()), heeds, ending: None, done: RefCell::default() }
+            Self {
+                held: RefCell::new(held.to_vec()),
+                heeds,
+                ending: None,
+                done: RefCell::default(),
+            }
         }
 
         fn did(&self, what: String) {
@@ -263,9 +277,11 @@ mod tests {
 
     #[test]
     fn each_keeper_is_given_its_time() {
-        const LONG: Patience = Patience { told: Duration::from_secs(600), killed: Duration::from_secs(600) };
+        const LONG: Patience =
+            Patience { told: Duration::from_secs(600), killed: Duration::from_secs(600) };
         for (heeds, end) in [(Signal::SIGTERM, End::Told), (Signal::SIGKILL, End::Killed)] {
-            let patience = if heeds == Signal::SIGTERM { LONG } else { Patience { told: NOW.told, ..LONG } };
+            let patience =
+                if heeds == Signal::SIGTERM { LONG } else { Patience { told: NOW.told, ..LONG } };
             let held = [holder(0, 7), holder(1, 8)];
             let fake = Fake { ending: Some(RefCell::default()), ..Fake::new(&held, Some(heeds)) };
             let keepers = stop(&fake, &held.map(|holder| (KEY, holder)), patience).unwrap();

@@ -88,7 +88,9 @@ impl Revoked {
 pub(crate) fn by_client(request: &Revoke, caller: &Caller) -> Result<u32, Failure> {
     let not_theirs = || PolicyFault::NoSuchLease { uid: caller.uid }.into();
     let interface = match interface(&request.ifname, caller.netns) {
-        Err(Failure::Interface(InterfaceFault::Missing(_))) if caller.uid != 0 => return Err(not_theirs()),
+        Err(Failure::Interface(InterfaceFault::Missing(_))) if caller.uid != 0 => {
+            return Err(not_theirs());
+        }
         found => found?,
     };
     let choice = Choice::of_client(request, caller.uid, interface).ok_or_else(not_theirs)?;
@@ -103,10 +105,13 @@ pub(crate) fn interface(name: &str, netns: Netns) -> Result<Option<Key>, Failure
     if name.is_empty() {
         return Ok(None);
     }
-    let name = IfName::parse(name)
-        .map_err(|error| InterfaceFault::BadName { shown: "interface".into(), reason: error.to_string() })?;
+    let name = IfName::parse(name).map_err(|error| InterfaceFault::BadName {
+        shown: "interface".into(),
+        reason: error.to_string(),
+    })?;
     let failed = |error| Failure::sys("asking the kernel about the interface", error);
-    let link = netlink::route().and_then(|netlink| netlink.link_by_name(name.as_str())).map_err(failed)?;
+    let link =
+        netlink::route().and_then(|netlink| netlink.link_by_name(name.as_str())).map_err(failed)?;
     match link {
         Some(link) => Ok(Some(Key { netns, ifindex: link.ifindex })),
         None => Err(InterfaceFault::Missing(name.to_string()).into()),
@@ -206,7 +211,8 @@ mod tests {
             end,
             cleared: Cleared::default(),
         };
-        let of = |leases| Revoked { leases, about: Vec::new(), orphans: Cleared::default() }.proven();
+        let of =
+            |leases| Revoked { leases, about: Vec::new(), orphans: Cleared::default() }.proven();
         assert_eq!(of(vec![ended(End::Told), ended(End::Killed)]), Ok(2));
         assert!(matches!(of(vec![ended(End::Told), ended(End::Holding)]), Err(Failure::Taken(_))));
     }

@@ -30,7 +30,11 @@ pub(crate) struct Left {
 
 /// Empties the slots of queues that nobody holds, or nobody but that keeper. If there was something
 /// to tidy up, and nobody uses the interface any more, the program goes as well.
-pub(crate) fn clear(key: Key, left: Option<Left>, wanted: impl Fn(u32) -> bool) -> Result<Cleared, Failure> {
+pub(crate) fn clear(
+    key: Key,
+    left: Option<Left>,
+    wanted: impl Fn(u32) -> bool,
+) -> Result<Cleared, Failure> {
     let failed = |error| Failure::sys("locking the interface", error);
     let table = Table::open(key).map_err(failed)?;
     if let LockAttempt::HeldBy { pid } = table.lock_interface().map_err(failed)? {

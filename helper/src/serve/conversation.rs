@@ -5,7 +5,8 @@
 
 use xsk_proto::codec::DecodeError;
 use xsk_proto::{
-    Acquire, Code, Hello, MAGIC, MAX_REQUEST, Refused, Reply, Request, Revoke, VERSION_MAX, VERSION_MIN,
+    Acquire, Code, Hello, MAGIC, MAX_REQUEST, Refused, Reply, Request, Revoke, VERSION_MAX,
+    VERSION_MIN,
 };
 
 /// What to do about a message.
@@ -41,15 +42,21 @@ impl Conversation {
     /// Takes the next packet.
     pub fn next(&mut self, packet: Result<Request, DecodeError>) -> Action {
         let Some(left) = self.left.checked_sub(1) else {
-            return close(Code::BadState, "too many messages on one connection", "open another connection");
+            return close(
+                Code::BadState,
+                "too many messages on one connection",
+                "open another connection",
+            );
         };
         self.left = left;
         match packet {
             Err(error) => undecodable(error),
             Ok(Request::Hello(hello)) => self.greet(hello),
-            Ok(_) if !self.greeted => {
-                close(Code::BadState, "the first message has to be the greeting", "send Hello first")
-            }
+            Ok(_) if !self.greeted => close(
+                Code::BadState,
+                "the first message has to be the greeting",
+                "send Hello first",
+            ),
             Ok(Request::Acquire(acquire)) => Action::Grant(acquire),
             Ok(Request::Check(acquire)) => Action::Check(acquire),
             Ok(Request::Status) => Action::Status,
@@ -85,7 +92,9 @@ impl Conversation {
 
 fn unspoken(hello: Hello) -> String {
     let (min, max) = (hello.min, hello.max);
-    format!("the client speaks protocol versions {min} to {max}, this helper {VERSION_MIN} to {VERSION_MAX}")
+    format!(
+        "the client speaks protocol versions {min} to {max}, this helper {VERSION_MIN} to {VERSION_MAX}"
+    )
 }
 
 fn undecodable(error: DecodeError) -> Action {
@@ -127,7 +136,10 @@ mod tests {
     fn greeting_comes_first_and_once() {
         let mut conversation = Conversation::new(8);
         assert_eq!(code(&conversation.next(Ok(Request::Status))), Some(Code::BadState));
-        assert!(matches!(conversation.next(hello(1, 9)), Action::Greet(Reply::Welcome { version: 1, .. })));
+        assert!(matches!(
+            conversation.next(hello(1, 9)),
+            Action::Greet(Reply::Welcome { version: 1, .. })
+        ));
         assert_eq!(conversation.next(Ok(Request::Status)), Action::Status);
         assert_eq!(code(&conversation.next(hello(1, 1))), Some(Code::BadState));
     }

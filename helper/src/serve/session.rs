@@ -78,7 +78,8 @@ fn converse(connection: &Connection, mut ready: Ready<'_>) -> Result<Option<Kept
     let quota = take_connection(&caller, policy.limits.connections)?;
     failpoint!("counted");
     let end = Instant::now() + policy.limits.idle * WHOLE;
-    let session = Session { connection, kernel, caller, policy, quota, refusals: Cell::new(0), end };
+    let session =
+        Session { connection, kernel, caller, policy, quota, refusals: Cell::new(0), end };
     let lease = session.run();
     session.log_others();
     let lease = lease?;
@@ -118,9 +119,10 @@ impl Session<'_> {
                     let verdict = grant::check(acquire, &self.kernel, &self.caller, &self.policy);
                     self.answer(verdict, Reply::Verdict)
                 }
-                Action::Revoke(which) => {
-                    self.answer(revoke::by_client(&which, &self.caller), |leases| Reply::Revoked { leases })
-                }
+                Action::Revoke(which) => self
+                    .answer(revoke::by_client(&which, &self.caller), |leases| Reply::Revoked {
+                        leases,
+                    }),
                 Action::Close(refused) => return self.close(refused),
                 Action::Grant(acquire) => match self.lease(acquire) {
                     Ok(lease) => return Ok(lease),
@@ -151,7 +153,9 @@ impl Session<'_> {
     }
 
     fn status(&self) -> bool {
-        status::parts(&self.caller, &self.kernel).into_iter().all(|part| self.say(&Reply::Status(part)))
+        status::parts(&self.caller, &self.kernel)
+            .into_iter()
+            .all(|part| self.say(&Reply::Status(part)))
     }
 
     /// A refusal that leaves the conversation open: the client may ask for something else, or
@@ -180,7 +184,8 @@ impl Session<'_> {
     fn log_others(&self) {
         let others = self.refusals.get().saturating_sub(LOGGED);
         if others > 0 {
-            let line = Line::new(What::Refuse).with("uid", self.caller.uid).with("pid", self.caller.pid);
+            let line =
+                Line::new(What::Refuse).with("uid", self.caller.uid).with("pid", self.caller.pid);
             line.with("further_refusals", others).log();
         }
     }
@@ -211,8 +216,14 @@ impl Session<'_> {
     /// nothing is left of it. What becomes of the interface meanwhile is asked when the keeper
     /// begins to watch it.
     fn grant(&self, acquire: Acquire, revokes: &RevokeSignal) -> Result<Option<Grant>, Failure> {
-        let mut grant =
-            grant::grant(acquire, &self.kernel, self.connection, &self.caller, &self.policy, &self.quota)?;
+        let mut grant = grant::grant(
+            acquire,
+            &self.kernel,
+            self.connection,
+            &self.caller,
+            &self.policy,
+            &self.quota,
+        )?;
         let sockets = std::mem::take(&mut grant.sockets);
         failpoint!("granted");
         let reply = Reply::Granted(grant.granted.clone());
@@ -239,7 +250,10 @@ fn log_refusal(caller: Option<&Caller>, refused: &Refused) {
     if let Some(caller) = caller {
         line = line.with("uid", caller.uid).with("pid", caller.pid);
     }
-    line.with("code", refused.code).with("object", &refused.object).with("reason", &refused.message).log();
+    line.with("code", refused.code)
+        .with("object", &refused.object)
+        .with("reason", &refused.message)
+        .log();
 }
 
 /// Only now, since nobody needs the text for the sockets; and a folder that is full is no reason to

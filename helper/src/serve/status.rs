@@ -84,17 +84,25 @@ fn indexes() -> HashSet<u32> {
 }
 
 /// The program on an interface, and the occupied slots.
-fn interface(key: Key, link: Option<&Link>, holders: &[Holder]) -> Option<(InterfaceStatus, Vec<u32>)> {
+fn interface(
+    key: Key,
+    link: Option<&Link>,
+    holders: &[Holder],
+) -> Option<(InterfaceStatus, Vec<u32>)> {
     // Before Linux 5.19 that takes a capability.
     let read = || {
         let redirect = Redirect::open(&pins::folder(key))?;
         Ok((redirect.link.info()?, redirect.slots.occupied_of(&redirect.map).unwrap_or_default()))
     };
     let (info, occupied) = privileged(read).ok()?;
-    let attached = link.and_then(|link| link.xdp.iter().find(|program| program.prog_id == info.prog_id));
+    let attached =
+        link.and_then(|link| link.xdp.iter().find(|program| program.prog_id == info.prog_id));
     let held = |queue: &u32| holders.iter().any(|holder| holder.queue == *queue);
     let status = InterfaceStatus {
-        ifname: link.filter(|_| attached.is_some()).map(|link| link.name.clone()).unwrap_or_default(),
+        ifname: link
+            .filter(|_| attached.is_some())
+            .map(|link| link.name.clone())
+            .unwrap_or_default(),
         ifindex: key.ifindex,
         netns_cookie: key.netns.cookie(),
         program_id: info.prog_id,
@@ -107,7 +115,8 @@ fn interface(key: Key, link: Option<&Link>, holders: &[Holder]) -> Option<(Inter
 /// Returns what the keeper of a lease has written. It writes once the sockets are sent.
 fn text(place: (Key, u32), (keeper, uid): (u32, u32), deadline: Instant) -> Option<Record> {
     loop {
-        let record = Record::read(uid, place.0, place.1).filter(|r| r.keeper == keeper && r.uid == uid);
+        let record =
+            Record::read(uid, place.0, place.1).filter(|r| r.keeper == keeper && r.uid == uid);
         if record.is_some() || Instant::now() >= deadline {
             return record;
         }
@@ -131,8 +140,10 @@ fn leases_of(
     let lease = |((keeper, uid), queues): ((u32, u32), Vec<u32>)| {
         let first_queue = queues.first().copied().unwrap_or_default();
         let record = text((key, first_queue), (keeper, uid), deadline);
-        let idle =
-            queues.iter().copied().filter(|queue| occupied.is_some_and(|slots| !slots.contains(queue)));
+        let idle = queues
+            .iter()
+            .copied()
+            .filter(|queue| occupied.is_some_and(|slots| !slots.contains(queue)));
         LeaseStatus {
             lease: record.as_ref().map_or(0, |record| record.lease),
             ifname: name.clone(),
@@ -143,7 +154,9 @@ fn leases_of(
             uid,
             client: record.as_ref().map_or(0, |record| record.client),
             keeper,
-            age: record.as_ref().map_or(0, |record| boot_time().as_secs().saturating_sub(record.since)),
+            age: record
+                .as_ref()
+                .map_or(0, |record| boot_time().as_secs().saturating_sub(record.since)),
             rule: record.as_ref().map(|record| record.rule.clone()).unwrap_or_default(),
             confinement: Confinement {
                 device: record.as_ref().is_some_and(|record| record.device),

@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn an_error_without_an_errno_is_an_error() {
-        let silent = |_: *mut u8, _: *mut libc::c_char, _: usize, _: *mut *mut u8| Errno::last_raw();
+        let silent =
+            |_: *mut u8, _: *mut libc::c_char, _: usize, _: *mut *mut u8| Errno::last_raw();
         assert!(look_up(silent, |_: &u8| ()).is_err());
     }
 }

@@ -44,8 +44,9 @@ fn create() -> io::Result<OwnedFd> {
     let attr = RulesetAttr { handled_access_fs: ALL };
     let pointer: *const RulesetAttr = &attr;
     // SAFETY: `attr` outlives the call, and the size is its own.
-    let ret =
-        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, pointer, size_of::<RulesetAttr>(), 0u32) };
+    let ret = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, pointer, size_of::<RulesetAttr>(), 0u32)
+    };
     let fd = check(ret as libc::c_int)?;
     // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

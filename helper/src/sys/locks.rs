@@ -53,14 +53,21 @@ fn try_lock_as(kind: libc::c_int, file: &File, start: u64, len: u64) -> io::Resu
     // SAFETY: `lock` outlives the call, and the descriptor is open.
     match check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) }) {
         Ok(_) => Ok(true),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EAGAIN)) => Ok(false),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EAGAIN)) => {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }
 
 /// Takes the range. Returns false if after `patience` another process still has a part of it. Tries
 /// often at first, because most locks are held for a moment.
-pub(crate) fn lock_within(file: &File, start: u64, len: u64, patience: Duration) -> io::Result<bool> {
+pub(crate) fn lock_within(
+    file: &File,
+    start: u64,
+    len: u64,
+    patience: Duration,
+) -> io::Result<bool> {
     let deadline = Instant::now() + patience;
     let mut pause = Duration::from_micros(100);
     while !try_lock(file, start, len)? {
@@ -132,15 +139,23 @@ mod tests {
     /// What another process is seen to hold in the first hundred bytes, with these locks of its
     /// own.
     fn seen(locks: &[(u64, u64)]) -> Vec<(u64, u64)> {
-        let path = std::env::temp_dir().join(format!("xsk-locks-{}-{}", std::process::id(), locks.len()));
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
+        let path =
+            std::env::temp_dir().join(format!("xsk-locks-{}-{}", std::process::id(), locks.len()));
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .unwrap();
         std::fs::remove_file(&path).unwrap();
         let (ready, done) = pipe().unwrap();
         // SAFETY: the child makes system calls only, and ends without running anything of the
         // parent's.
         let child = check(unsafe { libc::fork() }).unwrap();
         if child == 0 {
-            let taken = locks.iter().all(|(start, len)| try_lock(&file, *start, *len).unwrap_or(false));
+            let taken =
+                locks.iter().all(|(start, len)| try_lock(&file, *start, *len).unwrap_or(false));
             if taken {
                 let _ = write(&done, b"!");
                 std::thread::sleep(Duration::from_secs(60));

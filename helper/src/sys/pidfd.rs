@@ -36,7 +36,8 @@ pub(crate) fn of_peer(connection: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>>
     let pointer: *mut libc::c_int = &mut fd;
     let (socket, level) = (connection.as_raw_fd(), libc::SOL_SOCKET);
     // SAFETY: `fd` and `len` outlive the call, and `len` is the size of `fd`.
-    match check(unsafe { libc::getsockopt(socket, level, SO_PEERPIDFD, pointer.cast(), &mut len) }) {
+    match check(unsafe { libc::getsockopt(socket, level, SO_PEERPIDFD, pointer.cast(), &mut len) })
+    {
         // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
         Ok(_) => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) })),
         Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(None),

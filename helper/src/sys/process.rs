@@ -11,7 +11,8 @@ use super::check;
 /// Closes every descriptor above 2, whatever it is and however many there are.
 pub(crate) fn close_all_but_standard() -> io::Result<()> {
     // SAFETY: called before this process has made a descriptor of its own, so it closes nobody's.
-    check(unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) } as libc::c_int).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) } as libc::c_int)
+        .map(drop)
 }
 
 /// Takes descriptor 0, the connection that the process was started with, into ownership.
@@ -154,7 +155,8 @@ fn act(signal: libc::c_int, handler: libc::sighandler_t) {
 pub(crate) fn end_with_parent(whether: bool) -> io::Result<()> {
     let signal = if whether { libc::SIGKILL } else { 0 };
     // SAFETY: takes a signal's number, no pointer.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0, 0, 0) }).map(drop)
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0, 0, 0) })
+        .map(drop)
 }
 
 /// The name under which ps(1) shows the process.

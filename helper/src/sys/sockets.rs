@@ -44,7 +44,8 @@ fn set_int_at(
     let pointer: *const libc::c_int = &value;
     let len = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: `value` outlives the call, and `len` is its size.
-    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, pointer.cast(), len) }).map(drop)
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, pointer.cast(), len) })
+        .map(drop)
 }
 
 /// Has rtnetlink check requests, and filter dumps by what they say.
@@ -58,7 +59,11 @@ pub(crate) fn bind_to_ifindex(socket: BorrowedFd<'_>, ifindex: u32) -> io::Resul
 }
 
 /// Sets an option of busy polling; wants CAP_NET_ADMIN.
-pub(crate) fn set_busy_poll(socket: BorrowedFd<'_>, option: BusyPollOption, value: u32) -> io::Result<()> {
+pub(crate) fn set_busy_poll(
+    socket: BorrowedFd<'_>,
+    option: BusyPollOption,
+    value: u32,
+) -> io::Result<()> {
     let option = match option {
         BusyPollOption::Prefer => SO_PREFER_BUSY_POLL,
         BusyPollOption::Usecs => libc::SO_BUSY_POLL,
@@ -161,7 +166,8 @@ impl Membership {
 /// CAP_NET_RAW.
 pub(crate) fn members(ifindex: u32, wanted: &[Membership]) -> io::Result<OwnedFd> {
     // SAFETY: a plain system call. Protocol 0: the socket receives nothing.
-    let fd = check(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
+    let fd =
+        check(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
     // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     for membership in wanted {
@@ -184,8 +190,9 @@ pub(crate) fn is_socket(fd: BorrowedFd<'_>, domain: libc::c_int, kind: libc::c_i
         let mut len = size_of::<libc::c_int>() as libc::socklen_t;
         let pointer = value.as_mut_ptr();
         // SAFETY: `value` and `len` outlive the call, and `len` is the size of `value`.
-        let ret =
-            unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, pointer.cast(), &mut len) };
+        let ret = unsafe {
+            libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, pointer.cast(), &mut len)
+        };
         // SAFETY: it was zeroed, so it is initialised whether the kernel wrote or not.
         (ret == 0).then(|| unsafe { value.assume_init() })
     };
@@ -209,15 +216,18 @@ pub(crate) fn filter_link_events(socket: BorrowedFd<'_>, ifindex: u32) -> io::Re
     let option = libc::SO_ATTACH_FILTER;
     // SAFETY: `filter` and the program that it points to outlive the call, and the lengths are
     // theirs.
-    check(unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, pointer.cast(), len) })
-        .map(drop)
+    check(unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, pointer.cast(), len)
+    })
+    .map(drop)
 }
 
 /// Accepts a connection.
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let (address, len) = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: no address is asked for, as the call allows.
-    let fd = check(unsafe { libc::accept4(listener.as_raw_fd(), address, len, libc::SOCK_CLOEXEC) })?;
+    let fd =
+        check(unsafe { libc::accept4(listener.as_raw_fd(), address, len, libc::SOCK_CLOEXEC) })?;
     // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

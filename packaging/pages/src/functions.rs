@@ -12,8 +12,9 @@ struct Function<'a> {
 
 /// The pages of section 3, each with its name.
 pub fn functions() -> Vec<(String, Vec<u8>)> {
-    let page =
-        |function: Function<'_>| (format!("man/man3/{}.3", function.name), render(&function).into_bytes());
+    let page = |function: Function<'_>| {
+        (format!("man/man3/{}.3", function.name), render(&function).into_bytes())
+    };
     HEADER.split("/**\n").skip(1).filter_map(parse).map(page).collect()
 }
 
@@ -50,8 +51,9 @@ fn render(function: &Function<'_>) -> String {
 /// Text for roff: no line is a request, no hyphen or backslash is anything else.
 fn escaped(text: &str) -> String {
     let plain = text.replace('\\', "\\\\").replace('-', "\\-").replace('`', "");
-    let line =
-        |line: &str| if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.to_owned() };
+    let line = |line: &str| {
+        if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.to_owned() }
+    };
     plain.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 

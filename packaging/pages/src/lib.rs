@@ -59,7 +59,10 @@ const HELPER_FILES: &[(&str, &str)] = &[
         "the editor of edit-policy, instead of /usr/bin/editor: a path, or the word environment",
     ),
     ("/run/xsk-helper/socket", "the system's socket, for the group xsk (xsk-helper.socket)"),
-    ("/run/xsk-helper/instances", "where connections are passed on to a unit each, for the service user"),
+    (
+        "/run/xsk-helper/instances",
+        "where connections are passed on to a unit each, for the service user",
+    ),
     ("/run/xsk-helper/leases", "the locks of leases, and a text about each"),
     ("/run/xsk-helper/bpf", "the pins of programs, on a bpffs of its own"),
     (

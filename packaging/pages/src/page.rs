@@ -53,7 +53,8 @@ fn on_its_own(sub: &Command) -> Command {
 
 /// Each subcommand as clap_mangen would have it on a page of its own, one level deeper.
 fn commands(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
-    let mut subcommands = command.get_subcommands().filter(|sub| sub.get_name() != "help").peekable();
+    let mut subcommands =
+        command.get_subcommands().filter(|sub| sub.get_name() != "help").peekable();
     if subcommands.peek().is_some() {
         let mut heading = Roff::new();
         heading.control("SH", ["COMMANDS"]);
@@ -64,9 +65,11 @@ fn commands(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
         heading.control("SS", [sub.get_name()]);
         heading.to_writer(page)?;
         let man = Man::new(on_its_own(sub));
-        for render in
-            [Man::render_synopsis_section, Man::render_description_section, Man::render_options_section]
-        {
+        for render in [
+            Man::render_synopsis_section,
+            Man::render_description_section,
+            Man::render_options_section,
+        ] {
             let mut section = Vec::new();
             render(&man, &mut section)?;
             without_heading(&section, page);
@@ -94,7 +97,8 @@ fn after_help(text: &str, level: &str) -> Roff {
         match line.split_once(':') {
             Some((heading, rest)) if is_heading(heading) => {
                 end(&mut roff, &mut block);
-                let (heading, aside) = heading.split_at(heading.find(" (").unwrap_or(heading.len()));
+                let (heading, aside) =
+                    heading.split_at(heading.find(" (").unwrap_or(heading.len()));
                 open(&mut roff, level, heading);
                 roff.text([roman(format!("{aside} {rest}").trim())]);
             }

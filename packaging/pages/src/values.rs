@@ -29,8 +29,8 @@ fn bash(command: &Command, script: &str) -> String {
     let values = BASH
         .replace("FUNCTION", &function)
         .replace("SUBCOMMANDS", if positional.is_empty() { "-" } else { &positional });
-    let script =
-        script.replace(&format!("complete -F {function} "), &format!("complete -F {function}_values "));
+    let script = script
+        .replace(&format!("complete -F {function} "), &format!("complete -F {function}_values "));
     // Before the lines that register the function, which are the last.
     match script.rfind("\nif [[ \"${BASH_VERSINFO[0]}\"") {
         Some(at) => format!("{}\n{values}{}", &script[..at], &script[at..]),
@@ -98,7 +98,9 @@ fn fish(command: &Command, script: &str) -> String {
     let using = format!("__fish_{}_using_subcommand", name.replace('-', "_"));
     let mut script = script.to_owned();
     for sub in with_positional(command, "ifname") {
-        script += &format!("complete -c {name} -n \"{using} {sub}\" -f -a \"(__fish_print_interfaces)\"\n");
+        script += &format!(
+            "complete -c {name} -n \"{using} {sub}\" -f -a \"(__fish_print_interfaces)\"\n"
+        );
     }
     for sub in with_positional(command, "command") {
         script += &FISH.replace("NAME", name).replace("USING", &using).replace("SUB", &sub);

@@ -5,9 +5,9 @@
 #![allow(dead_code)]
 
 use xsk_proto::{
-    Acquire, BusyPoll, Code, Confinement, Event, EventKind, Filter, Granted, Hello, InterfaceStatus,
-    LeaseStatus, Memlock, Mode, ModeRequest, Param, Refused, Reply, Request, Revoke, StatusPart, Value,
-    Verdict, Warning, WarningKind, param,
+    Acquire, BusyPoll, Code, Confinement, Event, EventKind, Filter, Granted, Hello,
+    InterfaceStatus, LeaseStatus, Memlock, Mode, ModeRequest, Param, Refused, Reply, Request,
+    Revoke, StatusPart, Value, Verdict, Warning, WarningKind, param,
 };
 
 /// Every request of the specification.
@@ -23,11 +23,20 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("acquire-params", Request::Acquire(acquire("enp3s0f0v1", 4, 1, ModeRequest::Skb, params))),
         ("status", Request::Status),
         ("check", Request::Check(acquire("eth1", 1, 1, ModeRequest::Native, Vec::new()))),
-        ("revoke", Request::Revoke(Revoke { ifname: "eth1".to_owned(), queue: 3, user: Revoke::ANY })),
+        (
+            "revoke",
+            Request::Revoke(Revoke { ifname: "eth1".to_owned(), queue: 3, user: Revoke::ANY }),
+        ),
     ]
 }
 
-fn acquire(ifname: &str, first_queue: u32, queues: u32, mode: ModeRequest, params: Vec<Param>) -> Acquire {
+fn acquire(
+    ifname: &str,
+    first_queue: u32,
+    queues: u32,
+    mode: ModeRequest,
+    params: Vec<Param>,
+) -> Acquire {
     Acquire { ifname: ifname.to_owned(), first_queue, queues, mode, params }
 }
 
@@ -41,7 +50,10 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("status-empty", Reply::Status(StatusPart::default())),
         ("verdict", Reply::Verdict(verdict())),
         ("revoked", Reply::Revoked { leases: 2 }),
-        ("event", Reply::Event(Event { kind: EventKind::Revoked, text: "revoked by root".to_owned() })),
+        (
+            "event",
+            Reply::Event(Event { kind: EventKind::Revoked, text: "revoked by root".to_owned() }),
+        ),
     ]
 }
 

@@ -21,9 +21,14 @@ pub fn bind(socket: OwnedFd, ifindex: u32, queue: u32) -> Result<Bound, Error> {
 ///
 /// # Errors
 /// As [`bind`].
-pub fn bind_within(socket: OwnedFd, ifindex: u32, queue: u32, wait: Duration) -> Result<Bound, Error> {
-    let ready =
-        Unbound::adopt(socket)?.prepare(&Config::default().frames(64).min_frames(64).frame_size(2048))?;
+pub fn bind_within(
+    socket: OwnedFd,
+    ifindex: u32,
+    queue: u32,
+    wait: Duration,
+) -> Result<Bound, Error> {
+    let ready = Unbound::adopt(socket)?
+        .prepare(&Config::default().frames(64).min_frames(64).frame_size(2048))?;
     Ok(ready.bind(ifindex, queue, &BindOptions::default().busy_wait(wait))?)
 }
 

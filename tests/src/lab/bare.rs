@@ -20,7 +20,8 @@ pub struct Bare {
 impl Bare {
     /// Prepares everything that is not part of a grant.
     pub fn new(ifindex: u32) -> Self {
-        let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
+        let pair =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
         let (near, far) = pair.unwrap();
         Self { map: sys::make_xskmap(4).unwrap(), near: near.into(), far: far.into(), ifindex }
     }

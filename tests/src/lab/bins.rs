@@ -29,7 +29,8 @@ pub fn find(name: &str) -> Result<PathBuf, String> {
         None => vec![profile_dir(), target_dir().join("release")],
     };
     let found = dirs.iter().map(|dir| dir.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| format!("{name} is not built: cargo build --workspace (or set XSK_BIN_DIR)"))
+    found
+        .ok_or_else(|| format!("{name} is not built: cargo build --workspace (or set XSK_BIN_DIR)"))
 }
 
 /// The release helper, as it is installed.
@@ -46,7 +47,11 @@ pub fn stopping_helper() -> Result<PathBuf, String> {
         .map_or_else(|| target_dir().join("failpoints/debug/xsk-helper"), PathBuf::from);
     let how = "cargo build -p xsk-helper --features failpoints --target-dir";
     let dir = target_dir().join("failpoints");
-    if built.is_file() { Ok(built) } else { Err(format!("no helper that stops: {how} {}", dir.display())) }
+    if built.is_file() {
+        Ok(built)
+    } else {
+        Err(format!("no helper that stops: {how} {}", dir.display()))
+    }
 }
 
 /// The QEMU with af-xdp: `XSK_QEMU`, or else what `make qemu` left in its cache.
@@ -54,8 +59,10 @@ fn qemu() -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("XSK_QEMU") {
         return Ok(path.into());
     }
-    let built =
-        caches().into_iter().map(|dir| dir.join("bin/qemu-system-x86_64")).find(|path| path.is_file());
+    let built = caches()
+        .into_iter()
+        .map(|dir| dir.join("bin/qemu-system-x86_64"))
+        .find(|path| path.is_file());
     built.ok_or_else(|| "no QEMU with af-xdp: make qemu (or set XSK_QEMU)".into())
 }
 
@@ -67,7 +74,8 @@ impl Lab {
     /// A sentence for [`crate::skip!`].
     pub fn qemu(&self) -> Result<(PathBuf, PathBuf), String> {
         let built = qemu()?;
-        let (name, prefix) = (built.file_name().unwrap(), built.parent().and_then(Path::parent).unwrap());
+        let (name, prefix) =
+            (built.file_name().unwrap(), built.parent().and_then(Path::parent).unwrap());
         let here = self.path("qemu");
         if !here.exists() {
             std::fs::create_dir(&here).unwrap();
@@ -90,7 +98,9 @@ fn caches() -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("qemu-")))
+        .filter(|path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("qemu-"))
+        })
         .collect();
     found.sort();
     found.reverse();

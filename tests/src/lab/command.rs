@@ -34,13 +34,22 @@ impl Lab {
     pub fn cmd(&self, name: impl AsRef<OsStr>) -> Cmd {
         let name = name.as_ref();
         let program = match name.to_str() {
-            Some(ours @ ("xsk-client" | "xsk-backend" | "xsk-helper")) => self.bin(ours).into_os_string(),
+            Some(ours @ ("xsk-client" | "xsk-backend" | "xsk-helper")) => {
+                self.bin(ours).into_os_string()
+            }
             _ => name.to_owned(),
         };
         let mut command = Command::new(&program);
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.current_dir("/").stdin(Stdio::null());
-        Cmd { command, entry: Entry::default(), line: name.to_string_lossy().into_owned(), held: Vec::new() }
+        Cmd {
+            command,
+            entry: Entry::default(),
+            line: name.to_string_lossy().into_owned(),
+            held: Vec::new(),
+        }
     }
 
     /// A program that the lab's ordinary user runs.
@@ -170,8 +179,11 @@ impl Cmd {
     /// none.
     pub fn execute(mut self, path: &str, argv: &[&[u8]], envp: &[&[u8]]) -> Self {
         let strings = |all: &[&[u8]]| all.iter().map(|s| CString::new(*s).unwrap()).collect();
-        self.entry.instead =
-            Some(Raw { path: CString::new(path).unwrap(), argv: strings(argv), envp: strings(envp) });
+        self.entry.instead = Some(Raw {
+            path: CString::new(path).unwrap(),
+            argv: strings(argv),
+            envp: strings(envp),
+        });
         self
     }
 
@@ -259,7 +271,12 @@ impl Running {
         let ended = wait::wait_quietly(within, || !self.runs());
         assert!(ended, "{within:?} were not enough for {}", self.describe());
         let status = self.done.unwrap();
-        Done { status, stdout: self.stdout(), stderr: self.stderr(), line: std::mem::take(&mut self.line) }
+        Done {
+            status,
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+            line: std::mem::take(&mut self.line),
+        }
     }
 
     /// Kills it and waits for its end.
@@ -319,7 +336,12 @@ impl Done {
     /// Fails the test unless it wrote `text` to standard error.
     #[track_caller]
     pub fn err_has(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "{} did not say {text:?} but:\n{}", self.line, self.stderr);
+        assert!(
+            self.stderr.contains(text),
+            "{} did not say {text:?} but:\n{}",
+            self.line,
+            self.stderr
+        );
         self
     }
 }

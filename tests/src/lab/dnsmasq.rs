@@ -24,8 +24,18 @@ impl Lab {
                 "--log-dhcp",
                 "--port=0",
             ])
-            .args(["--user=root", "--group=root", "--dhcp-authoritative", "--no-ping", "--leasefile-ro"])
-            .args(["--bind-interfaces".into(), format!("--interface={}", veth.peer), "--pid-file=".into()])
+            .args([
+                "--user=root",
+                "--group=root",
+                "--dhcp-authoritative",
+                "--no-ping",
+                "--leasefile-ro",
+            ])
+            .args([
+                "--bind-interfaces".into(),
+                format!("--interface={}", veth.peer),
+                "--pid-file=".into(),
+            ])
             .arg(format!("--dhcp-range={0},{0},255.255.255.0", veth.ip))
             .args(["--enable-tftp".into(), format!("--tftp-root={}", root.display())])
             .arg(format!("--dhcp-boot={BOOT_FILE}"))

@@ -29,7 +29,10 @@ impl Lab {
     pub fn virtio_user(&self, path: &Path, options: &str, queues: u32, mode: &str) -> Cmd {
         self.cmd(TESTPMD)
             .words(&format!("--lcores 0@1,1@1 {ALONE} -m 128 --file-prefix fe"))
-            .args([format!("--vdev=net_virtio_user0,path={},queues={queues}{options}", path.display())])
+            .args([format!(
+                "--vdev=net_virtio_user0,path={},queues={queues}{options}",
+                path.display()
+            )])
             .words(&format!("-- --rxq={queues} --txq={queues} {RUN} --forward-mode={mode}"))
             .env("HOME", "/root")
     }

@@ -4,7 +4,9 @@
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::thread::JoinHandle;
 
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, listen, socket};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, listen, socket,
+};
 use xsk_proto::{Acquire, Confinement, Granted, Mode, Reply, Request, codec};
 
 use super::wire::Wire;
@@ -27,7 +29,9 @@ impl Fake {
         sys::chmod(PATH.as_ref(), 0o666);
         listen(&listener, Backlog::new(1).unwrap()).unwrap();
         let (ifname, ifindex) = ("eth1".to_owned(), lab.ifindex("eth1"));
-        Self(std::thread::spawn(move || serve(&listener, &sockets, granted(ifname, ifindex, promised))))
+        Self(std::thread::spawn(move || {
+            serve(&listener, &sockets, granted(ifname, ifindex, promised))
+        }))
     }
 
     /// Waits until the client has gone.

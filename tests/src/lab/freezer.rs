@@ -50,7 +50,15 @@ impl Lab {
         let groups: Vec<String> = user.groups.iter().map(u32::to_string).collect();
         let enter = format!("echo $$ >{}/cgroup.procs && exec setpriv \"$@\"", freezer.0.display());
         self.cmd("sh")
-            .args(["-c", &enter, "sh", "--reuid", &user.uid.to_string(), "--regid", &user.uid.to_string()])
+            .args([
+                "-c",
+                &enter,
+                "sh",
+                "--reuid",
+                &user.uid.to_string(),
+                "--regid",
+                &user.uid.to_string(),
+            ])
             .args(["--groups", &groups.join(",")])
     }
 }
@@ -59,7 +67,8 @@ impl Freezer {
     /// Stops everything in the group, and waits until all of it stands still.
     pub fn freeze(&self) {
         self.write("1");
-        let frozen = || fs::read_to_string(self.0.join("cgroup.events")).unwrap().contains("frozen 1");
+        let frozen =
+            || fs::read_to_string(self.0.join("cgroup.events")).unwrap().contains("frozen 1");
         wait_until(SOON, "the group to be frozen", frozen);
     }
 

@@ -239,7 +239,12 @@ impl FrontEnd {
 
     /// Writes a descriptor of a ring.
     pub fn descriptor(&self, ring: u32, index: u16, addr: u64, len: u32, flags: u16, next: u16) {
-        let bytes = [&addr.to_le_bytes()[..], &len.to_le_bytes(), &flags.to_le_bytes(), &next.to_le_bytes()];
+        let bytes = [
+            &addr.to_le_bytes()[..],
+            &len.to_le_bytes(),
+            &flags.to_le_bytes(),
+            &next.to_le_bytes(),
+        ];
         self.write(place(ring) + 16 * u64::from(index), &bytes.concat());
     }
 

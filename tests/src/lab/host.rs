@@ -53,7 +53,8 @@ impl Lab {
         fs::create_dir_all(&upper).unwrap();
         fs::create_dir_all(&work).unwrap();
         sys::chmod(&upper, 0o755);
-        let options = format!("lowerdir={dir},upperdir={},workdir={}", upper.display(), work.display());
+        let options =
+            format!("lowerdir={dir},upperdir={},workdir={}", upper.display(), work.display());
         mount(Some("lab"), dir, Some("overlay"), MsFlags::empty(), Some(&*options)).unwrap();
     }
 
@@ -147,8 +148,16 @@ impl Lab {
         self.prepare_for_service();
         self.install_as_packaged(0o755);
         let (uid, gid) = ways::service();
-        let cmd = self.cmd(activate).args(["--accept", "--inetd", "--seqpacket", "-l", socket, INSTALLED]);
-        let activator = cmd.ids(uid.as_raw(), gid.as_raw(), &[]).bounding(&caps).ambient(&caps).start();
+        let cmd = self.cmd(activate).args([
+            "--accept",
+            "--inetd",
+            "--seqpacket",
+            "-l",
+            socket,
+            INSTALLED,
+        ]);
+        let activator =
+            cmd.ids(uid.as_raw(), gid.as_raw(), &[]).bounding(&caps).ambient(&caps).start();
         wait_until(SOON, "the socket", || Path::new(socket).exists());
         sys::chmod(Path::new(socket), 0o666);
         Ok(Activated { activator, caps })
@@ -186,7 +195,8 @@ fn polkit_rule(user: &str) -> String {
 
 /// The capabilities that the packaged unit names and this machine has.
 fn unit_caps() -> Vec<Capability> {
-    let unit = fs::read_to_string(repository().join("packaging/systemd/xsk-helper@.service")).unwrap();
+    let unit =
+        fs::read_to_string(repository().join("packaging/systemd/xsk-helper@.service")).unwrap();
     let line = unit.lines().find_map(|line| line.strip_prefix("AmbientCapabilities=")).unwrap();
     let here = caps::read(None, CapSet::Permitted).unwrap();
     let named = line.split_whitespace().map(|name| name.parse::<Capability>().unwrap());
@@ -199,5 +209,7 @@ fn repository() -> PathBuf {
 
 fn needs(programs: &[&str]) -> Result<(), String> {
     let missing = programs.iter().find(|program| !Path::new(program).exists());
-    missing.map_or(Ok(()), |program| Err(format!("{program} is missing: tests/scripts/setup.sh check")))
+    missing.map_or(Ok(()), |program| {
+        Err(format!("{program} is missing: tests/scripts/setup.sh check"))
+    })
 }

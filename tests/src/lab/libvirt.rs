@@ -76,11 +76,13 @@ impl Lab {
 
     /// What the packaged user unit runs for a device.
     pub fn device_unit(&self, name: &str) -> Cmd {
-        let unit =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/systemd-user/xsk-backend@.service");
+        let unit = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../packaging/systemd-user/xsk-backend@.service");
         let unit = fs::read_to_string(unit).unwrap();
-        let line =
-            unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/xsk-backend ")).unwrap();
+        let line = unit
+            .lines()
+            .find_map(|line| line.strip_prefix("ExecStart=/usr/bin/xsk-backend "))
+            .unwrap();
         let line = line
             .replace("%E", &self.path("home").join(".config").display().to_string())
             .replace("%t", &self.path("runtime").display().to_string())

@@ -54,7 +54,8 @@ impl Lab {
         let count = queues.to_string();
         let both = ["numrxqueues", &count, "numtxqueues", &count];
         let host =
-            [&["link", "add", ifname], &both[..], &["type", "veth", "peer", "name", &veth.peer]].concat();
+            [&["link", "add", ifname], &both[..], &["type", "veth", "peer", "name", &veth.peer]]
+                .concat();
         self.space.add_link(&host, &both, &veth.peer);
         self.in_peer(|| {
             ip(&["address", "add", &format!("{}/24", veth.peer_ip), "dev", &veth.peer]);
@@ -73,12 +74,18 @@ impl Lab {
     pub fn steer(&self, veth: &Veth, queue: u32) {
         // The kernel has no such setting where there is nothing to choose.
         for n in (0..veth.queues).filter(|_| veth.queues > 1) {
-            let path = format!("{}/class/net/{}/queues/tx-{n}/xps_cpus", super::space::PEER_SYS, veth.peer);
+            let path = format!(
+                "{}/class/net/{}/queues/tx-{n}/xps_cpus",
+                super::space::PEER_SYS,
+                veth.peer
+            );
             let cpus = std::fs::read_to_string("/sys/devices/system/cpu/present").unwrap();
             let last: u32 = cpus.trim().rsplit('-').next().unwrap().parse().unwrap();
             let mask = (1u64 << (last.min(62) + 1)) - 1;
-            self.in_peer(|| std::fs::write(&path, if n == queue { format!("{mask:x}") } else { "0".into() }))
-                .unwrap();
+            self.in_peer(|| {
+                std::fs::write(&path, if n == queue { format!("{mask:x}") } else { "0".into() })
+            })
+            .unwrap();
         }
     }
 
@@ -91,7 +98,8 @@ impl Lab {
     pub fn programs(&self) -> Vec<(u32, u64)> {
         let done = Command::new("ip").args(["-j", "-d", "link", "show"]).output().unwrap();
         let list: Value = serde_json::from_slice(&done.stdout).unwrap();
-        let one = |link: &Value| Some((u32::try_from(link["ifindex"].as_u64()?).ok()?, xdp_of(link)?.id));
+        let one =
+            |link: &Value| Some((u32::try_from(link["ifindex"].as_u64()?).ok()?, xdp_of(link)?.id));
         list.as_array().unwrap().iter().filter_map(one).collect()
     }
 
@@ -115,7 +123,9 @@ impl Lab {
 
     /// Waits until no XDP program is on the interface.
     pub fn no_program(&self, ifname: &str) {
-        super::wait_until(super::SOON, "the program to leave the interface", || self.xdp(ifname).is_none());
+        super::wait_until(super::SOON, "the program to leave the interface", || {
+            self.xdp(ifname).is_none()
+        });
     }
 }
 
@@ -127,8 +137,11 @@ impl super::space::Space {
     }
 
     fn move_to_peer(&self, name: &str) {
-        let process =
-            format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(self.peer()));
+        let process = format!(
+            "/proc/{}/fd/{}",
+            std::process::id(),
+            std::os::fd::AsRawFd::as_raw_fd(self.peer())
+        );
         ip(&["link", "set", name, "netns", &process]);
     }
 }
@@ -149,5 +162,10 @@ fn xdp_of(link: &Value) -> Option<Xdp> {
 /// Runs `ip` and fails with what it said.
 pub fn ip(args: &[&str]) {
     let done = Command::new("ip").args(args).output().unwrap();
-    assert!(done.status.success(), "ip {}: {}", args.join(" "), String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "ip {}: {}",
+        args.join(" "),
+        String::from_utf8_lossy(&done.stderr)
+    );
 }

@@ -44,7 +44,8 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 pub use bins::{
-    find as built_program, helper as built_helper, stopping_helper as built_stopping_helper, target_dir,
+    find as built_program, helper as built_helper, stopping_helper as built_stopping_helper,
+    target_dir,
 };
 pub use command::{Cmd, Done, Running};
 pub use far::Far;
@@ -111,7 +112,8 @@ impl Lab {
     /// Where no rule of it says how long programs linger, none does, so that a test need not wait
     /// for that.
     pub fn policy(&self, text: &str) {
-        let text = if text.contains("linger_seconds") { text.to_owned() } else { without_linger(text) };
+        let text =
+            if text.contains("linger_seconds") { text.to_owned() } else { without_linger(text) };
         std::fs::write(POLICY, text).unwrap();
         sys::chmod(Path::new(POLICY), 0o644);
         self.ages(POLICY);
@@ -125,14 +127,19 @@ impl Lab {
 
     /// The policy of most tests: the lab's user may have `ifname`.
     pub fn allow(&self, ifname: &str) {
-        self.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"{ifname}\"]\n", self.user.uid));
+        self.policy(&format!(
+            "[[allow]]\nusers = [{}]\ninterfaces = [\"{ifname}\"]\n",
+            self.user.uid
+        ));
     }
 
     /// The policy for two: any interface, at the same time. Returns the other user.
     pub fn share(&self) -> User {
         let other = self.another_user();
         let users = [self.user.uid, other.uid];
-        self.policy(&format!("[[allow]]\nusers = {users:?}\ninterfaces = [\"*\"]\nshared = true\n"));
+        self.policy(&format!(
+            "[[allow]]\nusers = {users:?}\ninterfaces = [\"*\"]\nshared = true\n"
+        ));
         other
     }
 
@@ -220,7 +227,9 @@ impl Lab {
 
     /// Waits until no helper runs any more but those in `but`.
     pub fn no_helpers_but(&self, but: &[u32]) {
-        wait_until(SOON, "every other helper to end", || self.helpers().iter().all(|p| but.contains(&p.pid)));
+        wait_until(SOON, "every other helper to end", || {
+            self.helpers().iter().all(|p| but.contains(&p.pid))
+        });
     }
 }
 

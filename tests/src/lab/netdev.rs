@@ -6,7 +6,8 @@
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
+    socket,
 };
 
 const GENL_ID_CTRL: u16 = 16;
@@ -27,11 +28,13 @@ pub enum Knows {
 /// What it knows of a receive queue to which an AF_XDP socket is bound.
 pub fn knows(ifindex: u32, queue: u32) -> Knows {
     let family = ask(GENL_ID_CTRL, GET_FAMILY, &attribute(2, b"netdev\0"));
-    let Some(id) = family.and_then(|body| find(&body, 1)).and_then(|id| Some([*id.first()?, *id.get(1)?]))
+    let Some(id) =
+        family.and_then(|body| find(&body, 1)).and_then(|id| Some([*id.first()?, *id.get(1)?]))
     else {
         return Knows::Nothing;
     };
-    let of = [(2, ifindex), (3, 0), (1, queue)].map(|(kind, value)| attribute(kind, &value.to_ne_bytes()));
+    let of = [(2, ifindex), (3, 0), (1, queue)]
+        .map(|(kind, value)| attribute(kind, &value.to_ne_bytes()));
     let answer = ask(u16::from_ne_bytes(id), QUEUE_GET, &of.concat());
     if answer.and_then(|body| find(&body, 7)).is_some() { Knows::Socket } else { Knows::Family }
 }

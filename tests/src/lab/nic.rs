@@ -72,12 +72,14 @@ pub fn lab_with(driver: &str) -> Option<(Nic, Lab)> {
     }
     let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     // The last test's namespace lets go of it a moment after that test.
-    let name = wait::wait_for(BACK, &format!("a card with the driver {driver}"), || outside(driver));
+    let name =
+        wait::wait_for(BACK, &format!("a card with the driver {driver}"), || outside(driver));
     let lab = Lab::new().unwrap_or_else(|why| panic!("{why}"));
     lab.space.take_from_outside(&name);
     super::link::ip(&["link", "set", "dev", &name, "up"]);
     let mac = fs::read_to_string(format!("/sys/class/net/{name}/address")).unwrap();
-    let bytes: Vec<u8> = mac.trim().split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    let bytes: Vec<u8> =
+        mac.trim().split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
     let nic = Nic {
         ifindex: lab.ifindex(&name),
         ifname: name,
@@ -131,8 +133,10 @@ impl Nic {
     /// one it was.
     pub fn echoed(&self, frame: &[u8]) -> Option<(u8, String)> {
         let ours = frame.get(12..14)? == [0x08, 0x00] && *frame.get(23)? == 17;
-        let from = frame.get(26..30)? == self.peer().octets() && frame.get(34..36)? == ECHO.to_be_bytes();
-        let length = usize::from(u16::from_be_bytes(frame.get(38..40)?.try_into().ok()?)).checked_sub(8)?;
+        let from =
+            frame.get(26..30)? == self.peer().octets() && frame.get(34..36)? == ECHO.to_be_bytes();
+        let length =
+            usize::from(u16::from_be_bytes(frame.get(38..40)?.try_into().ok()?)).checked_sub(8)?;
         let text = String::from_utf8_lossy(frame.get(42..42 + length)?).into_owned();
         (ours && from).then_some((*frame.get(33)?, text))
     }
@@ -140,7 +144,8 @@ impl Nic {
 
 /// RFC 1071.
 fn checksum(bytes: &[u8]) -> u16 {
-    let sum: u32 = bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    let sum: u32 =
+        bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     !((folded & 0xffff) + (folded >> 16)) as u16
 }
@@ -151,8 +156,10 @@ impl Lab {
     pub fn guest_hears(&self, nic: &Nic, params: Vec<Param>, within: Duration) -> bool {
         let (wire, _helper) = self.exec(&self.user);
         wire.greet();
-        let mut grant = wire.ask(Acquire { params, ..super::wire::acquire(&nic.ifname, 0, 1) }).unwrap();
-        let mut bound = super::afxdp::bind_within(grant.sockets.remove(0), nic.ifindex, 0, SOON).unwrap();
+        let mut grant =
+            wire.ask(Acquire { params, ..super::wire::acquire(&nic.ifname, 0, 1) }).unwrap();
+        let mut bound =
+            super::afxdp::bind_within(grant.sockets.remove(0), nic.ifindex, 0, SOON).unwrap();
         let end = Instant::now() + within;
         while Instant::now() < end {
             // While the link is not up yet nothing leaves, and there is no room for all.
@@ -161,7 +168,12 @@ impl Lab {
             let pause = Instant::now() + Duration::from_millis(500);
             while Instant::now() < pause {
                 bound.wait(Some(Duration::from_millis(20))).unwrap();
-                if bound.recv(64).iter().filter_map(|frame| nic.echoed(frame)).any(|(to, _)| to == 100) {
+                if bound
+                    .recv(64)
+                    .iter()
+                    .filter_map(|frame| nic.echoed(frame))
+                    .any(|(to, _)| to == 100)
+                {
                     return true;
                 }
             }
@@ -176,7 +188,10 @@ impl Lab {
         self.policy(&(rule + "macs = [\"52:54:00:12:34:56\"]\npromisc = true\n"));
         let param = |name: &str, value| vec![Param { name: name.into(), value }];
         let macs = param("macs", Value::Text("52:54:00:12:34:56".into()));
-        assert!(self.guest_hears(nic, macs, Duration::from_secs(60)), "not with the address in the filter");
+        assert!(
+            self.guest_hears(nic, macs, Duration::from_secs(60)),
+            "not with the address in the filter"
+        );
         self.nothing_left(&nic.ifname, &[]);
         assert!(!self.guest_hears(nic, vec![], Duration::from_secs(8)), "the card does not filter");
         self.nothing_left(&nic.ifname, &[]);
@@ -207,7 +222,8 @@ impl Lab {
 
     /// How many queue pairs the card uses.
     pub fn channels(&self, nic: &Nic, count: u32) {
-        let done = self.cmd("ethtool").args(["-L", &nic.ifname, "combined", &count.to_string()]).run(SOON);
+        let done =
+            self.cmd("ethtool").args(["-L", &nic.ifname, "combined", &count.to_string()]).run(SOON);
         // It says so, and fails, where there is nothing to change.
         assert!(done.status.success() || done.stderr.contains("unmodified"), "{done:?}");
     }

@@ -40,14 +40,17 @@ impl Lab {
     /// # Errors
     /// A sentence for [`crate::skip!`].
     pub fn add_service(&self, statements: &str) -> Result<(), String> {
-        let place =
-            module().ok_or("the C library has no libnss_hesiod.so.2 to put another in the place of")?;
+        let place = module()
+            .ok_or("the C library has no libnss_hesiod.so.2 to put another in the place of")?;
         // One that is mounted already is not to be built anew.
-        let built = (0..).map(|number| self.path(&format!("nss{number}.so"))).find(|file| !file.exists());
+        let built =
+            (0..).map(|number| self.path(&format!("nss{number}.so"))).find(|file| !file.exists());
         let (source, built) = (self.path("nss.c"), built.unwrap());
         fs::write(&source, MODULE).unwrap();
         let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-w", "-o"]).args([&built, &source]).arg(format!("-DFAIL={statements}"));
+        cc.args(["-shared", "-fPIC", "-w", "-o"])
+            .args([&built, &source])
+            .arg(format!("-DFAIL={statements}"));
         let done = cc.output().map_err(|error| format!("cc: {error}"))?;
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         mount(Some(&built), &place, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();

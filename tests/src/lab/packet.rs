@@ -59,7 +59,8 @@ impl Lab {
     pub fn pings(&self, address: Ipv4Addr, count: u32) -> u32 {
         let args = ["-n", "-i", "0.01", "-W", "2", "-c", &count.to_string(), &address.to_string()];
         let done = self.peer_cmd("ping").args(args).run(Duration::from_secs(30));
-        let received = done.stdout.split(" received").next().and_then(|t| t.rsplit(' ').next()?.parse().ok());
+        let received =
+            done.stdout.split(" received").next().and_then(|t| t.rsplit(' ').next()?.parse().ok());
         received.unwrap_or_else(|| panic!("ping said {:?} {:?}", done.stdout, done.stderr))
     }
 }

@@ -33,12 +33,14 @@ pub struct Caps {
 
 impl Caps {
     /// No capability in any set.
-    pub const NONE: Caps = Caps { inheritable: 0, permitted: 0, effective: 0, bounding: 0, ambient: 0 };
+    pub const NONE: Caps =
+        Caps { inheritable: 0, permitted: 0, effective: 0, bounding: 0, ambient: 0 };
 }
 
 /// Every process (threads are not listed) whose network namespace has this number.
 pub fn in_namespace(id: u64) -> Box<dyn Iterator<Item = Process>> {
-    let pids = fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok());
+    let pids =
+        fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok());
     Box::new(pids.map(Process::new).filter(move |p: &Process| p.netns() == Some(id) && p.is_live()))
 }
 
@@ -73,7 +75,9 @@ impl Process {
     /// Waits until a keeper has taken its last step into isolation: the sockets are handed over
     /// before it.
     pub fn settled(self) -> Self {
-        super::wait_until(super::SOON, "the keeper's seccomp list", || self.status("Seccomp") == "2");
+        super::wait_until(super::SOON, "the keeper's seccomp list", || {
+            self.status("Seccomp") == "2"
+        });
         self
     }
 
@@ -109,7 +113,10 @@ impl Process {
     /// Its session.
     pub fn session(self) -> u32 {
         let stat = self.read("stat");
-        stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(3)?.parse().ok()).unwrap_or(0)
+        stat.rsplit(')')
+            .next()
+            .and_then(|rest| rest.split_whitespace().nth(3)?.parse().ok())
+            .unwrap_or(0)
     }
 
     /// Its uids: real, effective, saved, filesystem.
@@ -138,7 +145,10 @@ impl Process {
             .filter_map(|entry| {
                 let entry = entry.ok()?;
                 let what = fs::read_link(entry.path()).ok()?;
-                Some((entry.file_name().to_str()?.parse().ok()?, what.to_string_lossy().into_owned()))
+                Some((
+                    entry.file_name().to_str()?.parse().ok()?,
+                    what.to_string_lossy().into_owned(),
+                ))
             })
             .collect();
         fds.sort();
@@ -184,7 +194,8 @@ impl Process {
     pub fn ticks(self) -> (u64, u64) {
         let stat = self.read("stat");
         let rest = stat.rsplit(')').next().unwrap_or_default();
-        let field = |n: usize| rest.split_whitespace().nth(n).and_then(|f| f.parse().ok()).unwrap_or(0);
+        let field =
+            |n: usize| rest.split_whitespace().nth(n).and_then(|f| f.parse().ok()).unwrap_or(0);
         (field(11), field(12))
     }
 
@@ -209,9 +220,14 @@ impl Process {
     pub fn freeze(self) {
         self.signal(Signal::SIGSTOP);
         super::wait_until(super::SOON, "the process to stand still", || {
-            let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten().flatten();
-            let stat = |task: fs::DirEntry| fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-            tasks.map(stat).all(|stat| stat.rsplit(')').next().is_none_or(|rest| rest.starts_with(" T")))
+            let tasks =
+                fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten().flatten();
+            let stat = |task: fs::DirEntry| {
+                fs::read_to_string(task.path().join("stat")).unwrap_or_default()
+            };
+            tasks
+                .map(stat)
+                .all(|stat| stat.rsplit(')').next().is_none_or(|rest| rest.starts_with(" T")))
         });
     }
 

@@ -77,7 +77,9 @@ impl SharedEnd {
     }
 
     fn rob(&self) {
-        while recv(self.0.as_raw_fd(), &mut [0; 64], MsgFlags::MSG_DONTWAIT).is_ok_and(|len| len > 0) {}
+        while recv(self.0.as_raw_fd(), &mut [0; 64], MsgFlags::MSG_DONTWAIT)
+            .is_ok_and(|len| len > 0)
+        {}
     }
 
     /// The last helper that is named gets them; there is one in most cases.

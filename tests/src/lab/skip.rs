@@ -7,7 +7,10 @@ use std::io::Write;
 pub fn say(why: &str) {
     let thread = std::thread::current();
     let line = format!("SKIPPED: {}: {why}\n", thread.name().unwrap_or("?"));
-    assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "{line}a skipped test is a failure in CI");
+    assert!(
+        std::env::var_os("CI").is_none_or(|v| v != "true"),
+        "{line}a skipped test is a failure in CI"
+    );
     // The harness captures `eprint!`, and nothing that goes to the descriptor itself.
     let mut stderr = super::sys::raw_stderr();
     let _ = stderr.write_all(line.as_bytes());
@@ -27,7 +30,8 @@ pub fn elsewhere(why: &str) {
 pub fn figure(line: &str) {
     let thread = std::thread::current();
     let mut stderr = super::sys::raw_stderr();
-    let _ = stderr.write_all(format!("FIGURE: {}: {line}\n", thread.name().unwrap_or("?")).as_bytes());
+    let _ =
+        stderr.write_all(format!("FIGURE: {}: {line}\n", thread.name().unwrap_or("?")).as_bytes());
 }
 
 /// Says what this kernel can do, as a test has just seen it: a cell of the table in

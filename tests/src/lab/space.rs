@@ -32,7 +32,13 @@ impl Space {
         }
         let (outer_net, outer_mount) = (namespace("net")?, namespace("mnt")?);
         unshare(CloneFlags::CLONE_NEWNS)?;
-        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
+        mount(
+            None::<&str>,
+            "/",
+            None::<&str>,
+            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+            None::<&str>,
+        )?;
         for dir in COVERED {
             mount(Some("lab"), dir, Some("tmpfs"), MsFlags::empty(), Some("mode=0755"))?;
         }

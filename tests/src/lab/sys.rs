@@ -158,7 +158,9 @@ fn pend_signals() -> io::Result<()> {
     let all = u64::MAX;
     let none: *mut u64 = std::ptr::null_mut();
     // SAFETY: the mask is eight bytes long, as the call says, and outlives it.
-    cvt64(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, &all, none, size_of::<u64>()) })?;
+    cvt64(unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, &all, none, size_of::<u64>())
+    })?;
     let own = std::process::id();
     for signal in (1..=64).filter(|n| ![libc::SIGKILL, libc::SIGSTOP].contains(n)) {
         // SAFETY: takes numbers only.
@@ -290,7 +292,8 @@ pub(super) fn load_pass() -> io::Result<OwnedFd> {
     let none = std::ptr::null_mut();
     // SAFETY: an instruction has eight bytes and no alignment that the array could lack beyond what
     // the kernel, which copies it, demands; the names are literals; no options are given.
-    let fd = unsafe { bpf::bpf_prog_load(bpf::BPF_PROG_TYPE_XDP, name, license, instructions, 2, none) };
+    let fd =
+        unsafe { bpf::bpf_prog_load(bpf::BPF_PROG_TYPE_XDP, name, license, instructions, 2, none) };
     owned(fd)
 }
 
@@ -302,14 +305,18 @@ pub(super) fn link_xdp(program: &OwnedFd, ifindex: u32, flags: u32) -> io::Resul
     options.sz = size_of_val(&options) as bpf::size_t;
     options.flags = flags;
     // SAFETY: the descriptor and the options are live.
-    owned(unsafe { bpf::bpf_link_create(program.as_raw_fd(), ifindex as i32, bpf::BPF_XDP, &options) })
+    owned(unsafe {
+        bpf::bpf_link_create(program.as_raw_fd(), ifindex as i32, bpf::BPF_XDP, &options)
+    })
 }
 
 /// Puts a program on an interface by netlink, or removes the one that is there.
 pub(super) fn set_xdp(program: Option<&OwnedFd>, ifindex: u32, flags: u32) -> io::Result<()> {
     let fd = program.map_or(-1, AsRawFd::as_raw_fd);
     // SAFETY: takes numbers; no options are given.
-    let done = unsafe { libbpf_rs::libbpf_sys::bpf_xdp_attach(ifindex as i32, fd, flags, std::ptr::null()) };
+    let done = unsafe {
+        libbpf_rs::libbpf_sys::bpf_xdp_attach(ifindex as i32, fd, flags, std::ptr::null())
+    };
     if done < 0 { Err(io::Error::from_raw_os_error(-done)) } else { Ok(()) }
 }
 
@@ -364,7 +371,9 @@ pub(super) fn put_socket(map: &OwnedFd, slot: u32, socket: BorrowedFd<'_>) -> io
     let value = socket.as_raw_fd();
     let (key, value) = ((&raw const slot).cast(), (&raw const value).cast());
     // SAFETY: key and value are live and have the four bytes that the map was made for.
-    let done = unsafe { bpf::bpf_map_update_elem(map.as_raw_fd(), key, value, u64::from(bpf::BPF_NOEXIST)) };
+    let done = unsafe {
+        bpf::bpf_map_update_elem(map.as_raw_fd(), key, value, u64::from(bpf::BPF_NOEXIST))
+    };
     if done < 0 { Err(io::Error::from_raw_os_error(-done)) } else { Ok(()) }
 }
 

@@ -44,7 +44,8 @@ fn cover(dir: &Path) {
 }
 
 fn bind(what: &Path, onto: &Path) {
-    mount(Some(what), onto, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>).unwrap();
+    mount(Some(what), onto, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
+        .unwrap();
 }
 
 impl Syslog {
@@ -53,8 +54,10 @@ impl Syslog {
     pub fn line(&self, what: &str) -> String {
         loop {
             let mut buffer = [0; 4096];
-            let length =
-                self.0.recv(&mut buffer).unwrap_or_else(|e| panic!("nothing of {what:?} was logged: {e}"));
+            let length = self
+                .0
+                .recv(&mut buffer)
+                .unwrap_or_else(|e| panic!("nothing of {what:?} was logged: {e}"));
             let line = std::str::from_utf8(&buffer[..length]).unwrap();
             if line.contains(what) {
                 return line.to_owned();

@@ -40,11 +40,17 @@ impl Lab {
     ///
     /// # Errors
     /// A sentence for [`crate::skip!`].
-    pub fn guest_tcp(&self, veth: &Veth, device: &Running, path: &Path) -> Result<[Moved; 2], String> {
+    pub fn guest_tcp(
+        &self,
+        veth: &Veth,
+        device: &Running,
+        path: &Path,
+    ) -> Result<[Moved; 2], String> {
         let mut server = self.peer_cmd("iperf3").words("-s -i 0 --forceflush").start();
         server.says("Server listening", SOON);
         let go = |number: u32| self.path(&format!("go-{number}"));
-        let wait = |number| format!("while ! test -e {}; do sleep 0.05; done", go(number).display());
+        let wait =
+            |number| format!("while ! test -e {}; do sleep 0.05; done", go(number).display());
         let script = format!(
             "ip address add {ip}/24 dev eth0
          ping -c 20 -i 0.05 -W 2 {peer}
@@ -73,7 +79,8 @@ impl Lab {
         let mut lines = said.lines().filter(|line| line.ends_with("receiver"));
         Ok(used.map(|seconds| {
             let line = lines.next().expect(&said);
-            let numbers: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            let numbers: Vec<f64> =
+                line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
             Moved { megabytes: numbers[0], megabits: numbers[1], seconds }
         }))
     }

@@ -39,7 +39,11 @@ impl User {
         let dir = std::env::temp_dir().join("xsk-lab-uids");
         std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
         let claimed = (FIRST..FIRST + COUNT).find_map(|uid| {
-            let file = OpenOptions::new().create(true).append(true).open(dir.join(uid.to_string())).ok()?;
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(dir.join(uid.to_string()))
+                .ok()?;
             Some((uid, Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()?))
         });
         let (uid, claim) = claimed.ok_or_else(|| format!("no uid from {FIRST} on is free"))?;
@@ -54,13 +58,15 @@ impl User {
 
 /// Makes the service user and the group where they are missing.
 pub(super) fn accounts() -> Result<(), String> {
-    let lock = File::create(std::env::temp_dir().join("xsk-lab-accounts")).map_err(|e| e.to_string())?;
+    let lock =
+        File::create(std::env::temp_dir().join("xsk-lab-accounts")).map_err(|e| e.to_string())?;
     let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, e)| e.to_string())?;
     if Group::from_name(GROUP).ok().flatten().is_none() {
         tool("groupadd", &["--system", GROUP])?;
     }
     if nix::unistd::User::from_name(SERVICE).ok().flatten().is_none() {
-        let options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"];
+        let options =
+            ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"];
         tool("useradd", &[&options[..], &["--shell", "/usr/sbin/nologin", SERVICE]].concat())?;
     }
     Ok(())

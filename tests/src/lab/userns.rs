@@ -69,7 +69,8 @@ impl Lab {
         let path = self.path("out").display().to_string();
         let _ = std::fs::remove_file(&path);
         let listener = wire::listen(&path);
-        let python = self.user_cmd("python3").args(["-c", SCRIPT, &path, socket, &SUBGID.to_string()]);
+        let python =
+            self.user_cmd("python3").args(["-c", SCRIPT, &path, socket, &SUBGID.to_string()]);
         python.run(SOON).ok();
         let out = Wire::accept(&listener, SOON).unwrap();
         let [over, near, far]: [OwnedFd; 3] = out.receive_now().try_into().unwrap();

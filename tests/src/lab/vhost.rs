@@ -62,8 +62,10 @@ impl Lab {
     pub fn vhost_qemu(&self, program: &Path, path: &Path, queues: u32) -> Cmd {
         let card = "virtio-net-pci-non-transitional,netdev=n0,romfile=pxe-virtio.rom,bootindex=0";
         // From 9.2 on it is in milliseconds, and 10.2 knows no other.
-        let reconnect = if program == Path::new(QEMU) { "reconnect=1" } else { "reconnect-ms=1000" };
-        let mq = if queues > 1 { format!(",mq=on,vectors={}", 2 * queues + 2) } else { String::new() };
+        let reconnect =
+            if program == Path::new(QEMU) { "reconnect=1" } else { "reconnect-ms=1000" };
+        let mq =
+            if queues > 1 { format!(",mq=on,vectors={}", 2 * queues + 2) } else { String::new() };
         self.user_cmd(program)
             .words("-M pc,memory-backend=m0 -accel tcg -m 256 -nodefaults -display none -vga none")
             .args(["-serial", "stdio", "-object", "memory-backend-memfd,id=m0,size=256M,share=on"])

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
-    accept4, bind, connect, listen as listen_on, recvmsg, sendmsg, socket, socketpair,
+    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
+    UnixAddr, accept4, bind, connect, listen as listen_on, recvmsg, sendmsg, socket, socketpair,
 };
 use xsk_proto::{
-    Acquire, Code, EventKind, Granted, Hello, ModeRequest, Refused, Reply, Request, StatusPart, codec,
+    Acquire, Code, EventKind, Granted, Hello, ModeRequest, Refused, Reply, Request, StatusPart,
+    codec,
 };
 
 use super::{User, sys, wait};
@@ -45,7 +46,13 @@ pub struct Leased {
 
 /// A plain request for queues.
 pub fn acquire(ifname: &str, first_queue: u32, queues: u32) -> Acquire {
-    Acquire { ifname: ifname.into(), first_queue, queues, mode: ModeRequest::Auto, params: Vec::new() }
+    Acquire {
+        ifname: ifname.into(),
+        first_queue,
+        queues,
+        mode: ModeRequest::Auto,
+        params: Vec::new(),
+    }
 }
 
 /// Does `act` on a thread that has this user's credentials, so that the kernel names it as the
@@ -73,7 +80,8 @@ pub fn own_pair() -> (Wire, OwnedFd) {
 
 /// Listens at `path` for everybody.
 pub fn listen(path: &str) -> OwnedFd {
-    let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    let fd =
+        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
     bind(fd.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
     listen_on(&fd, Backlog::new(1024).unwrap()).unwrap();
     sys::chmod(path.as_ref(), 0o666);
@@ -106,7 +114,8 @@ impl Wire {
     pub fn accept(listener: &OwnedFd, within: Duration) -> Option<Self> {
         let mut set = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
         let ready = poll(&mut set, PollTimeout::try_from(within).unwrap()).unwrap();
-        (ready > 0).then(|| Self(sys::own(accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC).unwrap())))
+        (ready > 0)
+            .then(|| Self(sys::own(accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC).unwrap())))
     }
 
     /// The descriptor.
@@ -181,7 +190,8 @@ impl Wire {
         let (length, fds) = {
             let mut parts = [IoSliceMut::new(&mut bytes)];
             let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-            let message = recvmsg::<UnixAddr>(self.0.as_raw_fd(), &mut parts, Some(&mut control), flags)?;
+            let message =
+                recvmsg::<UnixAddr>(self.0.as_raw_fd(), &mut parts, Some(&mut control), flags)?;
             let fds = message.cmsgs()?.flat_map(|c| match c {
                 ControlMessageOwned::ScmRights(fds) => fds,
                 _ => Vec::new(),

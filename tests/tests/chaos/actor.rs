@@ -31,7 +31,8 @@ impl Actor {
     /// Binds what was granted; the queues have to be free by then.
     pub(crate) fn client(cable: usize, wire: Wire, grant: Leased) -> Self {
         let Leased { granted, sockets } = grant;
-        let queues: Vec<u32> = (granted.first_queue..granted.first_queue + granted.queues).collect();
+        let queues: Vec<u32> =
+            (granted.first_queue..granted.first_queue + granted.queues).collect();
         let bound = bind(granted.ifindex, &queues, sockets);
         Self {
             cable,

@@ -20,9 +20,9 @@ pub(crate) fn status_is_true(world: &World) {
         });
     }
     for actor in world.actors.iter().filter(|actor| actor.leased()) {
-        let found = shown
-            .iter()
-            .any(|lease| lease.keeper == actor.keeper.pid && lease.queues as usize == actor.queues.len());
+        let found = shown.iter().any(|lease| {
+            lease.keeper == actor.keeper.pid && lease.queues as usize == actor.queues.len()
+        });
         assert!(
             found || !actor.leased(),
             "a lease is not shown: {:?} of keeper {}",
@@ -52,12 +52,17 @@ pub(crate) fn nothing_is_stranded(world: &mut World, dice: &mut Dice) {
     }
     no_helper_but_the_listener(world);
     nothing_in_the_kernel(world);
-    assert!(Wire::connect(SOCKET).status().leases.is_empty(), "a lease is shown and nobody is there");
+    assert!(
+        Wire::connect(SOCKET).status().leases.is_empty(),
+        "a lease is shown and nobody is there"
+    );
 }
 
 fn no_helper_but_the_listener(world: &World) {
     let listener = world.listener();
-    within_a_second("every helper to end", || world.lab.helpers().iter().all(|p| p.pid == listener));
+    within_a_second("every helper to end", || {
+        world.lab.helpers().iter().all(|p| p.pid == listener)
+    });
 }
 
 fn no_program(world: &World, cable: usize) {
@@ -84,12 +89,19 @@ fn the_next_request_succeeds(world: &mut World, cable: usize, dice: &mut Dice) {
 fn nothing_in_the_kernel(world: &mut World) {
     within_a_second("the pins to go", || world.lab.pins().is_empty());
     let programs = std::mem::take(&mut world.programs);
-    within_a_second("the programs to go", || !programs.iter().any(|id| kernel::program_exists(*id)));
+    within_a_second("the programs to go", || {
+        !programs.iter().any(|id| kernel::program_exists(*id))
+    });
     let listener = world.listener();
     let ours = |(pid, _): &(u32, u64)| *pid == listener;
     assert!(!kernel::record_locks().iter().any(ours), "the listener holds a lock");
     for cable in &world.cables {
         let link = world.lab.link(&cable.veth.ifname).unwrap();
-        assert_eq!(link["promiscuity"].as_u64(), Some(0), "{} stays promiscuous", cable.veth.ifname);
+        assert_eq!(
+            link["promiscuity"].as_u64(),
+            Some(0),
+            "{} stays promiscuous",
+            cable.veth.ifname
+        );
     }
 }

@@ -71,7 +71,13 @@ pub(crate) fn asks(
 
 impl World {
     /// Takes somebody with his grant in; with the moment at which the queue's last holder died.
-    pub(crate) fn joined(&mut self, cable: usize, wire: Wire, grant: Leased, since: Option<Instant>) {
+    pub(crate) fn joined(
+        &mut self,
+        cable: usize,
+        wire: Wire,
+        grant: Leased,
+        since: Option<Instant>,
+    ) {
         let actor = Actor::client(cable, wire, grant);
         if let Some(since) = since {
             self.tally.handovers.push(since.elapsed());
@@ -91,8 +97,10 @@ impl World {
     /// Somebody else has the queues of one who has just let go, at the first attempt.
     fn takes_over(&mut self, dice: &mut Dice, cable: usize, queues: &[u32], since: Instant) {
         let (user, count) = (dice.below(3), queues.len() as u32);
-        let (wire, grant) = asks(self, dice, cable, user, queues[0], count)
-            .unwrap_or_else(|refused| panic!("queues {queues:?} are free and refused: {refused:?}"));
+        let (wire, grant) =
+            asks(self, dice, cable, user, queues[0], count).unwrap_or_else(|refused| {
+                panic!("queues {queues:?} are free and refused: {refused:?}")
+            });
         self.joined(cable, wire, grant, Some(since));
     }
 
@@ -189,7 +197,8 @@ fn everything_is_killed(world: &mut World, _: &mut Dice) {
 fn the_interface_is_renamed(world: &mut World, dice: &mut Dice) {
     let cable = dice.below(world.cables.len());
     let old = world.name(cable);
-    let new = if old.ends_with('x') { old.trim_end_matches('x').to_owned() } else { format!("{old}x") };
+    let new =
+        if old.ends_with('x') { old.trim_end_matches('x').to_owned() } else { format!("{old}x") };
     world.note(format!("{old} is renamed to {new}"));
     ip(&["link", "set", "dev", &old, "name", &new]);
     world.cables[cable].veth.ifname = new;
@@ -199,9 +208,12 @@ fn the_interface_is_renamed(world: &mut World, dice: &mut Dice) {
 fn the_interface_is_replaced(world: &mut World, dice: &mut Dice) {
     let cable = dice.below(world.cables.len());
     world.note(format!("{} is deleted and made again", world.name(cable)));
-    let leased: Vec<_> = world.actors.iter().filter(|a| a.cable == cable).map(|a| a.keeper).collect();
+    let leased: Vec<_> =
+        world.actors.iter().filter(|a| a.cable == cable).map(|a| a.keeper).collect();
     world.replaces(cable);
-    within_a_second("the leases of the old interface to end", || !leased.iter().any(|k| k.is_live()));
+    within_a_second("the leases of the old interface to end", || {
+        !leased.iter().any(|k| k.is_live())
+    });
     assert_eq!(world.lab.xdp(&world.name(cable)), None, "the new interface has a program");
     let all = std::mem::take(&mut world.actors);
     let (gone, stay) = all.into_iter().partition(|actor| actor.cable == cable);
@@ -226,13 +238,17 @@ fn the_interface_goes_down_and_up(world: &mut World, dice: &mut Dice) {
 }
 
 fn is_client(actor: &Actor) -> bool {
-    matches!(&actor.hand, Hand::Client { wire: Some(_), bound } if !bound.is_empty()) && actor.leased()
+    matches!(&actor.hand, Hand::Client { wire: Some(_), bound } if !bound.is_empty())
+        && actor.leased()
 }
 
 fn the_socket_goes_and_the_lease_stays(world: &mut World, dice: &mut Dice) {
     let Some(n) = world.somebody(dice, is_client) else { return };
     let (cable, queues) = (world.actors[n].cable, world.actors[n].queues.clone());
-    world.note(format!("the sockets of queues {queues:?} of {} go, the lease stays", world.name(cable)));
+    world.note(format!(
+        "the sockets of queues {queues:?} of {} go, the lease stays",
+        world.name(cable)
+    ));
     if let Hand::Client { bound, .. } = &mut world.actors[n].hand {
         bound.clear();
     }
@@ -248,7 +264,10 @@ fn the_lease_goes_and_the_socket_stays(world: &mut World, dice: &mut Dice) {
     let Some(n) = world.somebody(dice, is_client) else { return };
     let (cable, queues, keeper) =
         (world.actors[n].cable, world.actors[n].queues.clone(), world.actors[n].keeper);
-    world.note(format!("the lease of queues {queues:?} of {} goes, the sockets stay", world.name(cable)));
+    world.note(format!(
+        "the lease of queues {queues:?} of {} goes, the sockets stay",
+        world.name(cable)
+    ));
     let mut actor = world.actors.swap_remove(n);
     if let Hand::Client { wire, .. } = &mut actor.hand {
         drop(wire.take());

@@ -63,7 +63,8 @@ pub(crate) fn killed_at_a_step(world: &mut World, dice: &mut Dice) {
     let Ok(helper) = world.stopping.clone() else { return };
     let Some((cable, queue)) = a_free_queue(world, dice) else { return };
     let step = if dice.one_in(3) { dice.pick(&END) } else { dice.pick(&GRANT) };
-    let alone = world.actors.iter().all(|actor| actor.cable != cable) && !world.cables[cable].residue;
+    let alone =
+        world.actors.iter().all(|actor| actor.cable != cable) && !world.cables[cable].residue;
     if ALONE.contains(&step) && !alone {
         return;
     }
@@ -100,7 +101,13 @@ pub(crate) fn stop_at(step: &str) {
 }
 
 /// A helper that stands still somewhere, and has been asked for a queue.
-pub(crate) fn asked(lab: &Lab, helper: &Path, user: &User, ifname: &str, queue: u32) -> (Wire, Running) {
+pub(crate) fn asked(
+    lab: &Lab,
+    helper: &Path,
+    user: &User,
+    ifname: &str,
+    queue: u32,
+) -> (Wire, Running) {
     let (wire, theirs): (Wire, OwnedFd) = pair(user);
     let running = lab.cmd(helper).user(user).stdin(theirs).start();
     wire.say(&Request::Hello(Hello::default()));
@@ -154,7 +161,16 @@ fn meanwhile(world: &mut World, dice: &mut Dice, cable: usize, queue: u32, step:
     let begin = Instant::now();
     let answer = asks(world, dice, cable, 0, queue, 1);
     let waited = begin.elapsed();
-    world.note(format!("meanwhile somebody waits {waited:.0?}: {:?}", answer.as_ref().err().map(|r| r.code)));
-    assert!(waited < Duration::from_secs(6), "a helper that stands still at {step} holds others up");
-    assert!(answer.is_err() || !LOCKED.contains(&step), "granted under somebody else's lock at {step}");
+    world.note(format!(
+        "meanwhile somebody waits {waited:.0?}: {:?}",
+        answer.as_ref().err().map(|r| r.code)
+    ));
+    assert!(
+        waited < Duration::from_secs(6),
+        "a helper that stands still at {step} holds others up"
+    );
+    assert!(
+        answer.is_err() || !LOCKED.contains(&step),
+        "granted under somebody else's lock at {step}"
+    );
 }

@@ -56,7 +56,10 @@ fn whatever_dies_nothing_is_stranded() {
         let ended: Vec<_> = hosts.into_iter().map(|host| host.join()).collect();
         ended.into_iter().map(|end| end.expect("a round failed")).fold(Tally::default(), Tally::and)
     });
-    lab::say_figure(&format!("chaos: {rounds} rounds survived in {:.0?}; {tally}", begin.elapsed()));
+    lab::say_figure(&format!(
+        "chaos: {rounds} rounds survived in {:.0?}; {tally}",
+        begin.elapsed()
+    ));
 }
 
 #[test]
@@ -66,7 +69,9 @@ fn a_build_for_use_has_no_place_at_which_it_stops() {
         bytes.windows(10).any(|part| part == b"/failpoint")
     };
     match lab::built_stopping_helper() {
-        Ok(stopping) => assert!(has(&stopping), "the name to look for is not in the build that has it"),
+        Ok(stopping) => {
+            assert!(has(&stopping), "the name to look for is not in the build that has it")
+        }
         Err(why) => xsk_tests::skip!("{why}"),
     }
     assert!(!has(&lab::built_helper()), "the helper was built with the feature failpoints");

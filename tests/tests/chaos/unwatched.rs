@@ -97,7 +97,11 @@ fn an_interface_that_goes_before_the_attach_is_said_to_be_gone() {
         stopped.signal(Signal::SIGCONT);
         wire.reply();
         let refused = wire.refusal();
-        assert_eq!((refused.code, refused.object.as_str()), (Code::NoSuchInterface, NAME), "{refused:?}");
+        assert_eq!(
+            (refused.code, refused.object.as_str()),
+            (Code::NoSuchInterface, NAME),
+            "{refused:?}"
+        );
         assert!(refused.message.contains("removed"), "{refused:?}");
         drop(wire);
         running.finish(SOON).ok();

@@ -80,8 +80,9 @@ impl World {
             "[[allow]]\nusers = {users:?}\ninterfaces = [\"eth*\"]\nshared = true\npromisc = true\nbusy_poll = true\n"
         ));
         let cables = QUEUES.iter().map(|queues| (lab.veth(*queues), *queues)).zip(1..);
-        let cables =
-            cables.map(|((veth, _), number)| Cable { veth, number, used: false, residue: false }).collect();
+        let cables = cables
+            .map(|((veth, _), number)| Cable { veth, number, used: false, residue: false })
+            .collect();
         lab.bin("xsk-helper");
         let stopping = lab.install_stopping_helper();
         let mut world = Self {
@@ -151,7 +152,8 @@ impl World {
 
     /// The queues of a cable that no actor has.
     pub(crate) fn free(&self, cable: usize) -> Vec<u32> {
-        let taken = |queue: &u32| self.actors.iter().any(|a| a.cable == cable && a.queues.contains(queue));
+        let taken =
+            |queue: &u32| self.actors.iter().any(|a| a.cable == cable && a.queues.contains(queue));
         (0..self.cables[cable].veth.queues).filter(|queue| !taken(queue)).collect()
     }
 
@@ -169,7 +171,11 @@ impl World {
         self.lab.steer(&veth, *queue);
         let text = format!("round {}", self.round);
         self.lab.peer_tap(&veth).send(&packet::frame(&text));
-        assert!(afxdp::receives(socket, &text, SOON), "{} queue {queue} receives nothing", veth.ifname);
+        assert!(
+            afxdp::receives(socket, &text, SOON),
+            "{} queue {queue} receives nothing",
+            veth.ifname
+        );
     }
 
     /// Makes a cable anew under the same name; another index, another interface.
@@ -195,8 +201,14 @@ impl Drop for World {
                 "FAILED in round {round}: SEED={seed} FIRST={round} ROUNDS=1 repeats it"
             ));
             self.story.iter().for_each(|line| lab::say_figure(&format!("  {line}")));
-            self.lab.helpers().iter().for_each(|p| lab::say_figure(&format!("  there is {}", p.describe())));
-            self.lab.pins().iter().for_each(|pin| lab::say_figure(&format!("  there is {}", pin.display())));
+            self.lab
+                .helpers()
+                .iter()
+                .for_each(|p| lab::say_figure(&format!("  there is {}", p.describe())));
+            self.lab
+                .pins()
+                .iter()
+                .for_each(|pin| lab::say_figure(&format!("  there is {}", pin.display())));
             let said = self.listener.as_ref().map(Running::stderr).unwrap_or_default();
             lab::say_figure(&format!("  the listener said: {said}"));
         }

@@ -81,7 +81,8 @@ fn virtio_without_spare_queues() {
     let lab = lab!();
     card(&lab, "virtio_net");
     let possible = "/sys/devices/system/cpu/possible";
-    let cpus: u32 = fs::read_to_string(possible).unwrap().trim().rsplit('-').next().unwrap().parse().unwrap();
+    let cpus: u32 =
+        fs::read_to_string(possible).unwrap().trim().rsplit('-').next().unwrap().parse().unwrap();
     let cpus = cpus + 1;
     let message = format!(
         "0 of 0 pairs of queues used, and XDP wants one more for each of {cpus} CPUs: it sends under a lock"

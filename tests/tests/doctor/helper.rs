@@ -7,7 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+};
 use nix::unistd::{Group, chown};
 use xsk_tests::lab;
 use xsk_tests::lab::{Cmd, HELPER, INSTALLED, Lab, POLICY, SOCKET, SOON, User};
@@ -122,7 +124,8 @@ fn a_user_who_is_not_in_the_group() {
 fn a_helper_that_says_nothing() {
     let lab = lab!();
     let path = lab.path("silent");
-    let silent = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    let silent =
+        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
     bind(silent.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
     listen(&silent, Backlog::new(16).unwrap()).unwrap();
@@ -176,8 +179,14 @@ fn no_rule_for_this_user() {
     // A policy that cannot be read is another thing than one that says no.
     lab.policy("[[allow]]\nusers = 7\n");
     let said = doctor(&lab, &veth.ifname);
-    let message = |place| format!("the policy cannot be used because of {place}, so nobody is served");
-    said.has("fail", "policy", &message("/etc/xsk-helper/policy.toml:2"), "as root: xsk-helper check-policy");
+    let message =
+        |place| format!("the policy cannot be used because of {place}, so nobody is served");
+    said.has(
+        "fail",
+        "policy",
+        &message("/etc/xsk-helper/policy.toml:2"),
+        "as root: xsk-helper check-policy",
+    );
     said.exits(78);
     std::fs::remove_file(POLICY).unwrap();
     let message = message(POLICY);

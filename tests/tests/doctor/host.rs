@@ -56,8 +56,10 @@ fn a_qemu_without_af_xdp_and_those_with_it() {
     let mend = format!("xsk-client run -- {path} ... -netdev af-xdp,...");
     with(&lab, &["--qemu", &path]).has("note", "qemu", &message, &mend);
     let path = qemu(&lab, "looks", &version("10.0.2", "af-xdp"));
-    with(&lab, &["--qemu", &path])
-        .ok("qemu", "with af-xdp; up to 10.0 it needs mode= as attached, which xsk-client run adds");
+    with(&lab, &["--qemu", &path]).ok(
+        "qemu",
+        "with af-xdp; up to 10.0 it needs mode= as attached, which xsk-client run adds",
+    );
     match lab.qemu() {
         Ok((qemu, _)) => {
             // So that it is in memory.
@@ -87,8 +89,12 @@ fn little_memory_may_be_locked() {
     let lab = lab!();
     let veth = lab.veth(1);
     lab.allow("*");
-    let limited =
-        || lab.client("doctor").args(NO_QEMU).arg(&veth.ifname).rlimit(Resource::RLIMIT_MEMLOCK, 64 << 10);
+    let limited = || {
+        lab.client("doctor")
+            .args(NO_QEMU)
+            .arg(&veth.ifname)
+            .rlimit(Resource::RLIMIT_MEMLOCK, 64 << 10)
+    };
     let said = run(limited);
     said.exits(0);
     said.has(
@@ -98,7 +104,10 @@ fn little_memory_may_be_locked() {
         "echo \"$USER - memlock 32768\" | sudo tee /etc/security/limits.d/xsk.conf, and log in again; or: memlock_mib \
          = 32 in the policy's rule",
     );
-    lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmemlock_mib = 32\n", lab.user.uid));
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\nmemlock_mib = 32\n",
+        lab.user.uid
+    ));
     let said = run(limited);
     said.ok("memlock", "64 KiB here, which the helper may raise to 32 MiB");
     said.ok("policy", "memlock up to 32 MiB");
@@ -115,7 +124,8 @@ fn a_kernel_that_is_too_old() {
     let said = run(|| old().args(["--helper", HELPER]).args(NO_QEMU));
     said.exits(78);
     let done = lab.user_cmd("setarch").args(["--uname-2.6", "uname", "-r"]).run(SOON).ok();
-    let message = format!("{} cannot put an unbound socket into an XSKMAP (5.10 can)", done.stdout.trim());
+    let message =
+        format!("{} cannot put an unbound socket into an XSKMAP (5.10 can)", done.stdout.trim());
     said.has("fail", "kernel", &message, "boot a newer kernel");
     lab.no_helpers_but(&[]);
 }
@@ -125,8 +135,15 @@ fn a_kernel_that_is_too_old() {
 fn with_fault(lab: &Lab, fault: &str) -> Said {
     let client = lab.bin("xsk-client");
     let traced = || -> Cmd {
-        let strace =
-            lab.user_cmd("strace").args(["-qq", "-o", "/dev/null", "-e", "signal=none", "-e", fault]);
+        let strace = lab.user_cmd("strace").args([
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            "signal=none",
+            "-e",
+            fault,
+        ]);
         strace.arg(&client).args(["doctor", "--socket", SOCKET]).args(NO_QEMU)
     };
     run(traced)
@@ -137,7 +154,8 @@ fn a_kernel_without_something() {
     let lab = lab!();
     lab.policy("");
     let listener = lab.listen();
-    let plain = run(|| lab.user_cmd("xsk-client").args(["doctor", "--socket", SOCKET]).args(NO_QEMU));
+    let plain =
+        run(|| lab.user_cmd("xsk-client").args(["doctor", "--socket", SOCKET]).args(NO_QEMU));
     plain.exits(0);
     if !plain.is_ok("features") {
         // One that really lacks something needs no faults.
@@ -170,8 +188,7 @@ fn the_list_of_security_modules() {
     said.has("note", "guard", message, "sudo cat /sys/kernel/security/lsm");
     let write = |list: &str| fs::write(format!("{folder}/lsm"), list).unwrap();
     write("lockdown,yama\n");
-    let message =
-        "the BPF LSM is off (lockdown,yama): sockets are confined to the interface, not to their queues";
+    let message = "the BPF LSM is off (lockdown,yama): sockets are confined to the interface, not to their queues";
     with(&lab, &NO_QEMU).has("note", "guard", message, "boot with lsm=lockdown,yama,bpf");
     write("lockdown,yama,bpf\n");
     with(&lab, &NO_QEMU).ok("guard", "the BPF LSM is on: sockets can be confined to their queues");

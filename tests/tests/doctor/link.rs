@@ -12,7 +12,8 @@ use super::said::{doctor, mended, source};
 /// A cable with both ends on the host, `eth1` and `far1`, up.
 fn cable(lab: &Lab, queues: &str) {
     let both = ["numrxqueues", queues, "numtxqueues", queues];
-    ip(&[&["link", "add", "eth1"], &both[..], &["type", "veth", "peer", "name", "far1"], &both].concat());
+    ip(&[&["link", "add", "eth1"], &both[..], &["type", "veth", "peer", "name", "far1"], &both]
+        .concat());
     ip(&["link", "set", "eth1", "up"]);
     ip(&["link", "set", "far1", "up"]);
     lab.allow("*");
@@ -32,7 +33,12 @@ fn an_interface_that_is_missing_is_named_once() {
     said.exits(0);
     ip(&["link", "property", "add", "dev", "eth9", "altname", "other9"]);
     let said = doctor(&lab, "other9");
-    said.has("fail", "interface", "other9 is not the primary name of eth9", "xsk-client doctor eth9");
+    said.has(
+        "fail",
+        "interface",
+        "other9 is not the primary name of eth9",
+        "xsk-client doctor eth9",
+    );
     said.exits(78);
     doctor(&lab, "a%d").exits(78);
     lab.no_helpers_but(&[]);
@@ -99,7 +105,8 @@ fn somebody_elses_program() {
     lab.cmd("ip").args(["link", "set", "dev", "eth1", "xdp", "off"]).run(SOON).ok();
     doctor(&lab, "eth1").ok("program", "no XDP program is on it");
     drop(stranger);
-    let holder = lab.client("run").args(["--acquire", "af-xdp,id=n0,ifname=eth1", "--", "sh", "-c"]);
+    let holder =
+        lab.client("run").args(["--acquire", "af-xdp,id=n0,ifname=eth1", "--", "sh", "-c"]);
     let mut holder = holder.arg("echo held; exec sleep 60").start();
     holder.says("held", SOON);
     let said = doctor(&lab, "eth1");
@@ -136,7 +143,8 @@ fn the_other_end_sends_by_too_many_queues() {
     cable(&lab, "2");
     lab.cmd("ethtool").args(["-L", "eth1", "rx", "1"]).run(SOON).ok();
     assert!(lab.try_stranger("eth1", NATIVE).is_err(), "native XDP attaches");
-    let message = "no native XDP: the other end sends by more queues than the 1 by which eth1 receives";
+    let message =
+        "no native XDP: the other end sends by more queues than the 1 by which eth1 receives";
     let mend = doctor(&lab, "eth1").has("note", "native", message, "sudo ethtool -L far1 tx 1");
     mended(&lab, &mend);
     doctor(&lab, "eth1").ok("native", "native XDP");
@@ -149,7 +157,8 @@ fn the_other_ends_offloads() {
     let lab = lab!();
     cable(&lab, "1");
     let said = doctor(&lab, "eth1");
-    let message = "far1, the other end, sends frames without their checksums, and a guest drops them";
+    let message =
+        "far1, the other end, sends frames without their checksums, and a guest drops them";
     mended(&lab, &said.has("note", "checksums", message, "sudo ethtool -K far1 tx off"));
     let message = "far1, the other end, leaves VLAN tags beside the frame, where they are lost";
     mended(&lab, &said.has("note", "vlan", message, "sudo ethtool -K far1 txvlan off"));
@@ -219,7 +228,12 @@ fn devices_on_top_of_devices() {
     ip(&["link", "add", "br1", "type", "bridge"]);
     ip(&["link", "set", "eth1", "master", "br1"]);
     let message = "a bridge: frames between its ports do not pass here";
-    doctor(&lab, "br1").has("note", "bridge", message, "use one of its ports: bridge link show master br1");
+    doctor(&lab, "br1").has(
+        "note",
+        "bridge",
+        message,
+        "use one of its ports: bridge link show master br1",
+    );
     let message = "a port of br1 (bridge), which does not see these queues' frames";
     let mend = doctor(&lab, "eth1").has("note", "upper", message, "sudo ip link set eth1 nomaster");
     mended(&lab, &mend);

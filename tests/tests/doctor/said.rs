@@ -73,7 +73,10 @@ impl Said {
         let mut lines: Vec<[String; 4]> = Vec::new();
         for line in text.lines() {
             let (head, rest) = line.split_at(column);
-            assert!(!rest.starts_with(' ') && head.ends_with("  "), "{line:?} is not aligned:\n{text}");
+            assert!(
+                !rest.starts_with(' ') && head.ends_with("  "),
+                "{line:?} is not aligned:\n{text}"
+            );
             match (head.trim().is_empty(), rest.strip_prefix("-> ")) {
                 (true, Some(mend)) => lines.last_mut().unwrap()[3] = mend.to_owned(),
                 (false, None) => {
@@ -98,8 +101,16 @@ impl Said {
     fn holds_together(&self) {
         for (at, [state, check, message, mend]) in self.lines.iter().enumerate() {
             let others = &self.lines[at + 1..];
-            assert!(others.iter().all(|other| other[1] != *check), "{check} is there twice:\n{}", self.text);
-            assert!(others.iter().all(|other| other[2] != *message), "{message:?} twice:\n{}", self.text);
+            assert!(
+                others.iter().all(|other| other[1] != *check),
+                "{check} is there twice:\n{}",
+                self.text
+            );
+            assert!(
+                others.iter().all(|other| other[2] != *message),
+                "{message:?} twice:\n{}",
+                self.text
+            );
             assert_eq!(
                 mend.is_empty(),
                 state == "ok",
@@ -118,7 +129,8 @@ impl Said {
     /// The line of a check is exactly this one. Returns the command that fixes it.
     #[track_caller]
     pub(crate) fn has(&self, state: &str, check: &str, message: &str, mend: &str) -> String {
-        let line = self.find(check).unwrap_or_else(|| panic!("no line for {check}:\n{}", self.text));
+        let line =
+            self.find(check).unwrap_or_else(|| panic!("no line for {check}:\n{}", self.text));
         let wanted = [state, check, message, mend].map(str::to_owned);
         assert_eq!(*line, wanted, "\n{}", self.text);
         mend.to_owned()
@@ -127,8 +139,13 @@ impl Said {
     /// The line of a check is ok, and says this.
     #[track_caller]
     pub(crate) fn ok(&self, check: &str, part: &str) {
-        let line = self.find(check).unwrap_or_else(|| panic!("no line for {check}:\n{}", self.text));
-        assert!(line[0] == "ok" && line[2].contains(part), "{check} is not ok with {part:?}:\n{}", self.text);
+        let line =
+            self.find(check).unwrap_or_else(|| panic!("no line for {check}:\n{}", self.text));
+        assert!(
+            line[0] == "ok" && line[2].contains(part),
+            "{check} is not ok with {part:?}:\n{}",
+            self.text
+        );
     }
 
     /// Whether the line of a check is ok.

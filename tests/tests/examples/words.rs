@@ -14,7 +14,9 @@ pub(crate) fn commands(line: &str) -> Vec<Vec<String>> {
     for words in words(line).split(|word| BETWEEN.contains(&word.as_str())) {
         let start = words.iter().position(|word| !before(word)).unwrap_or(words.len());
         let words: Vec<String> = words[start..].iter().filter_map(|word| plain(word)).collect();
-        if let Some(script) = words.windows(2).find(|pair| pair[0] == "-c").map(|pair| pair[1].clone()) {
+        if let Some(script) =
+            words.windows(2).find(|pair| pair[0] == "-c").map(|pair| pair[1].clone())
+        {
             found.extend(commands(&script));
         }
         if !words.is_empty() {
@@ -25,7 +27,8 @@ pub(crate) fn commands(line: &str) -> Vec<Vec<String>> {
 }
 
 fn before(word: &str) -> bool {
-    BEFORE.contains(&word) || (word.contains('=') && !word.starts_with(['-', '/']) && !word.contains(','))
+    BEFORE.contains(&word)
+        || (word.contains('=') && !word.starts_with(['-', '/']) && !word.contains(','))
 }
 
 /// A word without the `…` that stands for more of the kind; none if it stands for whole words.

@@ -213,7 +213,11 @@ impl Session {
         self.use_memory(memory, backend)
     }
 
-    fn remove_memory(&mut self, read: &mut Reader<'_>, backend: &mut impl Backend) -> Result<(), Refusal> {
+    fn remove_memory(
+        &mut self,
+        read: &mut Reader<'_>,
+        backend: &mut impl Backend,
+    ) -> Result<(), Refusal> {
         let _padding = read.u64()?;
         let memory = self.memory.without(&read.region()?)?;
         self.use_memory(memory, backend)
@@ -221,7 +225,11 @@ impl Session {
 
     /// Rings that run go on in the new table; what was only in the old one is unmapped when the
     /// last has left it.
-    fn use_memory(&mut self, memory: GuestMemory, backend: &mut impl Backend) -> Result<(), Refusal> {
+    fn use_memory(
+        &mut self,
+        memory: GuestMemory,
+        backend: &mut impl Backend,
+    ) -> Result<(), Refusal> {
         self.memory = Arc::new(memory);
         self.restart(backend)
     }

@@ -94,7 +94,11 @@ impl Session {
     }
 
     /// Stops a ring for good: its descriptors go with it.
-    pub(super) fn stop(&mut self, index: u32, backend: &mut impl Backend) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn stop(
+        &mut self,
+        index: u32,
+        backend: &mut impl Backend,
+    ) -> Result<Vec<u8>, Refusal> {
         let slot = self.slot(index)?;
         (slot.kick, slot.call) = (None, None);
         let position = backend.stop(index as usize)?.unwrap_or_else(|| self.rest(index as usize));
@@ -117,7 +121,8 @@ impl Session {
 
     /// Starts a ring, anew if it runs, once all of it is known.
     fn run(&mut self, index: usize, backend: &mut impl Backend) -> Result<(), Refusal> {
-        let Slot { kick: Some(kick), addresses: Some(_), size: 1.., call, enabled } = &self.slots[index]
+        let Slot { kick: Some(kick), addresses: Some(_), size: 1.., call, enabled } =
+            &self.slots[index]
         else {
             return Ok(());
         };
@@ -154,7 +159,9 @@ fn event(word: u64, descriptors: Vec<Descriptor>) -> Result<Option<Arc<OwnedFd>>
     let mut descriptors = descriptors.into_iter();
     match (word & NO_DESCRIPTOR != 0, descriptors.next()) {
         (true, _) => Ok(None),
-        (false, Some(Descriptor::Event(descriptor))) if count == 1 => Ok(Some(Arc::new(descriptor))),
+        (false, Some(Descriptor::Event(descriptor))) if count == 1 => {
+            Ok(Some(Arc::new(descriptor)))
+        }
         (false, Some(_)) if count == 1 => Err(Refusal::Event),
         _ => Err(Refusal::Descriptors(count, 1)),
     }

@@ -23,7 +23,11 @@ const ERROR: u8 = 1;
 ///
 /// # Errors
 /// The ring is broken.
-pub fn answer(ring: &mut Ring, batch: &mut Batch, pairs: usize) -> Result<(Vec<Command>, bool), Broken> {
+pub fn answer(
+    ring: &mut Ring,
+    batch: &mut Batch,
+    pairs: usize,
+) -> Result<(Vec<Command>, bool), Broken> {
     let mut commands = vec![];
     batch.clear();
     // What a driver can have posted at once is bounded by the ring.
@@ -57,7 +61,9 @@ mod tests {
     #[test]
     fn pairs_are_taken_within_bounds_and_the_rest_is_refused() {
         assert_eq!(read(&[4, 0, 2, 0], 2), Some(Command::Pairs(2)));
-        for bytes in [&[4, 0, 0, 0][..], &[4, 0, 3, 0], &[4, 0, 2], &[4, 1, 2, 0], &[0, 0, 1, 0], &[]] {
+        for bytes in
+            [&[4, 0, 0, 0][..], &[4, 0, 3, 0], &[4, 0, 2], &[4, 1, 2, 0], &[0, 0, 1, 0], &[]]
+        {
             assert_eq!(read(bytes, 2), None, "{bytes:?}");
         }
     }

@@ -61,7 +61,8 @@ impl Header {
         let mut bytes = [0; 12];
         bytes[0] = self.flags;
         bytes[1] = self.gso_type;
-        let numbers = [self.hdr_len, self.gso_size, self.csum_start, self.csum_offset, self.num_buffers];
+        let numbers =
+            [self.hdr_len, self.gso_size, self.csum_start, self.csum_offset, self.num_buffers];
         for (number, at) in numbers.into_iter().zip(bytes[2..].chunks_exact_mut(2)) {
             at.copy_from_slice(&number.to_le_bytes());
         }
@@ -78,8 +79,14 @@ mod tests {
         let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
         let header = Header::read(&bytes);
         assert_eq!((header.flags, header.gso_type, header.hdr_len), (1, 2, 0x0403));
-        assert_eq!((header.gso_size, header.csum_start, header.csum_offset), (0x0605, 0x0807, 0x0a09));
-        assert_eq!(Header { num_buffers: 0x0c0b, ..header }.bytes(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(
+            (header.gso_size, header.csum_start, header.csum_offset),
+            (0x0605, 0x0807, 0x0a09)
+        );
+        assert_eq!(
+            Header { num_buffers: 0x0c0b, ..header }.bytes(),
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+        );
     }
 
     #[test]

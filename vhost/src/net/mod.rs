@@ -69,7 +69,8 @@ pub mod feature {
             (PROTOCOL, "PROTOCOL_FEATURES"),
             (VERSION_1, "VERSION_1"),
         ];
-        let found = known.into_iter().find(|(bit, _)| bits & bit != 0).filter(|(bit, _)| bits < 2 * bit);
+        let found =
+            known.into_iter().find(|(bit, _)| bits & bit != 0).filter(|(bit, _)| bits < 2 * bit);
         found.map_or_else(|| format!("bit {}", bits.trailing_zeros()), |(_, name)| name.to_owned())
     }
 }

@@ -11,8 +11,8 @@ use std::sync::mpsc::Sender;
 
 use rustix::io::Errno;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendFlags,
-    recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendFlags, recvmsg, sendmsg,
 };
 
 use super::Descriptor;
@@ -107,7 +107,12 @@ impl Channel {
         let at = self.bytes.len();
         self.bytes.resize(at + most, 0);
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-        let got = recvmsg(&self.stream, &mut [IoSliceMut::new(&mut self.bytes[at..])], &mut control, flags);
+        let got = recvmsg(
+            &self.stream,
+            &mut [IoSliceMut::new(&mut self.bytes[at..])],
+            &mut control,
+            flags,
+        );
         self.bytes.truncate(at + got.as_ref().map_or(0, |got| got.bytes));
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
@@ -132,7 +137,12 @@ impl Channel {
         let head = Head { request: to.request, flags, size: payload.len() as u32 }.bytes();
         let whole = [&head[..], payload].concat();
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match sendmsg(&self.stream, &[IoSlice::new(&whole)], &mut SendAncillaryBuffer::default(), flags) {
+        match sendmsg(
+            &self.stream,
+            &[IoSlice::new(&whole)],
+            &mut SendAncillaryBuffer::default(),
+            flags,
+        ) {
             Ok(sent) if sent == whole.len() => Ok(()),
             Ok(_) | Err(Errno::AGAIN) => Err(Failure::Unread),
             Err(Errno::PIPE | Errno::CONNRESET) => Err(Failure::Closed),

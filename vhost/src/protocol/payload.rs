@@ -42,7 +42,12 @@ impl Reader<'_> {
     /// # Errors
     /// [`BadPayload`].
     pub fn region(&mut self) -> Result<RegionInfo, BadPayload> {
-        Ok(RegionInfo { guest: self.u64()?, len: self.u64()?, user: self.u64()?, offset: self.u64()? })
+        Ok(RegionInfo {
+            guest: self.u64()?,
+            len: self.u64()?,
+            user: self.u64()?,
+            offset: self.u64()?,
+        })
     }
 }
 

@@ -96,7 +96,12 @@ impl Ring {
 
     /// Appends a descriptor's buffer: those to read come first.
     #[inline]
-    fn add(&self, descriptor: &Descriptor, chain: &mut Chain, batch: &mut Batch) -> Result<(), Broken> {
+    fn add(
+        &self,
+        descriptor: &Descriptor,
+        chain: &mut Chain,
+        batch: &mut Batch,
+    ) -> Result<(), Broken> {
         let Descriptor { addr, len, flags, .. } = *descriptor;
         let writable = flags & WRITE != 0;
         if !writable && chain.middle != chain.last {

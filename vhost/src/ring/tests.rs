@@ -51,7 +51,12 @@ impl Driver {
     }
 
     fn descriptor(&self, table: u64, index: u64, addr: u64, len: u32, flags: u16, next: u16) {
-        let bytes = [&addr.to_le_bytes()[..], &len.to_le_bytes(), &flags.to_le_bytes(), &next.to_le_bytes()];
+        let bytes = [
+            &addr.to_le_bytes()[..],
+            &len.to_le_bytes(),
+            &flags.to_le_bytes(),
+            &next.to_le_bytes(),
+        ];
         self.write(table + 16 * index, &bytes.concat());
     }
 
@@ -115,9 +120,18 @@ fn what_cannot_be_breaks_the_ring() {
         (|driver| driver.write(AVAIL + 2, &[0xff, 0xff]), Broken::Index(0xffff)),
         (|driver| driver.descriptor(0, 0, 0x4000, 1, 1, 0), Broken::Endless),
         (|driver| driver.descriptor(0, 0, 0x4000, 1, 1, SIZE), Broken::Next(SIZE)),
-        (|driver| driver.descriptor(0, 0, MEMORY, 1, 0, 0), Broken::Address { addr: MEMORY, len: 1 }),
-        (|driver| driver.descriptor(0, 0, 0, u32::MAX, 0, 0), Broken::Address { addr: 0, len: u32::MAX }),
-        (|driver| driver.descriptor(0, 0, u64::MAX, 2, 0, 0), Broken::Address { addr: u64::MAX, len: 2 }),
+        (
+            |driver| driver.descriptor(0, 0, MEMORY, 1, 0, 0),
+            Broken::Address { addr: MEMORY, len: 1 },
+        ),
+        (
+            |driver| driver.descriptor(0, 0, 0, u32::MAX, 0, 0),
+            Broken::Address { addr: 0, len: u32::MAX },
+        ),
+        (
+            |driver| driver.descriptor(0, 0, u64::MAX, 2, 0, 0),
+            Broken::Address { addr: u64::MAX, len: 2 },
+        ),
         (|driver| driver.descriptor(0, 0, 0x4000, 17, 4, 0), Broken::Indirect(17)),
         (|driver| driver.descriptor(0, 0, 0x4000, 0, 4, 0), Broken::Indirect(0)),
         (|driver| driver.descriptor(0, 0, 0x4000, 16, 4 | 1, 0), Broken::Indirect(16)),
@@ -171,7 +185,10 @@ fn a_ring_must_be_a_power_of_two_in_memory_and_aligned() {
         (0, AVAIL, MEMORY - 64, 8),
         (0, AVAIL, USED, 32768),
     ] {
-        assert!(!ring(descriptors, avail, used, size), "{descriptors:#x} {avail:#x} {used:#x} {size}");
+        assert!(
+            !ring(descriptors, avail, used, size),
+            "{descriptors:#x} {avail:#x} {used:#x} {size}"
+        );
     }
 }
 
@@ -219,7 +236,10 @@ fn both_sides_say_when_they_want_to_be_told() {
         ring.complete(&batch.chains()[0], 0);
         ring.publish()
     };
-    assert_eq!([publish(&mut driver), publish(&mut driver), publish(&mut driver)], [false, true, false]);
+    assert_eq!(
+        [publish(&mut driver), publish(&mut driver), publish(&mut driver)],
+        [false, true, false]
+    );
     assert!(!ring.arm().unwrap());
     assert_eq!(driver.read(USED + 4 + 8 * u64::from(SIZE)), [3, 0]);
     driver.send(0);

@@ -19,9 +19,9 @@ struct Slot {
     lost: AtomicBool,
 }
 
-static TABLE: [Slot; SLOTS] =
-    [const { Slot { base: AtomicUsize::new(0), len: AtomicUsize::new(0), lost: AtomicBool::new(false) } };
-        SLOTS];
+static TABLE: [Slot; SLOTS] = [const {
+    Slot { base: AtomicUsize::new(0), len: AtomicUsize::new(0), lost: AtomicBool::new(false) }
+}; SLOTS];
 
 /// A mapping's place in the table, free again when dropped.
 #[derive(Debug)]
@@ -30,8 +30,9 @@ pub(super) struct Watch(usize);
 impl Watch {
     /// Nothing if the table is full.
     pub(super) fn new(base: usize, len: usize) -> Option<Self> {
-        let claim =
-            |slot: &Slot| slot.base.compare_exchange(0, base, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        let claim = |slot: &Slot| {
+            slot.base.compare_exchange(0, base, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
         let index = TABLE.iter().position(claim)?;
         TABLE[index].lost.store(false, Ordering::Relaxed);
         TABLE[index].len.store(len, Ordering::Release);
@@ -94,5 +95,6 @@ fn replace(slot: &Slot) -> bool {
     slot.lost.store(true, Ordering::Relaxed);
     // SAFETY: the range is a mapping of guest memory that `Mapping` owns, and that is only reached
     // by accesses for which any bytes will do.
-    unsafe { mmap_anonymous(base as *mut _, len, ProtFlags::READ | ProtFlags::WRITE, flags) }.is_ok()
+    unsafe { mmap_anonymous(base as *mut _, len, ProtFlags::READ | ProtFlags::WRITE, flags) }
+        .is_ok()
 }

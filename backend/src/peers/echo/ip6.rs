@@ -43,7 +43,11 @@ fn address(bytes: &[u8]) -> Option<Ipv6Addr> {
 fn echo(host: &Echo, frame: &mut [u8], payload: usize) -> Option<()> {
     let packet = &mut frame[ETHERNET..ETHERNET + 40 + payload];
     let (from, to) = (address(&packet[8..24])?, address(&packet[24..40])?);
-    if !host.ip6.contains(&to) || host.ip6.contains(&from) || from.is_multicast() || from.is_unspecified() {
+    if !host.ip6.contains(&to)
+        || host.ip6.contains(&from)
+        || from.is_multicast()
+        || from.is_unspecified()
+    {
         return None;
     }
     let (header, message) = packet.split_at_mut(40);

@@ -89,7 +89,8 @@ fn padding_is_kept_and_not_summed() {
 
 #[test]
 fn udp_comes_back_with_its_ports_exchanged() {
-    let answer = ask(&ip4(17, [10, 0, 0, 9], &[1, 2, 3, 4, 0, 11, 9, 9, b'a', b'b', b'c'])).unwrap();
+    let answer =
+        ask(&ip4(17, [10, 0, 0, 9], &[1, 2, 3, 4, 0, 11, 9, 9, b'a', b'b', b'c'])).unwrap();
     assert_eq!(answer[34..40], [3, 4, 1, 2, 0, 11]);
     assert_eq!(verify(&answer[26..34], 17, &answer[34..]), 0);
     assert_eq!(&answer[42..], b"abc");
@@ -184,7 +185,9 @@ fn nothing_that_arrives_panics() {
                 let mut mutant = question.clone();
                 mutant[at] = value;
                 let answer = ask(&mutant);
-                assert!(answer.is_none_or(|answer| answer.len() <= LONGEST_FIXED.max(question.len())));
+                assert!(
+                    answer.is_none_or(|answer| answer.len() <= LONGEST_FIXED.max(question.len()))
+                );
             }
         }
     }

@@ -30,12 +30,14 @@ impl Endpoint {
     pub(super) fn open(spec: &StreamSpec, inherited: Option<OwnedFd>) -> Result<Self, Error> {
         let path = spec.path.clone();
         if let Some(stream) = inherited.map(UnixStream::from) {
-            let failed = |error: io::Error| error::io(&path.display().to_string(), "take over", error);
+            let failed =
+                |error: io::Error| error::io(&path.display().to_string(), "take over", error);
             stream.peer_addr().and_then(|_| stream.set_nonblocking(true)).map_err(failed)?;
             return Ok(Self::Inherited(Some(stream)));
         }
         if !spec.server {
-            let every = spec.reconnect.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(10));
+            let every =
+                spec.reconnect.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(10));
             return Ok(Self::Client { path, next: Instant::now(), every });
         }
         let failed = |error: io::Error| error::io(&path.display().to_string(), "listen", error);
@@ -96,7 +98,9 @@ fn try_connect(path: &Path) -> io::Result<Option<UnixStream>> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     match connect(&socket, &SocketAddrUnix::new(path)?) {
         Ok(()) => Ok(Some(socket.into())),
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED | rustix::io::Errno::AGAIN) => Ok(None),
+        Err(
+            rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED | rustix::io::Errno::AGAIN,
+        ) => Ok(None),
         Err(errno) => Err(errno.into()),
     }
 }
@@ -105,7 +109,9 @@ fn try_connect(path: &Path) -> io::Result<Option<UnixStream>> {
 fn remove_stale(path: &Path) -> io::Result<()> {
     let Ok(metadata) = path.symlink_metadata() else { return Ok(()) };
     let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if metadata.file_type().is_socket() && UnixStream::connect(path).is_err_and(|error| refused(&error)) {
+    if metadata.file_type().is_socket()
+        && UnixStream::connect(path).is_err_and(|error| refused(&error))
+    {
         std::fs::remove_file(path)?;
     }
     Ok(())

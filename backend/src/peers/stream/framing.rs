@@ -35,7 +35,10 @@ impl Deframer {
     }
 
     /// Lets `read` put bytes behind those that are there, and says how many it did.
-    pub(super) fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+    pub(super) fn fill(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -48,7 +51,8 @@ impl Deframer {
 
     /// The next frame, if it is there in full.
     pub(super) fn frame(&self) -> Result<Option<&[u8]>, BadLength> {
-        let Some((prefix, rest)) = self.buffer[self.start..self.end].split_first_chunk::<PREFIX>() else {
+        let Some((prefix, rest)) = self.buffer[self.start..self.end].split_first_chunk::<PREFIX>()
+        else {
             return Ok(None);
         };
         match u32::from_be_bytes(*prefix) as usize {

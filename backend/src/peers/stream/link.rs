@@ -96,7 +96,13 @@ impl State {
         };
         let within = if self.connection.is_some() { None } else { self.endpoint.within() };
         let unsent = self.sent < self.out.len();
-        Waiting { connection: self.connection.clone(), listener, unsent, unread: self.unread, within }
+        Waiting {
+            connection: self.connection.clone(),
+            listener,
+            unsent,
+            unread: self.unread,
+            within,
+        }
     }
 
     /// Takes a new connection where there is none.
@@ -153,7 +159,11 @@ impl State {
     }
 
     /// Sends up to a batch of frames, reading when none is there in full.
-    pub(super) fn read_into(&mut self, socket: &mut Bound, counters: &Counters) -> Result<Moved, Error> {
+    pub(super) fn read_into(
+        &mut self,
+        socket: &mut Bound,
+        counters: &Counters,
+    ) -> Result<Moved, Error> {
         let mut moved = Moved::default();
         let mut read = false;
         while moved.frames < BATCH as u64 {
@@ -175,7 +185,9 @@ impl State {
                     true => read = true,
                     false => break,
                 },
-                Err(BadLength(len)) => self.disconnect(&format!("a frame of {len} bytes was announced")),
+                Err(BadLength(len)) => {
+                    self.disconnect(&format!("a frame of {len} bytes was announced"))
+                }
             }
         }
         self.unread = moved.frames == BATCH as u64;

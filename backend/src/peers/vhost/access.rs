@@ -29,14 +29,16 @@ pub(super) struct Allowed {
 
 impl Allowed {
     pub(super) fn of(spec: &VhostSpec) -> Result<Self, Error> {
-        let find = |name: &Option<String>, file| name.as_ref().map(|name| number(name, file)).transpose();
+        let find =
+            |name: &Option<String>, file| name.as_ref().map(|name| number(name, file)).transpose();
         let user = find(&spec.user, "/etc/passwd")?;
         Ok(Self { own: geteuid().as_raw(), user, group: find(&spec.group, "/etc/group")? })
     }
 
     /// Whether the other side may be there.
     pub(super) fn check(&self, stream: &UnixStream) -> Result<(), String> {
-        let peer = socket_peercred(stream).map_err(|errno| format!("the other side's uid: {errno}"))?;
+        let peer =
+            socket_peercred(stream).map_err(|errno| format!("the other side's uid: {errno}"))?;
         let (uid, gid) = (peer.uid.as_raw(), peer.gid.as_raw());
         let groups = || sys::peer_groups(stream).unwrap_or_default();
         let in_group = |group| gid == group || groups().contains(&group);
@@ -87,7 +89,8 @@ pub(super) fn listen(spec: &VhostSpec, allowed: &Allowed) -> Result<UnixListener
 fn safe_path(path: &Path) -> Result<PathBuf, Error> {
     let object = path.display().to_string();
     let failed = |error: io::Error| error::io(&object, "look at the socket's folder", error);
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().map_err(failed)?;
     for (above, folder) in folder.ancestors().enumerate() {
         let stat = stat(folder).map_err(|errno| failed(errno.into()))?;
@@ -97,7 +100,9 @@ fn safe_path(path: &Path) -> Result<PathBuf, Error> {
         if !is_ours || (is_shared && !is_sticky) {
             let message = format!("{object}: {} can be written by other users", folder.display());
             let error = Error::new(exit::CONFIGURATION, "unsafe-folder", &object, message);
-            return Err(error.hint("use a folder of your own with mode 0700, such as $XDG_RUNTIME_DIR"));
+            return Err(
+                error.hint("use a folder of your own with mode 0700, such as $XDG_RUNTIME_DIR")
+            );
         }
     }
     let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
@@ -108,14 +113,16 @@ fn safe_path(path: &Path) -> Result<PathBuf, Error> {
 fn remove_stale(path: &Path, own: u32) -> Result<(), Error> {
     let Ok(metadata) = path.symlink_metadata() else { return Ok(()) };
     let object = path.display().to_string();
-    let new = |status, code, message| Error::new(status, code, &object, format!("{object}: {message}"));
+    let new =
+        |status, code, message| Error::new(status, code, &object, format!("{object}: {message}"));
     if !metadata.file_type().is_socket() || metadata.uid() != own {
         let error = new(exit::CONFIGURATION, "path-taken", "what is at this path is not a socket");
         return Err(error.hint("choose another path, or remove it"));
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path).map_err(|error| error::io(&object, "remove the old socket", error))
+            std::fs::remove_file(path)
+                .map_err(|error| error::io(&object, "remove the old socket", error))
         }
         _ => Err(new(exit::BUSY, "busy", "another process already listens at this path")),
     }

@@ -124,7 +124,8 @@ impl Board {
         let pairs = self.pairs();
         let Some(control) = &mut self.control else { return Ok(false) };
         let why = |why: Broken| why.to_string();
-        let (commands, due) = answer(&mut control.ring, &mut Batch::default(), pairs).map_err(why)?;
+        let (commands, due) =
+            answer(&mut control.ring, &mut Batch::default(), pairs).map_err(why)?;
         if let Some(Command::Pairs(wanted)) = commands.last() {
             self.used = usize::from(*wanted);
             self.spread();
@@ -208,7 +209,8 @@ impl Backend for Board {
 /// own if none is.
 fn targets(pairs: usize, on: &[usize]) -> Vec<usize> {
     let mut turns = on.iter().cycle();
-    let target = |queue: usize| if on.contains(&queue) { queue } else { *turns.next().unwrap_or(&queue) };
+    let target =
+        |queue: usize| if on.contains(&queue) { queue } else { *turns.next().unwrap_or(&queue) };
     (0..pairs).map(target).collect()
 }
 

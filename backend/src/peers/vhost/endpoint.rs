@@ -37,7 +37,8 @@ impl Endpoint {
         let from = if spec.server {
             From::Server(access::listen(spec, &allowed)?)
         } else {
-            let every = spec.reconnect.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(10));
+            let every =
+                spec.reconnect.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(10));
             From::Client { path: spec.path.clone(), next: Instant::now(), every, told: false }
         };
         Ok(Self { from, next: None, allowed })

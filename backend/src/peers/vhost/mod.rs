@@ -98,7 +98,10 @@ impl Vhost {
     fn sort(&mut self, sockets: &mut Vec<Bound>) {
         let number = |socket: &Bound| socket.queue().wrapping_sub(self.shared.first_queue) as usize;
         let target = |socket: &Bound| {
-            self.shared.targets.get(number(socket)).map_or(self.at, |target| target.load(Ordering::Acquire))
+            self.shared
+                .targets
+                .get(number(socket))
+                .map_or(self.at, |target| target.load(Ordering::Acquire))
         };
         let mut index = 0;
         while let Some(socket) = sockets.get(index) {

@@ -18,7 +18,8 @@ pub(super) const SET: u32 = 1;
 /// The features of a device with as many pairs of queues.
 pub(super) fn of(spec: &VhostSpec, pairs: usize) -> Offer {
     let pairs = if spec.mq { pairs } else { 1 };
-    let mut protocol = extra::REPLY_ACK | extra::BACKEND_REQ | extra::CONFIGURE_MEM_SLOTS | extra::MTU;
+    let mut protocol =
+        extra::REPLY_ACK | extra::BACKEND_REQ | extra::CONFIGURE_MEM_SLOTS | extra::MTU;
     if pairs > 1 {
         protocol |= extra::MQ;
     }
@@ -30,7 +31,8 @@ pub(super) fn of(spec: &VhostSpec, pairs: usize) -> Offer {
 }
 
 fn features(spec: &VhostSpec, pairs: usize) -> u64 {
-    let always = feature::VERSION_1 | feature::MRG_RXBUF | feature::EVENT_IDX | feature::INDIRECT_DESC;
+    let always =
+        feature::VERSION_1 | feature::MRG_RXBUF | feature::EVENT_IDX | feature::INDIRECT_DESC;
     let choices = [
         (pairs > 1, feature::MQ | feature::CTRL_VQ),
         (has_config(spec), feature::STATUS),
@@ -41,7 +43,10 @@ fn features(spec: &VhostSpec, pairs: usize) -> u64 {
         (spec.csum && spec.tso, feature::HOST_TSO4 | feature::HOST_TSO6 | feature::HOST_ECN),
         (spec.csum && spec.gro, feature::GUEST_TSO4 | feature::GUEST_TSO6),
     ];
-    choices.into_iter().filter(|(is_on, _)| *is_on).fold(always, |all, (_, features)| all | features)
+    choices
+        .into_iter()
+        .filter(|(is_on, _)| *is_on)
+        .fold(always, |all, (_, features)| all | features)
 }
 
 fn has_config(spec: &VhostSpec) -> bool {
@@ -63,7 +68,10 @@ mod tests {
     /// Whoever changes this has to change [`SET`] and the README.
     #[test]
     fn the_first_set_is_this() {
-        assert_eq!((SET, offer("", 1).features, offer("", 2).features), (1, 0x1_3000_b983, 0x1_3042_b983));
+        assert_eq!(
+            (SET, offer("", 1).features, offer("", 2).features),
+            (1, 0x1_3000_b983, 0x1_3042_b983)
+        );
         assert_eq!((offer("", 1).protocol, offer(",config=on", 2).protocol), (0x8038, 0x8239));
     }
 
@@ -83,6 +91,9 @@ mod tests {
     fn the_configuration_space_has_what_was_given() {
         let with = |options| offer(options, 1).features & !offer("", 1).features;
         assert_eq!(with(",config=on"), feature::STATUS);
-        assert_eq!(with(",mac=02:00:00:00:00:07,mtu=1400"), feature::STATUS | feature::MAC | feature::MTU);
+        assert_eq!(
+            with(",mac=02:00:00:00:00:07,mtu=1400"),
+            feature::STATUS | feature::MAC | feature::MTU
+        );
     }
 }

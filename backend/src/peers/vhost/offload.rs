@@ -123,7 +123,10 @@ mod tests {
         assert_eq!(work(&SUM, feature::CSUM, 52), Ok(Work::Sum { start: 34, field: 50 }));
         let cut = |is_ip6| Ok(Work::Cut { size: 1448, tcp: 34, is_ip6 });
         assert_eq!(work(&CUT, ALL, 9000), cut(false));
-        assert_eq!(work(&Header { gso_type: Header::TCP6 | Header::ECN, ..CUT }, ALL, 9000), cut(true));
+        assert_eq!(
+            work(&Header { gso_type: Header::TCP6 | Header::ECN, ..CUT }, ALL, 9000),
+            cut(true)
+        );
     }
 
     #[test]
@@ -144,6 +147,9 @@ mod tests {
             assert_eq!(work(&Header { gso_size: size, ..CUT }, ALL, 9000), Err(Lie::Tiny(size)));
         }
         assert_eq!(work(&Header { csum_offset: 6, ..CUT }, ALL, 9000), place(34, 6, 9000));
-        assert_eq!(work(&Header { hdr_len: 9001, ..CUT }, ALL, 9000), Err(Lie::Headers(9001, 9000)));
+        assert_eq!(
+            work(&Header { hdr_len: 9001, ..CUT }, ALL, 9000),
+            Err(Lie::Headers(9001, 9000))
+        );
     }
 }

@@ -52,7 +52,15 @@ impl Pair {
             call: None,
         };
         let (rx, tx) = (side(2 * at), side(2 * at + 1));
-        Self { rx, tx, batch: Batch::default(), plan: Plan::default(), armed: false, lost: false, log }
+        Self {
+            rx,
+            tx,
+            batch: Batch::default(),
+            plan: Plan::default(),
+            armed: false,
+            lost: false,
+            log,
+        }
     }
 
     /// The ring of an index of the device.

@@ -104,7 +104,8 @@ impl Fill<'_> {
         let mut space = [0; MOST_HEADERS];
         if let Some(merged) = group.headers(frames, &mut space) {
             let skip = merged.headers.len();
-            let payloads = plan.members(group).map(|number| frames[number].get(skip..).unwrap_or_default());
+            let payloads =
+                plan.members(group).map(|number| frames[number].get(skip..).unwrap_or_default());
             let pieces = std::iter::once(merged.headers).chain(payloads);
             if self.put(header_of(&merged), merged.len, pieces)? {
                 return Ok(group.count as u64);

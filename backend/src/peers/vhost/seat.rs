@@ -75,7 +75,8 @@ impl Seat {
 
     /// Forgets the edges that were seen, so that the next one is an event again.
     pub(super) fn settle(&self) {
-        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 4];
+        let mut events =
+            [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 4];
         let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
         let _ = epoll::wait(&self.events, &mut events[..], Some(&now));
     }

@@ -59,12 +59,17 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(super) fn open(spec: &VhostSpec, shared: Arc<Shared>, control: Arc<Control>) -> Result<Self, Error> {
+    pub(super) fn open(
+        spec: &VhostSpec,
+        shared: Arc<Shared>,
+        control: Arc<Control>,
+    ) -> Result<Self, Error> {
         let made = |errno| error::io("", "make an event", errno);
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(made)?;
         let kicks = epoll::create(CreateFlags::CLOEXEC).map_err(made)?;
         let (closer, to_close) = channel();
-        epoll::add(&kicks, &wake, EventData::new_u64(0), EventFlags::IN | EventFlags::ET).map_err(made)?;
+        epoll::add(&kicks, &wake, EventData::new_u64(0), EventFlags::IN | EventFlags::ET)
+            .map_err(made)?;
         Ok(Self {
             endpoint: Endpoint::open(spec)?,
             offer: offer::of(spec, shared.seats.len()),
@@ -113,7 +118,9 @@ impl Service {
                 self.wait(None);
                 continue;
             };
-            self.shared.log.say(format_args!("a front end is connected (feature set {})", offer::SET));
+            self.shared
+                .log
+                .say(format_args!("a front end is connected (feature set {})", offer::SET));
             let end = self.serve(stream);
             self.shared.log.say(format_args!("the front end is gone: {end}"));
             if self.once {
@@ -125,7 +132,8 @@ impl Service {
 
     /// Serves one connection to its end, and returns why that came.
     fn serve(&mut self, stream: UnixStream) -> String {
-        let board = Board::new(Arc::clone(&self.shared), Arc::clone(&self.guard), Arc::clone(&self.kicks));
+        let board =
+            Board::new(Arc::clone(&self.shared), Arc::clone(&self.guard), Arc::clone(&self.kicks));
         let mut connection = Connection {
             session: Session::new(self.offer),
             channel: Channel::new(stream, self.closer.clone()),
@@ -170,7 +178,8 @@ impl Service {
 
     /// Forgets the edges that were seen.
     fn settle(&self) {
-        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 4];
+        let mut events =
+            [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 4];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let _: Result<usize, Errno> = epoll::wait(&self.kicks, &mut events[..], Some(&now));
     }

@@ -57,7 +57,12 @@ impl Outgoing {
 
 impl Pair {
     /// Moves what the guest has sent, as far as the socket has room.
-    pub(super) fn transmit(&mut self, socket: &mut Bound, counters: &Counters, guard: &Guard) -> Moved {
+    pub(super) fn transmit(
+        &mut self,
+        socket: &mut Bound,
+        counters: &Counters,
+        guard: &Guard,
+    ) -> Moved {
         let mut moved = Moved::default();
         match self.transmit_batch(socket, counters, &mut moved) {
             Ok(true) => self.notify(1, guard),
@@ -142,12 +147,15 @@ impl Way<'_> {
         if from.chain.writable() > 0 {
             return Err(Broken::Direction.into());
         }
-        let len = usize::try_from(from.chain.readable()).unwrap_or(usize::MAX).saturating_sub(self.header);
+        let len = usize::try_from(from.chain.readable())
+            .unwrap_or(usize::MAX)
+            .saturating_sub(self.header);
         if !(LEAST..=MOST).contains(&len) {
             self.drop();
             return Ok(true);
         }
-        let header = if offload::is_used(self.features) { from.header() } else { Header::default() };
+        let header =
+            if offload::is_used(self.features) { from.header() } else { Header::default() };
         match offload::work(&header, self.features, len)? {
             Work::Copy => Ok(self.send_frame(len, |to| from.read(0, to))),
             Work::Sum { start, field } => Ok(self.send_frame(len, |to| {

@@ -77,8 +77,13 @@ fn a_merged_frame_leaves_its_checksum_to_the_guest() {
 fn a_segment_with_any_bit_flipped_stays_alone() {
     for is_ip6 in [false, true] {
         let mut dice = Dice::new(23);
-        let sample =
-            Sample { is_ip6, tagged: true, options: 12, flags: flag::ACK, ..Sample::random(&mut dice, 300) };
+        let sample = Sample {
+            is_ip6,
+            tagged: true,
+            options: 12,
+            flags: flag::ACK,
+            ..Sample::random(&mut dice, 300)
+        };
         let segments = cut(&sample.frame(), 100);
         let ip = Layout::of(&segments[1]).unwrap().ip;
         for bit in 8 * ip..8 * segments[1].len() {
@@ -123,7 +128,8 @@ fn what_would_be_lost_is_not_merged() {
         ("hop limit", |frame, at| frame[at.ip + 7] ^= 1),
     ];
     for (is_ip6, own) in [(false, ip4), (true, ip6)] {
-        let sample = Sample { is_ip6, options: 12, flags: flag::ACK, ..Sample::random(&mut dice, 300) };
+        let sample =
+            Sample { is_ip6, options: 12, flags: flag::ACK, ..Sample::random(&mut dice, 300) };
         for (what, change) in both.iter().chain(&own) {
             let mut segments = cut(&sample.frame(), 100);
             let layout = Layout::of(&segments[1]).unwrap();

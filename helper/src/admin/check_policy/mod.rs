@@ -67,7 +67,9 @@ fn summary(policy: &Policy, path: &Path) -> Report {
     }
     let denied = policy.resolve_denied(&System).err();
     let failure = denied.map(|denied| match &denied {
-        Denied::UnknownName { rule, .. } | Denied::Unanswered { rule, .. } => in_policy(rule, &denied),
+        Denied::UnknownName { rule, .. } | Denied::Unanswered { rule, .. } => {
+            in_policy(rule, &denied)
+        }
         _ => in_policy(paths::POLICY, &denied),
     });
     Report {

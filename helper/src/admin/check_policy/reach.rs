@@ -24,7 +24,8 @@ pub(super) struct Who<'a> {
 /// The answer for the system's own socket and helper.
 pub(super) fn of(who: &Who<'_>) -> Reach {
     let socket = metadata(SOCKET).ok().filter(|found| found.file_type().is_socket());
-    let helper = metadata(HELPER).ok().filter(|found| found.is_file() && found.mode() & SETUID != 0);
+    let helper =
+        metadata(HELPER).ok().filter(|found| found.is_file() && found.mode() & SETUID != 0);
     match (socket, helper) {
         (Some(socket), _) => through(who, SOCKET, &socket, WRITE, "connect to"),
         (None, Some(helper)) => through(who, HELPER, &helper, EXECUTE, "start"),
@@ -48,7 +49,8 @@ fn through(who: &Who<'_>, path: &str, found: &Metadata, needed: u32, deed: &str)
     if !can {
         let mend = if needed == WRITE { "chmod g+rw" } else { "chmod g+x" };
         let member = mode >> 3 & needed == needed;
-        let hint = if member { format!("usermod -aG {group} {name}") } else { format!("{mend} {path}") };
+        let hint =
+            if member { format!("usermod -aG {group} {name}") } else { format!("{mend} {path}") };
         text = format!("{text}\n  hint: {hint}");
     }
     Reach { can, path: path.to_owned(), text }

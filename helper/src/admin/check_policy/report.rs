@@ -184,7 +184,8 @@ impl fmt::Display for Subject {
         if let (Some(ifname), Some(rule)) = (&self.interface, &self.granted_by) {
             writeln!(f, "{} (uid {}) may use {ifname} by {rule}", self.name, self.uid)?;
         }
-        let groups = if self.groups.is_empty() { "none".to_owned() } else { self.groups.join(", ") };
+        let groups =
+            if self.groups.is_empty() { "none".to_owned() } else { self.groups.join(", ") };
         writeln!(f, "groups of {}: {groups}", self.name)?;
         self.rules.iter().try_for_each(|rule| write!(f, "{rule}"))?;
         if self.rules.is_empty() {
@@ -212,6 +213,10 @@ impl fmt::Display for Terms {
         let macs = if macs.is_empty() { "none" } else { &macs };
         writeln!(f, "  promisc {}, allmulti {}, macs {macs}", self.promisc, self.allmulti)?;
         let (memlock, linger) = (self.memlock_mib, self.linger_seconds);
-        writeln!(f, "  busy polling {}, memlock up to {memlock} MiB, linger {linger} s", self.busy_poll)
+        writeln!(
+            f,
+            "  busy polling {}, memlock up to {memlock} MiB, linger {linger} s",
+            self.busy_poll
+        )
     }
 }

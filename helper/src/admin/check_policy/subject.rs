@@ -18,7 +18,8 @@ pub(super) fn explain(
     ifname: Option<&str>,
 ) -> Result<(Subject, Option<Failure>), Failure> {
     let (uid, groups) = identity(name)?;
-    let question = Question { uid, groups: &groups, ifname: ifname.unwrap_or_default(), ..Question::LEAST };
+    let question =
+        Question { uid, groups: &groups, ifname: ifname.unwrap_or_default(), ..Question::LEAST };
     let granted = ifname.map(|_| grants(policy, question));
     let failure = match &granted {
         Some(Err(denied)) => Some(not_granted(denied, name, uid, question.ifname)),

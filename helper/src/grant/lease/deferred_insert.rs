@@ -68,7 +68,9 @@ impl DeferredInserts {
                 false
             }
             // There is no ring yet, or no memory just now.
-            Err(error) if matches!(error.errno, libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN) => true,
+            Err(error) if matches!(error.errno, libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN) => {
+                true
+            }
             Err(error) => {
                 Line::new(What::Error).with("queue", queue).with("error", error).log();
                 false

@@ -75,7 +75,8 @@ impl Lease {
             linger,
             table,
             taken: Vec::new(),
-            texts: Record::folder(uid).map_err(failed("opening the folder of the leases' texts"))?,
+            texts: Record::folder(uid)
+                .map_err(failed("opening the folder of the leases' texts"))?,
             filled: Vec::new(),
             deferred: DeferredInserts::new(),
             objects: None,
@@ -92,7 +93,9 @@ impl Lease {
     pub(super) fn lock_interface(&self, ifname: &str) -> Result<(), Failure> {
         match self.table.lock_interface().map_err(failed("locking the interface"))? {
             LockAttempt::Locked => Ok(()),
-            LockAttempt::HeldBy { pid } => Err(Taken::InterfaceLock { name: ifname.to_owned(), pid }.into()),
+            LockAttempt::HeldBy { pid } => {
+                Err(Taken::InterfaceLock { name: ifname.to_owned(), pid }.into())
+            }
         }
     }
 
@@ -161,7 +164,12 @@ impl Lease {
     }
 
     /// Puts a socket into the slot of one of its queues, or has it wait for its consumer.
-    pub(super) fn fill(&mut self, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<(), Failure> {
+    pub(super) fn fill(
+        &mut self,
+        queue: u32,
+        socket: &OwnedFd,
+        ifname: &str,
+    ) -> Result<(), Failure> {
         let Some(Objects { map, slots, .. }) = &self.objects else {
             return Err(Failure::sys("filling a slot", "there is no map"));
         };
@@ -183,7 +191,10 @@ impl Lease {
         fresh: bool,
     ) -> Result<(), Failure> {
         if fresh {
-            guard.forget_dead(self.key, &self.table.holders().map_err(failed("reading the lease table"))?)?;
+            guard.forget_dead(
+                self.key,
+                &self.table.holders().map_err(failed("reading the lease table"))?,
+            )?;
         }
         guard.hold(self.key, self.number, self.first_queue, sockets)
     }

@@ -56,6 +56,9 @@ impl Objects {
             let _ = link.detach();
             failpoint!("end-detached");
         }
-        log_unpinned(key, self.pins.as_ref().map_or_else(|| Redirect::unpin(&folder(key)), PinFolder::unpin));
+        log_unpinned(
+            key,
+            self.pins.as_ref().map_or_else(|| Redirect::unpin(&folder(key)), PinFolder::unpin),
+        );
     }
 }

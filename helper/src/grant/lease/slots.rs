@@ -18,8 +18,15 @@ pub(super) enum Inserted {
 }
 
 /// Puts a socket into the slot of its queue, which has to be empty.
-pub(super) fn insert(map: &XskMap, queue: u32, socket: &OwnedFd, ifname: &str) -> Result<Inserted, Failure> {
-    let Err(error) = raised(|| map.insert(queue, socket.as_fd()))? else { return Ok(Inserted::Now) };
+pub(super) fn insert(
+    map: &XskMap,
+    queue: u32,
+    socket: &OwnedFd,
+    ifname: &str,
+) -> Result<Inserted, Failure> {
+    let Err(error) = raised(|| map.insert(queue, socket.as_fd()))? else {
+        return Ok(Inserted::Now);
+    };
     match error.errno {
         libc::ENOBUFS => Ok(Inserted::Deferred),
         libc::EEXIST => Err(occupied(queue, ifname).into()),

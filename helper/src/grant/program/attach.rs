@@ -13,7 +13,10 @@ use crate::netlink::Netdev;
 
 /// Returns the program on its interface, the mode, and why no mode before it in the request's order
 /// did.
-pub(super) fn attach(mut loaded: Loaded, wanted: &Wanted<'_>) -> Result<(Redirect, Mode, String), Failure> {
+pub(super) fn attach(
+    mut loaded: Loaded,
+    wanted: &Wanted<'_>,
+) -> Result<(Redirect, Mode, String), Failure> {
     let mut reason = String::new();
     let mut tried = None;
     for mode in wanted.modes {

@@ -28,7 +28,8 @@ pub(super) fn check(link: &Link) -> Result<(), Failure> {
 }
 
 fn pinned_elsewhere(prog_id: u32) -> Option<Key> {
-    let is_its = |key: &Key| privileged(|| pins::link_info(*key)).is_ok_and(|info| info.prog_id == prog_id);
+    let is_its =
+        |key: &Key| privileged(|| pins::link_info(*key)).is_ok_and(|info| info.prog_id == prog_id);
     pins::all().into_iter().find(is_its)
 }
 

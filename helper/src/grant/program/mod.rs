@@ -59,11 +59,14 @@ fn existing(wanted: &Wanted<'_>, idle: bool) -> Result<Option<Installed>, Failur
     match wanted.fate(mode, pinned.frags, unused)? {
         Fate::Used => {
             let reason = format!("the program was attached in {mode} mode already");
-            let attachment = Attachment { mode, reason, prog_id, frags: pinned.frags, fresh: false };
+            let attachment =
+                Attachment { mode, reason, prog_id, frags: pinned.frags, fresh: false };
             Ok(Some((pinned.redirect, attachment)))
         }
         Fate::Goes => pinned.remove(key).map(|()| None),
-        Fate::InTheWay => Err(ProgramFault::Attached { name: wanted.link.name.clone(), mode }.into()),
+        Fate::InTheWay => {
+            Err(ProgramFault::Attached { name: wanted.link.name.clone(), mode }.into())
+        }
     }
 }
 
@@ -81,10 +84,9 @@ fn create(wanted: &Wanted<'_>) -> Result<Installed, Failure> {
 }
 
 fn pin(redirect: &Redirect, dir: &Path) -> Result<(), Failure> {
-    std::fs::DirBuilder::new()
-        .mode(0o700)
-        .create(dir)
-        .map_err(|error| Failure::sys_of("making a folder in bpffs", dir.display().to_string(), error))?;
+    std::fs::DirBuilder::new().mode(0o700).create(dir).map_err(|error| {
+        Failure::sys_of("making a folder in bpffs", dir.display().to_string(), error)
+    })?;
     failpoint!("folder");
     privileged(|| redirect.pin(dir)).inspect_err(|_| {
         // The link goes with `redirect`. A pin that cannot be removed is residue.

@@ -29,7 +29,8 @@ impl Pinned {
     }
 
     pub(super) fn is_unoccupied(&self) -> Result<bool, Failure> {
-        privileged(|| self.redirect.slots.occupied_of(&self.redirect.map)).map(|slots| slots.is_empty())
+        privileged(|| self.redirect.slots.occupied_of(&self.redirect.map))
+            .map(|slots| slots.is_empty())
     }
 
     /// Takes the program off, wherever it is by now, and removes the pins.

@@ -40,7 +40,8 @@ pub(super) fn cause(wanted: &Wanted<'_>, mode: Mode, errno: i32) -> Option<Progr
     let Wanted { link, kernel, frags, .. } = wanted;
     let ethtool = kernel.ethtool.as_ref();
     let channels = |index| ethtool.and_then(|ethtool| ethtool.channels(index).ok().flatten());
-    let features = ethtool.and_then(|ethtool| ethtool.features(link.ifindex).ok()).unwrap_or_default();
+    let features =
+        ethtool.and_then(|ethtool| ethtool.features(link.ifindex).ok()).unwrap_or_default();
     let joining = [("rx-lro", "lro"), ("rx-gro-hw", "rx-gro-hw")];
     let lower = link.lower.filter(|_| link.kind == "veth");
     let peer = lower.and_then(|index| kernel.netlink.link_by_index(index).ok().flatten());
@@ -48,10 +49,14 @@ pub(super) fn cause(wanted: &Wanted<'_>, mode: Mode, errno: i32) -> Option<Progr
         errno,
         frags: *frags,
         receives: channels(link.ifindex).map(|channels| channels.rx + channels.combined),
-        joins: joining.into_iter().find(|(name, _)| features.contains(*name)).map(|(_, option)| option),
+        joins: joining
+            .into_iter()
+            .find(|(name, _)| features.contains(*name))
+            .map(|(_, option)| option),
         native: kernel.netdev.as_ref().and_then(|netdev| netdev.features(link.ifindex).ok()),
         peer: peer.map(|peer| Peer {
-            sends: channels(peer.ifindex).map_or(peer.tx_queues, |channels| channels.tx + channels.combined),
+            sends: channels(peer.ifindex)
+                .map_or(peer.tx_queues, |channels| channels.tx + channels.combined),
             mtu: peer.mtu,
             name: peer.name,
         }),
@@ -74,13 +79,15 @@ impl Known {
             return self.of_unseen_end(receives);
         };
         if *sends > receives {
-            let what =
-                format!("{peer}, its other end, sends by {sends} queues, and it receives by {receives}");
+            let what = format!(
+                "{peer}, its other end, sends by {sends} queues, and it receives by {receives}"
+            );
             return Some((what, format!("as root: ethtool -L {peer} tx {receives}")));
         }
         (*mtu > VETH_PEER_MTU && !self.frags).then(|| {
-            let what =
-                format!("{peer}, its other end, has an MTU of {mtu}, and native mode takes {VETH_PEER_MTU}");
+            let what = format!(
+                "{peer}, its other end, has an MTU of {mtu}, and native mode takes {VETH_PEER_MTU}"
+            );
             (what, format!("as root: ip link set dev {peer} mtu {VETH_PEER_MTU}"))
         })
     }
@@ -89,11 +96,15 @@ impl Known {
     fn of_unseen_end(&self, receives: u32) -> Option<(String, String)> {
         let (what, hint) = match self.errno {
             libc::ENOSPC => (
-                format!("its other end sends by more than the {receives} queues by which it receives"),
+                format!(
+                    "its other end sends by more than the {receives} queues by which it receives"
+                ),
                 format!("ethtool -L PEER tx {receives}"),
             ),
             libc::ERANGE => (
-                format!("its other end has an MTU of more than the {VETH_PEER_MTU} that native mode takes"),
+                format!(
+                    "its other end has an MTU of more than the {VETH_PEER_MTU} that native mode takes"
+                ),
                 format!("ip link set dev PEER mtu {VETH_PEER_MTU}"),
             ),
             _ => return None,
@@ -108,14 +119,21 @@ impl Known {
             return Some((what, format!("as root: ethtool -K {name} {option} off")));
         }
         if self.native.is_some_and(|told| !told.has(Features::BASIC)) {
-            return Some(("its driver has no native XDP".to_owned(), "ask for mode=skb".to_owned()));
+            return Some((
+                "its driver has no native XDP".to_owned(),
+                "ask for mode=skb".to_owned(),
+            ));
         }
         if self.frags && self.native.is_some_and(|told| !told.has(Features::FRAGS)) {
             let what = "its driver takes no frames of several buffers".to_owned();
-            return Some((what, format!("ask for mode=skb, or as root: ip link set dev {name} mtu 1500")));
+            return Some((
+                what,
+                format!("ask for mode=skb, or as root: ip link set dev {name} mtu 1500"),
+            ));
         }
         (self.link.mtu > 1500).then(|| {
-            let what = format!("its MTU of {} may be more than its driver takes for that", self.link.mtu);
+            let what =
+                format!("its MTU of {} may be more than its driver takes for that", self.link.mtu);
             (what, format!("as root: ip link set dev {name} mtu 1500"))
         })
     }
@@ -126,8 +144,13 @@ mod tests {
     use super::*;
 
     fn known(kind: &str, change: impl FnOnce(&mut Known)) -> Option<String> {
-        let link =
-            Link { name: "eth1".into(), kind: kind.into(), mtu: 1500, rx_queues: 1, ..Link::default() };
+        let link = Link {
+            name: "eth1".into(),
+            kind: kind.into(),
+            mtu: 1500,
+            rx_queues: 1,
+            ..Link::default()
+        };
         let mut known = Known { link, ..Known::default() };
         change(&mut known);
         known.cause().map(|cause| cause.what)
@@ -147,7 +170,9 @@ mod tests {
         let text = known("veth", |known| known.errno = libc::ENOSPC).unwrap();
         assert_eq!(text, "its other end sends by more than the 1 queues by which it receives");
         assert!(
-            known("veth", |known| known.errno = libc::ERANGE).unwrap().contains("MTU of more than the 3506")
+            known("veth", |known| known.errno = libc::ERANGE)
+                .unwrap()
+                .contains("MTU of more than the 3506")
         );
         assert_eq!(known("veth", |_| ()), None);
     }

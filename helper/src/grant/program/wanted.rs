@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn a_program_has_to_have_the_mode_and_to_take_the_frames() {
-        assert!(will_do(true, false, false) && will_do(true, false, true) && will_do(true, true, true));
+        assert!(
+            will_do(true, false, false) && will_do(true, false, true) && will_do(true, true, true)
+        );
         assert!(!will_do(true, true, false));
         assert!(!will_do(false, false, false) && !will_do(false, true, true));
     }

@@ -63,7 +63,11 @@ pub(crate) fn warm(lab: &Lab, veth: &Veth) -> Row {
 
 /// A lease by an exec of the setuid helper, on an interface without the program and on one that has
 /// it.
-pub(crate) fn by_exec(lab: &Lab, (single, many): (&Veth, &Veth), libxdp: Option<&Path>) -> Vec<Row> {
+pub(crate) fn by_exec(
+    lab: &Lab,
+    (single, many): (&Veth, &Veth),
+    libxdp: Option<&Path>,
+) -> Vec<Row> {
     let (mut cold, mut warm, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     let (held, run) = lab.exec(&lab.user);
     let first = held.get(&many.ifname, 0, 1).unwrap();

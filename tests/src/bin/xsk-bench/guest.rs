@@ -37,7 +37,8 @@ fn tcp(lab: &Lab, veth: &Veth) -> Result<Vec<Row>, String> {
         without.push(run(lab, veth, ",csum=off")?);
     }
     let way = |name, way: usize| {
-        let all = |runs: &[[Moved; 2]]| median(runs.iter().map(|run| run[way].a_second()).collect());
+        let all =
+            |runs: &[[Moved; 2]]| median(runs.iter().map(|run| run[way].a_second()).collect());
         let how = format!(
             "megabytes a second of processor time, of the guest and its device; user-mode Linux and iperf3 over a \
              veth; against itself without offloads (csum=off); median of {ROUNDS} runs"
@@ -69,7 +70,8 @@ fn idle(lab: &Lab, veth: &Veth) -> Result<Row, String> {
     lab.end_uml(guest);
     device.kill();
     lab.no_program(&veth.ifname);
-    let how = format!("of one processor, with a guest at rest; over {SECONDS} s, to a tick of 10 ms");
+    let how =
+        format!("of one processor, with a guest at rest; over {SECONDS} s, to a tick of 10 ms");
     Ok(Row { name: "vhost-user, idle", ours, reference: None, unit: "%", how })
 }
 
@@ -86,8 +88,9 @@ fn ping(lab: &Lab, veth: &Veth) -> Result<Row, String> {
     lab.no_program(&veth.ifname);
     lab.give_address(veth);
     let reference = average(&lab.cmd("ping").words(&flags).run(SOON).stdout);
-    let how =
-        format!("round trip to the peer; against the kernel's own from one end of the veth; mean of {PINGS}");
+    let how = format!(
+        "round trip to the peer; against the kernel's own from one end of the veth; mean of {PINGS}"
+    );
     Ok(Row { name: "vhost-user, ping from a guest", ours, reference, unit: "us", how })
 }
 

@@ -43,8 +43,9 @@ fn measure(lab: &Lab) -> Vec<Row> {
     let veth = lab.veth(24);
     let rule = format!("[[allow]]\nusers = [0, {}]\ninterfaces = [\"*\"]\n", lab.user.uid);
     lab.policy(&format!("{rule}[limits]\nconnections = 1000\n"));
-    let reference =
-        reference::compile(lab).map_err(|why| eprintln!("xsk-bench: no libxdp reference: {why}")).ok();
+    let reference = reference::compile(lab)
+        .map_err(|why| eprintln!("xsk-bench: no libxdp reference: {why}"))
+        .ok();
     let single = lab.veth(1);
     if std::env::args().any(|part| part == "guest") {
         return with_guests(lab, &single);

@@ -18,9 +18,11 @@ pub(crate) fn keepers(lab: &Lab, veth: &Veth) -> Row {
         leases.push((wire, grant));
     }
     let sleepers: Vec<_> = (0..KEEPERS).map(|_| lab.cmd("sleep").arg("60").start()).collect();
-    let keepers = leases.iter().map(|(_, grant)| Process::new(grant.granted.keeper).settled().pss() as f64);
+    let keepers =
+        leases.iter().map(|(_, grant)| Process::new(grant.granted.keeper).settled().pss() as f64);
     let ours = median(keepers.collect());
-    let idle = median(sleepers.iter().map(|sleeper| Process::new(sleeper.pid()).pss() as f64).collect());
+    let idle =
+        median(sleepers.iter().map(|sleeper| Process::new(sleeper.pid()).pss() as f64).collect());
     drop((leases, sleepers));
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
     Row {
@@ -28,6 +30,8 @@ pub(crate) fn keepers(lab: &Lab, veth: &Veth) -> Row {
         ours,
         reference: Some(idle),
         unit: "KiB",
-        how: format!("Pss of smaps_rollup, median of {KEEPERS} keepers; against {KEEPERS} times sleep(1)"),
+        how: format!(
+            "Pss of smaps_rollup, median of {KEEPERS} keepers; against {KEEPERS} times sleep(1)"
+        ),
     }
 }

@@ -59,7 +59,13 @@ pub(crate) fn frames(lab: &Lab, veth: &Veth, libxdp: Option<&Path>) -> Vec<Row> 
     };
     vec![
         row("reflect, rate", ours.rate, theirs.rate, "frames/s", how("frames sent back")),
-        row("reflect, processor time a frame", ours.nanos, theirs.nanos, "ns", how("user and system time")),
+        row(
+            "reflect, processor time a frame",
+            ours.nanos,
+            theirs.nanos,
+            "ns",
+            how("user and system time"),
+        ),
     ]
 }
 
@@ -86,7 +92,13 @@ fn backend(lab: &Lab, veth: &Veth, run: &mut Run) {
         .arg(lab.bin("xsk-client"))
         .args(["run", "--wait=10", "--helper", HELPER, "--"])
         .arg(lab.bin("xsk-backend"))
-        .args(["--json", "--netdev", &format!("af-xdp,id=n0,ifname={}", veth.ifname), "--peer", "reflect"])
+        .args([
+            "--json",
+            "--netdev",
+            &format!("af-xdp,id=n0,ifname={}", veth.ifname),
+            "--peer",
+            "reflect",
+        ])
         .start();
     running.says("\"ready\"", SOON);
     let process = Process::new(running.pid());

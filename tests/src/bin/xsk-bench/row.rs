@@ -32,12 +32,19 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 /// Prints the table.
 pub(crate) fn show(rows: &[Row]) {
     let number = |value: Option<f64>| {
-        value.map_or("-".to_owned(), |v| if v < 10.0 { format!("{v:.2}") } else { format!("{v:.0}") })
+        value.map_or(
+            "-".to_owned(),
+            |v| if v < 10.0 { format!("{v:.2}") } else { format!("{v:.0}") },
+        )
     };
     println!("{:<38} {:>10} {:>10} {:>7}  {:<9} how", "", "ours", "reference", "ratio", "unit");
     for row in rows {
-        let (ours, reference, ratio) = (number(Some(row.ours)), number(row.reference), number(row.ratio()));
-        println!("{:<38} {ours:>10} {reference:>10} {ratio:>7}  {:<9} {}", row.name, row.unit, row.how);
+        let (ours, reference, ratio) =
+            (number(Some(row.ours)), number(row.reference), number(row.ratio()));
+        println!(
+            "{:<38} {ours:>10} {reference:>10} {ratio:>7}  {:<9} {}",
+            row.name, row.unit, row.how
+        );
     }
 }
 

@@ -32,7 +32,8 @@ impl Registers {
         registers.rip -= INSTRUCTION;
         registers.rax = number as u64;
         registers.orig_rax = NO_CALL;
-        [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9] = arguments;
+        [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9] =
+            arguments;
         Self(registers)
     }
 }
@@ -63,7 +64,8 @@ pub(in crate::lab) fn poke(pid: Pid, address: u64, word: u64) -> io::Result<()> 
 pub(in crate::lab) fn registers(pid: Pid) -> io::Result<Registers> {
     let mut registers = MaybeUninit::<libc::user_regs_struct>::uninit();
     // SAFETY: the structure is what the kernel writes, and outlives the call.
-    let ret = unsafe { libc::ptrace(libc::PTRACE_GETREGS, pid.as_raw(), 0, registers.as_mut_ptr()) };
+    let ret =
+        unsafe { libc::ptrace(libc::PTRACE_GETREGS, pid.as_raw(), 0, registers.as_mut_ptr()) };
     if ret == -1 {
         return Err(io::Error::last_os_error());
     }
