@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use xsk_socket::{Config, Unbound};
 use xsk_tests::lab;
 use xsk_tests::lab::proc::{Caps, Process};
-use xsk_tests::lab::wire::acquire;
+use xsk_tests::lab::wire::{acquire, pair};
 use xsk_tests::lab::{Lab, Running, SOCKET, SOON, User, Wire};
 use xsk_tests::proto::{Acquire, Param, Value, param};
 
@@ -21,6 +21,9 @@ const MIB: u64 = 1 << 20;
 
 /// What one queue of QEMU's locks.
 const QUEUE: u64 = 32 * MIB;
+
+const BY_NUMBER: &str = "warning before Linux 6.5 the process whose memlock was raised is known by \
+                         its number and its user alone";
 
 /// TCG in TCG: iPXE needs minutes.
 const BOOT: Duration = Duration::from_secs(300);
@@ -41,6 +44,7 @@ fn consumer() {
     let mut grant = grant.unwrap_or_else(|refused| panic!("{refused:?}"));
     let memlock = grant.granted.memlock;
     println!("granted limit {} leased {}", memlock.limit / MIB, memlock.leased / MIB);
+    grant.granted.warnings.iter().for_each(|warning| println!("warning {}", warning.text));
     let frames = Config::default().frames(8192).min_frames(8192).frame_size(4096);
     let ready = Unbound::adopt(grant.sockets.remove(0)).unwrap().prepare(&frames);
     println!("umem {}", if ready.is_ok() { "locked" } else { "refused" });
@@ -111,6 +115,9 @@ fn the_limit_is_raised_to_the_sum_of_the_users_leases() {
     let mut first = Consumer::start(&lab, &lab.user, &one.ifname);
     assert!(first.said("granted limit 32 leased 32"), "{}", first.running.stdout());
     assert!(first.said("umem locked"), "{}", first.running.stdout());
+    // SO_PEERPIDFD is 77; where it is not there, the grant says how the process was found.
+    let by_number = lab::kernel::socket_option(pair(&lab.user).0.fd(), 77).is_err();
+    assert_eq!(first.said(BY_NUMBER), by_number, "{}", first.running.stdout());
     // The kernel charges both to the user, so a process needs room for both.
     let second = Consumer::start(&lab, &lab.user, &two.ifname);
     assert!(second.said("granted limit 64 leased 64"), "{}", second.running.stdout());

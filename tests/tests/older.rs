@@ -3,9 +3,7 @@
 //! be taken away from a kernel is in `lacking.rs`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use nix::sys::resource::Resource;
 use xsk_tests::lab;
-use xsk_tests::lab::wire::pair;
 use xsk_tests::lab::{SOCKET, SOON, Wire};
 use xsk_tests::proto::Reply;
 
@@ -51,33 +49,4 @@ fn before_5_19_revoke_empties_what_a_keeper_may_not() {
     drop(again.get(&veth.ifname, 0, 1).unwrap());
     drop((again, grant, kept, other));
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
-}
-
-/// By a real client, since the helper has to recognise the client's own process.
-#[test]
-fn without_so_peerpidfd_the_process_is_known_by_its_number() {
-    let lab = lab!();
-    let veth = lab.veth(1);
-    let rule = "memlock_mib = 64";
-    lab.policy(&format!("[[allow]]\nusers = [{}]\ninterfaces = [\"*\"]\n{rule}\n", lab.user.uid));
-    let (ours, _theirs) = pair(&lab.user);
-    // SO_PEERPIDFD is 77; where it is there, it has made a descriptor.
-    if lab::kernel::socket_option(ours.fd(), 77).is_ok() {
-        return newer((6, 5), "this kernel has SO_PEERPIDFD");
-    }
-    let backend = lab.bin("xsk-backend");
-    let netdev = format!("af-xdp,id=n0,ifname={}", veth.ifname);
-    let mut running = lab
-        .client("run")
-        .rlimit(Resource::RLIMIT_MEMLOCK, 64 << 10)
-        .arg("--")
-        .arg(backend)
-        .args(["--netdev", &netdev, "--peer", &format!("echo={}", veth.ip)])
-        .start();
-    running.says("ready:", SOON);
-    let said = running.stderr();
-    running.kill();
-    lab.nothing_left(&veth.ifname, &[]);
-    let sentence = "before Linux 6.5 the process whose memlock was raised is known by its number and its user alone";
-    assert!(said.contains(sentence), "{said}");
 }
