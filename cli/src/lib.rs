@@ -4,10 +4,12 @@
 //! ([`Cli::command`](clap::CommandFactory::command)).
 
 mod arrive;
+mod columns;
 mod device;
 mod doctor;
 mod hotplug;
 mod kernel;
+mod list;
 mod nic;
 mod outcome;
 mod programs;
@@ -28,6 +30,7 @@ use outcome::{Outcome, PROGRAM};
 pub use device::{AddArgs, DeviceArgs, DeviceCommand};
 pub use doctor::DoctorArgs;
 pub use hotplug::{AttachArgs, DetachArgs};
+pub use list::ListArgs;
 pub use run::{Backend, RunArgs};
 pub use status::{StatusArgs, StatusFormat};
 
@@ -76,6 +79,7 @@ pub enum Command {
     Run(RunArgs),
     Attach(AttachArgs),
     Detach(DetachArgs),
+    List(ListArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),
     Device(DeviceArgs),
@@ -106,6 +110,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Run(args) => run::run(&args),
         Command::Attach(args) => hotplug::attach(&args),
         Command::Detach(args) => hotplug::detach(&args),
+        Command::List(args) => list::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Device(args) => device::run(&args),

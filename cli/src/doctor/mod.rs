@@ -29,6 +29,7 @@ use helper::Helper;
 use patience::in_time;
 
 pub use args::DoctorArgs;
+pub(crate) use native::attaches_natively;
 pub(crate) use peer::{CHECKSUMS, of_peer};
 
 /// Runs all checks, and ends with the status of the worst failure.

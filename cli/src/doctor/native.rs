@@ -82,6 +82,11 @@ fn outsent(nic: &Nic) -> bool {
     nic.peer_sends().zip(nic.receives()).is_some_and(|(sends, receives)| sends > receives)
 }
 
+/// Returns whether the helper would attach in native mode.
+pub(crate) fn attaches_natively(nic: &Nic) -> bool {
+    of(nic).attaches()
+}
+
 impl Native {
     /// Whether the helper would attach in native mode, where it has the choice.
     pub(super) fn attaches(self) -> bool {

@@ -6,6 +6,7 @@ use xsk_proto::{InterfaceStatus, LeaseStatus, StatusPart};
 
 use super::process::Process;
 use super::{interface_of, is_being_granted};
+use crate::columns;
 
 /// What the table shows beside what the helper says.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +34,7 @@ const HEAD: [&str; 12] = [
 pub(super) fn text(status: &StatusPart, rows: &[Row]) -> String {
     let mut cells = vec![HEAD.map(str::to_owned).to_vec()];
     cells.extend(status.leases.iter().zip(rows).map(|(lease, row)| line(status, lease, row)));
-    let mut text = align(&cells);
+    let mut text = columns::align(&cells);
     for interface in status.interfaces.iter().filter(|interface| !interface.orphans.is_empty()) {
         text += &orphans(interface);
     }
@@ -102,19 +103,4 @@ fn confined(device: bool, queue: bool) -> &'static str {
         (true, false) => "device",
         (false, false) => "no",
     }
-}
-
-/// Columns two spaces apart, nothing at the end of a line.
-fn align(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max()
-    };
-    let mut text = String::new();
-    for row in rows {
-        let cells =
-            row.iter().enumerate().map(|(i, cell)| format!("{cell:<0$}", width(i).unwrap_or(0)));
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-        text.push('\n');
-    }
-    text
 }

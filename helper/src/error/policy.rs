@@ -15,7 +15,7 @@ pub(crate) enum PolicyFault {
     /// No rule allows this user this interface, or one denies it.
     NotAllowed { uid: u32, name: String },
     /// A rule allows the interface, and not so.
-    Detail { name: String, text: String, key: String, rule: String },
+    Detail { text: String, key: String, rule: String },
     /// There is a fault in a file of the policy; `place` is the file and the line.
     UnusableFile { place: String },
     /// A deny rule has a name that nobody has.
@@ -46,9 +46,10 @@ impl PolicyFault {
                 format!("the policy does not allow uid {uid} to use {name}"),
                 add_rule(),
             ),
-            Self::Detail { name, text, key, rule } => say(
+            // Its object tells a client that a rule is about its user and this interface.
+            Self::Detail { text, key, rule } => say(
                 Code::NotAllowed,
-                name,
+                rule,
                 text,
                 format!("the administrator can set {key} in {rule}"),
             ),

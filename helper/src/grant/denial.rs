@@ -12,7 +12,7 @@ pub(super) fn fault(denied: &Denied, uid: u32, ifname: &str) -> PolicyFault {
     match denied {
         Denied::NoRule | Denied::ByRule(_) => PolicyFault::NotAllowed { uid, name },
         Denied::Detail(Detail { text, key, rule }) => {
-            PolicyFault::Detail { name, text: text.clone(), key: key.clone(), rule: rule.clone() }
+            PolicyFault::Detail { text: text.clone(), key: key.clone(), rule: rule.clone() }
         }
         Denied::UnknownName { .. } => {
             log(denied);
