@@ -2,7 +2,8 @@
 //! The options that say where the helper is.
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use xsk_client::Endpoint;
@@ -42,6 +43,17 @@ impl EndpointArgs {
             (_, Some(path)) => Endpoint::Helper(path.clone()),
             _ if self.pkexec => Endpoint::Pkexec,
             _ => named().map_or(Endpoint::System, Endpoint::Socket),
+        }
+    }
+
+    /// The options that choose it, for another command of ours.
+    pub fn words(&self) -> Vec<OsString> {
+        let with = |name: &str, path: &Path| vec![name.into(), path.into()];
+        match (&self.socket, &self.helper) {
+            (Some(path), _) => with("--socket", path),
+            (_, Some(path)) => with("--helper", path),
+            _ if self.pkexec => vec!["--pkexec".into()],
+            _ => Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use xsk_socket::Bound;
 use xsk_tests::lab;
 use xsk_tests::lab::afxdp::bind;
 use xsk_tests::lab::link::ip;
-use xsk_tests::lab::{Cmd, Lab, SOCKET, SOON, User, Veth, Wire};
+use xsk_tests::lab::{Cmd, Lab, SOCKET, SOON, User, Veth, Wire, wait_until};
 
 /// By root.
 fn list(lab: &Lab) -> Cmd {
@@ -70,6 +70,38 @@ fn a_user_sees_what_the_policy_allows_and_which_queues_are_free() {
     assert_eq!(names(&rows), [&veth.ifname, &hidden.ifname]);
     assert_eq!((&rows[0]["yours"], &rows[0]["others"]), (&json!([]), &json!([0, 2])));
     drop((mine, theirs));
+    lab.nothing_left(&veth.ifname, &[listener.pid()]);
+}
+
+/// Where the rule shares nothing and another user is there, a request would be refused, and so
+/// `list` and `doctor` say it.
+#[test]
+fn an_interface_that_another_user_holds_unshared_is_busy() {
+    let lab = lab!();
+    let veth = lab.veth(2);
+    let other = lab.another_user();
+    lab.policy(&format!(
+        "[[allow]]\nusers = [{}, {}]\ninterfaces = [\"*\"]\n",
+        lab.user.uid, other.uid
+    ));
+    let listener = lab.listen();
+    let held = holds(&other, &veth, 1);
+    let rows = listed(list(&lab).user(&lab.user));
+    assert_eq!((&rows[0]["usable"], &rows[0]["code"]), (&json!(false), &json!("busy")));
+    let name = lab.account();
+    let doctor =
+        || lab.cmd("xsk-client").args(["doctor", "--qemu", "/nonexistent", "--socket", SOCKET]);
+    // By root for the user, who is whom the answer is about; root has no rule here.
+    let said = doctor().args(["--as", &name, &veth.ifname]).run(SOON).exits(75);
+    assert!(said.stdout.contains(&format!("uid {}", other.uid)), "{said:?}");
+    doctor().arg(&veth.ifname).run(SOON).exits(77);
+    doctor().args(["--as", "no-such-user-here"]).run(SOON).exits(64).err_has("there is no user");
+    let by_user = doctor().user(&lab.user).args(["--as", &name]).run(SOON);
+    by_user.exits(64).err_has("only root can look as another user");
+    drop(held);
+    wait_until(SOON, "the lease to end", || lab.keepers(&[listener.pid()]).is_empty());
+    let said = doctor().args(["--as", &name, &veth.ifname, "--json"]).run(SOON).exits(0);
+    assert!(said.stdout.contains("you may have"), "{said:?}");
     lab.nothing_left(&veth.ifname, &[listener.pid()]);
 }
 

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod as_user;
 mod finding;
 mod helper;
 mod host;
@@ -34,6 +35,9 @@ pub(crate) use peer::{CHECKSUMS, of_peer};
 
 /// Runs all checks, and ends with the status of the worst failure.
 pub(crate) fn run(args: &DoctorArgs) -> Outcome {
+    if let Some(user) = &args.user {
+        return Ok(as_user::run(args, user)?);
+    }
     let findings = waiting(PROGRAM, "the helper, the kernel and QEMU to answer", || all(args));
     let text = if args.json { format!("{:#}\n", json_of(&findings)) } else { lines(&findings) };
     print(&text)?;

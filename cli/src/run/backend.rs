@@ -15,7 +15,7 @@ use xsk_client::descriptors::{above_streams, survive_exec};
 use xsk_client::lease_fds::{self, LeaseFds};
 use xsk_client::netdev::{Options, valued};
 use xsk_client::{Error, Kind};
-use xsk_command::{EndpointArgs, is_quiet};
+use xsk_command::is_quiet;
 
 use super::args::RunArgs;
 use super::leased::Leased;
@@ -42,7 +42,7 @@ impl Backends {
     pub(super) fn new(args: &RunArgs, frames: Option<u64>) -> Result<Self, Error> {
         let system = |errno| Error::system("pipe", errno);
         let (while_open, open) = packet::pipe().map_err(system)?;
-        let mut common = endpoint(&args.endpoint);
+        let mut common = args.endpoint.words();
         if let Some(path) = &args.log_file {
             common.extend(["--log-file".into(), path.into()]);
         } else if daemonizes(&args.command) {
@@ -126,16 +126,6 @@ impl Backends {
 
 fn option(command: &mut Command, name: &str, fd: &OwnedFd) {
     command.args([name, &fd.as_raw_fd().to_string()]);
-}
-
-fn endpoint(args: &EndpointArgs) -> Vec<OsString> {
-    let with = |name: &str, path: &Path| vec![name.into(), path.into()];
-    match (&args.socket, &args.helper) {
-        (Some(path), _) => with("--socket", path),
-        (_, Some(path)) => with("--helper", path),
-        _ if args.pkexec => vec!["--pkexec".into()],
-        _ => Vec::new(),
-    }
 }
 
 /// Whether QEMU leaves the caller, whose streams are then nobody's to keep.

@@ -28,7 +28,7 @@ use xsk_netlink::Link;
 use xsk_proto::{Acquire, Granted, Memlock, Verdict};
 
 use crate::caller::Caller;
-use crate::error::Failure;
+use crate::error::{Failure, Taken};
 use crate::failpoints::failpoint;
 use crate::guard::Guard;
 use crate::kernel::Kernel;
@@ -36,6 +36,7 @@ use crate::leases::key::Key;
 use crate::leases::memlock::Declaration;
 use crate::leases::quota::Quota;
 use crate::leases::record::Record;
+use crate::leases::table;
 use crate::policy::{Allowed, Policy};
 use claim::Claim;
 use confinement::Sockets;
@@ -163,10 +164,25 @@ pub(crate) fn check(
 ) -> Result<Verdict, Failure> {
     let (request, allowed) = Request::judge(acquire, policy, caller)?;
     let device = fitting_device(&request, kernel)?;
+    check_holders(&device, caller, allowed.rule.shared)?;
     let sockets = sockets::make(device.link.ifindex, 1, &Options::default())?;
     let guard = Guard::open();
     let probe = Sockets { sockets: &sockets, guard: guard.as_ref() };
     let name = request.name.as_str();
     let confinement = confinement::establish(&probe, allowed.rule.confine, caller.uid, name)?;
     Ok(describe::verdict(allowed.rule, &device, confinement))
+}
+
+/// Whether a queue is free is a matter of the moment; that another user holds the interface, and
+/// the rule does not share it, is not.
+fn check_holders(device: &Device<'_>, caller: &Caller, shared: bool) -> Result<(), Failure> {
+    let key = Key { netns: caller.netns, ifindex: device.link.ifindex };
+    let holders = table::holders(key);
+    let holders = holders.map_err(|error| Failure::sys("reading the lease table", error))?;
+    match holders.iter().find(|holder| !shared && holder.uid != caller.uid) {
+        Some(holder) => {
+            Err(Taken::Unshared { name: device.link.name.clone(), uid: holder.uid }.into())
+        }
+        None => Ok(()),
+    }
 }
