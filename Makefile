@@ -18,7 +18,7 @@ export XSK_ADMIN := $(PREFIX)/libexec/xsk-helper-admin
 endif
 
 # Targets that are nothing but a script are there when the script is.
-help_demo  := an ordinary uid answers pings over AF_XDP, shown step by step
+help_demo  := an ordinary uid answers pings over AF_XDP, step by step; GUEST=1: and a Linux guest
 help_check := lints, build and every test (as root); ends on "N passed, N failed"
 help_arm64 := cross-compile, and run the main job and unit tests under an arm64 kernel
 help_bench := the cost of a grant and of a frame, against the bare system calls

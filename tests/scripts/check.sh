@@ -202,6 +202,8 @@ static_helper() {
     ! ldd "$TARGET/static/debug/xsk-helper" | grep 'libelf\|libz'
 }
 
+demo() { GUEST=1 "$HERE/demo.sh" --built "$TARGET/release"; }
+
 # Built from the same programs; there is no system here to install them on.
 rpms() { "$HERE/rpm.sh"; }
 
@@ -232,6 +234,7 @@ stage "a helper that stops" cargo build --locked -p xsk-helper --features failpo
 stage "a helper with libelf and zlib inside" static_helper
 stage "vhost under the address sanitizer" sanitized
 run_tests
+stage "demonstration" demo
 run_chaos
 run_vm "VMs" vm.sh
 run_packages

@@ -3,15 +3,19 @@
 # What `make demo` runs: the user nobody, without a capability, answers pings over AF_XDP. It
 # all happens in network, mount and process namespaces of its own, with its own /etc and /run,
 # so nothing of the machine is touched, and nothing can survive the script's end. The status
-# is 0 only if every ping was answered and everything was cleaned up.
+# is 0 only if every ping was answered and everything was cleaned up. With GUEST=1 a Linux guest of
+# that user follows, which wants Debian's user-mode-linux.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 cd "$(dirname "$0")/../.."
+# demo.sh [--built FOLDER]
 BINARIES=${2:-${CARGO_TARGET_DIR:-target}/release}
 BOX=/run/demo
 ADDRESS=192.0.2.2
 PINGS=10
+
+GUEST=${GUEST:-}
 
 title() { printf '\n== %s\n' "$*"; }
 
@@ -129,15 +133,20 @@ gone() { ! kill -0 "$BACKEND" 2>/dev/null; }
 
 # ---- the demonstration --------------------------------------------------------------------
 
+# The bounding set stays and no_new_privs is off: otherwise no setuid program works.
+as_nobody() {
+    exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin setpriv --reuid 65534 --regid 65534 \
+        --groups xsk --inh-caps=-all --ambient-caps=-all -- "$@"
+}
+
+# start_backend PEER
 start_backend() {
     local command=("$BOX/xsk-client" run --helper "$BOX/xsk-helper" --
-        "$BOX/xsk-backend" --netdev "af-xdp,id=n0,ifname=eth1" --peer "echo=$ADDRESS")
+        "$BOX/xsk-backend" --netdev "af-xdp,id=n0,ifname=eth1" --peer "$1")
     echo "  nobody\$ ${command[*]}"
     watch_helper &
     WATCHER=$!
-    # The bounding set stays and no_new_privs is off: otherwise no setuid program works.
-    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin setpriv --reuid 65534 --regid 65534 --groups xsk \
-        --inh-caps=-all --ambient-caps=-all -- "${command[@]}" >"$BOX/backend.log" 2>&1 </dev/null &
+    as_nobody "${command[@]}" >"$BOX/backend.log" 2>&1 </dev/null &
     BACKEND=$!
     until_true 10 ready || failed "the backend was not ready within 10 s:"
     kill "$WATCHER"
@@ -201,7 +210,7 @@ demo() {
     sed -n 's/^/  /p' /etc/xsk-helper/policy.toml
     ls -l "$BOX/xsk-helper" | sed 's/^/  /'
     title "The user nobody starts a backend, with a prefix"
-    start_backend
+    start_backend "echo=$ADDRESS"
     title "Who holds which capability (/proc/PID/status)"
     show_holders
     title "The program on the interface"
@@ -214,8 +223,11 @@ demo() {
     show_counters INT gone
     title "The interface, afterwards"
     show_clean
+    [ -z "$GUEST" ] || second_act
     title "Done in $SECONDS s: $PINGS pings answered by an ordinary user, nothing left behind"
 }
+
+. "$(dirname "$0")/demo-guest.sh"
 
 if [ "${1:-}" = --inside ]; then
     # Process 1 of its namespace: its end is the end of all others.
@@ -223,10 +235,10 @@ if [ "${1:-}" = --inside ]; then
     demo
     exit
 fi
-tests/scripts/setup.sh demo
+tests/scripts/setup.sh demo ${GUEST:+guest}
 for name in xsk-helper xsk-client xsk-backend; do
     [ -x "$BINARIES/$name" ] || die "$BINARIES/$name is not built: make build"
 done
 is_root || say "this needs root (namespaces, a setuid program): asking sudo"
-as_root unshare --mount --propagation private --net --pid --fork --kill-child --mount-proc \
-    "$PWD/tests/scripts/demo.sh" --inside "$BINARIES"
+as_root env GUEST="$GUEST" unshare --mount --propagation private --net --pid --fork --kill-child \
+    --mount-proc "$PWD/tests/scripts/demo.sh" --inside "$BINARIES"

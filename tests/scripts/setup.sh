@@ -3,7 +3,7 @@
 # Installs what the project needs on Debian 12 or 13, as root or by sudo, and only what is missing,
 # so a second run neither waits nor needs a network. Elsewhere it says what is missing.
 #
-#   setup.sh [build] [demo] [check] [deb] [rpm]     nothing named: the first three
+#   setup.sh [build] [demo] [guest] [check] [deb] [rpm]     nothing named: the first three
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -12,15 +12,14 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 # libbpf is compiled from the crate's own copy, and clang compiles the BPF programs.
 BUILD="ca-certificates clang gcc jq libc6-dev libelf-dev make pkg-config zlib1g-dev"
 DEMO="iproute2 iputils-ping libcap2-bin mount passwd procps util-linux"
+# The guest of the demonstration: a Linux with a real driver, whose modules kmod loads.
+GUEST="iperf3 kmod user-mode-linux"
 # strace injects faults, jq and python3 read and write what the tests compare; dbus, pkexec,
-# polkitd, sudo and systemd (for systemd-socket-activate) are ways in to the helper. user-mode-linux
-# is a guest with a real driver, whose modules kmod loads; iperf3 loads its network. dpdk-dev has a
-# virtio driver that polls, in testpmd.
-CHECK="bpftool bubblewrap crun dbus dnsmasq-base dpdk-dev ethtool g++ git golang-go iperf3 jq kmod"
-CHECK+=" libc6-dbg"
+# polkitd, sudo and systemd (for systemd-socket-activate) are ways in to the helper. dpdk-dev
+# has a virtio driver that polls, in testpmd.
+CHECK="bpftool bubblewrap crun dbus dnsmasq-base dpdk-dev ethtool g++ git golang-go jq libc6-dbg"
 CHECK+=" pkexec podman polkitd python3 qemu-system-x86 shellcheck strace sudo systemd tcpdump"
-CHECK+=" tshark uidmap"
-CHECK+=" user-mode-linux valgrind"
+CHECK+=" tshark uidmap valgrind"
 # An ordinary user's libvirt, whose domains have our card.
 CHECK+=" libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu"
 # What packaging/debian builds with, and the tools that judge it.
@@ -35,10 +34,11 @@ for part in $PARTS; do
     case $part in
     build) PACKAGES+=($BUILD) ;;
     demo) PACKAGES+=($DEMO) ;;
-    check) PACKAGES+=($DEMO $CHECK) ;;
+    guest) PACKAGES+=($DEMO $GUEST) ;;
+    check) PACKAGES+=($DEMO $GUEST $CHECK) ;;
     deb) PACKAGES+=($DEB) ;;
     rpm) PACKAGES+=($RPM) ;;
-    *) die "no such part: $part (usage: setup.sh [build] [demo] [check] [deb] [rpm])" ;;
+    *) die "no such part: $part (usage: setup.sh [build] [demo] [guest] [check] [deb] [rpm])" ;;
     esac
 done
 
