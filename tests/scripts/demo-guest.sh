@@ -4,7 +4,7 @@
 # the real virtio-net driver, whose network card is xsk-backend's vhost-user device.
 
 CARD=$BOX/guest/n0
-GUEST_SECONDS=${GUEST_SECONDS:-90}
+GUEST_SECONDS=${GUEST_SECONDS:-180}
 
 # What the guest runs first. Its root is this one, as nobody sees it.
 guest_init() {
