@@ -196,8 +196,8 @@ fn too_little_memory_to_lock_is_met_before_anything_is_attached() {
         error.contains("the locked-memory limit is too low: 64 MiB needed, 1 MiB allowed"),
         "{error}"
     );
-    assert!(error.contains("sudo prlimit --pid $$ --memlock=67108864:67108864"), "{error}");
-    assert!(error.contains("LimitMEMLOCK=67108864"), "{error}");
+    assert!(error.contains("sudo prlimit --pid $$ --memlock=134217728:134217728"), "{error}");
+    assert!(error.contains("LimitMEMLOCK=134217728"), "{error}");
     assert!(output.stdout.is_empty());
     thread.join().unwrap();
 }

@@ -375,7 +375,7 @@ fn h28_too_little_locked_memory_for_qemu() {
         .arg(lab.copy("/usr/bin/echo".as_ref(), "qemu-system-x86_64"))
         .args(["-netdev", "af-xdp,id=n0,ifname=eth1,queues=2"])
         .rlimit(Resource::RLIMIT_MEMLOCK, 8 << 20);
-    refused_as_given(limited, "memlock", &["64 MiB", "8 MiB"], &["prlimit", "67108864"]);
+    refused_as_given(limited, "memlock", &["64 MiB", "8 MiB"], &["prlimit", "134217728"]);
     // xsk-backend makes do with less, and its limit is known too.
     let backend = run(&lab)
         .args(["--error-format=json", "--"])

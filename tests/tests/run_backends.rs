@@ -263,3 +263,42 @@ fn a_daemon_returns_to_its_caller_and_its_backend_logs_to_syslog() {
     wait_until(SOON, "the backends to end", || backends(&lab).is_empty());
     lab.nothing_left(&veth.ifname, &[]);
 }
+
+/// Eight guests of one user, a queue each, in Debian's default limit; then the hint is for more
+/// than one.
+#[test]
+fn eight_guests_of_one_user_start_within_debians_limit() {
+    let lab = lab!();
+    let qemu = match debians() {
+        Ok(qemu) => qemu,
+        Err(why) => skip!("{why}"),
+    };
+    lab.veth(9);
+    lab.allow("eth1");
+    lab.bin("xsk-backend");
+    lab.bin("xsk-helper");
+    let guest = |queue: u32| {
+        lab.client("run")
+            .args(["--backend", "stream"])
+            .rlimit(Resource::RLIMIT_MEMLOCK, 8 << 20)
+            .arg("--")
+            .arg(&qemu.0)
+            .words("-M pc -accel tcg -m 16 -S -nodefaults -display none -vga none -monitor stdio")
+            .args(["-netdev", &format!("af-xdp,id=n0,ifname=eth1,start-queue={queue}")])
+    };
+    let mut running = vec![];
+    for queue in 0..8 {
+        let mut one = guest(queue).start();
+        let begun = wait_for(BOOT, "QEMU, or an end", || {
+            let runs = Process::new(one.pid()).runs("qemu-system-x86_64");
+            (runs || !one.runs()).then_some(runs)
+        });
+        assert!(begun, "guest {queue}: {}", one.stderr());
+        running.push(one);
+    }
+    let refused = guest(8).run(BOOT).exits(125);
+    assert!(refused.stderr.contains("memlock_mib = 32"), "{refused:?}");
+    running.into_iter().for_each(|one| drop(one.kill()));
+    wait_until(SOON, "the backends to end", || backends(&lab).is_empty());
+    lab.nothing_left("eth1", &[]);
+}

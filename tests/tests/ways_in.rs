@@ -523,7 +523,7 @@ fn memlock_without_the_capability_to_raise_it() {
         let done = done.exits(125);
         assert!(done.stdout.is_empty(), "{done:?}");
         let done = done.err_has("32 MiB needed, 8 MiB allowed").err_has("CAP_SYS_RESOURCE");
-        done.err_has("prlimit --pid $$ --memlock=33554432:33554432").err_has("memlock_mib = 32");
+        done.err_has("prlimit --pid $$ --memlock=67108864:67108864").err_has("memlock_mib = 64");
         assert!(listener.stderr().contains("error memlock="), "{}", listener.stderr());
     }
     lab.nothing_left(&veth.ifname, &[listener.pid()]);

@@ -11,6 +11,7 @@ use super::finding::Finding;
 use crate::kernel;
 use crate::programs;
 use crate::qemu::QEMU_QUEUE;
+use crate::run::guests;
 use crate::sys::{descriptors, limits, netlink};
 
 /// The oldest kernel that can work, and the oldest that is fully supported.
@@ -154,8 +155,9 @@ pub(super) fn memlock(qemu: &str, verdict: Option<&Verdict>) -> Finding {
         Some(limit) => Finding::note(
             "memlock",
             format!(
-                "{} KiB may be locked; QEMU's af-xdp needs {} MiB per queue (xsk-backend less than 1 MiB)",
+                "{} KiB may be locked, by {} guests behind xsk-backend; QEMU's af-xdp needs {} MiB per queue",
                 limit >> 10,
+                guests(limit),
                 QEMU_QUEUE >> 20
             ),
             "echo \"$USER - memlock 32768\" | sudo tee /etc/security/limits.d/xsk.conf, and log in again; or: \

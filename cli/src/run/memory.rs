@@ -38,6 +38,21 @@ const BACKEND: Queue = Queue { least: 112 * FRAME, most: 896 * FRAME };
 /// The least that is locked for any other program: what it needs is not known.
 const UNKNOWN: Queue = Queue { least: 0, most: 0 };
 
+/// How many guests of one user find room in a limit.
+const GUESTS: u64 = 8;
+
+/// What one guest behind a backend may lock of a limit: a UMEM cannot grow or shrink, so the first
+/// one must not take what the next ones need.
+fn fair(limit: u64) -> u64 {
+    (limit / GUESTS).max(MIB)
+}
+
+/// How many guests behind a backend, with a queue each, find room in a limit.
+pub(crate) fn guests(limit: u64) -> u64 {
+    let one = fair(limit).min(BACKEND.most);
+    limit / (one - one % MIB)
+}
+
 /// Who locks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
@@ -99,8 +114,9 @@ impl Need {
     /// What each queue may lock beside `others` bytes; nothing where no limit counts.
     fn share(&self, others: u64) -> Option<u64> {
         let limit = limits::memlock().0.filter(|_| !self.exempt)?;
-        let share = limit.saturating_sub(others) / self.queues.max(1);
-        let share = share.clamp(self.queue.least, self.queue.most);
+        let free = limit.saturating_sub(others);
+        let room = if self.who == Who::Streamed { free.min(fair(limit)) } else { free };
+        let share = (room / self.queues.max(1)).clamp(self.queue.least, self.queue.most);
         // The helper counts in MiB: a part of one would be missing to the next.
         let whole = self.who == Who::Streamed && share > MIB;
         Some(if whole { share - share % MIB } else { share })
@@ -200,17 +216,19 @@ impl Need {
         } else {
             String::new()
         };
+        // For more than this one start.
+        let room = (need * 2).next_power_of_two().max(MIB);
         let message = format!(
             "the locked-memory limit is too low: {} needed{beside}, {} allowed, and {helper}",
             kib(need),
             kib(has)
         );
         Error::new(Kind::Memlock, "RLIMIT_MEMLOCK", message).hint(format!(
-            "for this shell: sudo prlimit --pid $$ --memlock={need}:{need}; for a user: echo \"$USER - memlock {}\" \
-             | sudo tee /etc/security/limits.d/xsk.conf, and log in again; for a unit: LimitMEMLOCK={need}; by the \
+            "for this shell: sudo prlimit --pid $$ --memlock={room}:{room}; for a user: echo \"$USER - memlock {}\" \
+             | sudo tee /etc/security/limits.d/xsk.conf, and log in again; for a unit: LimitMEMLOCK={room}; by the \
              policy: memlock_mib = {}",
-            need.div_ceil(1024),
-            need.div_ceil(MIB)
+            room / 1024,
+            room / MIB
         ))
     }
 }
@@ -239,5 +257,16 @@ fn kib(bytes: u64) -> String {
         format!("{} MiB", bytes / MIB)
     } else {
         format!("{} KiB", bytes.div_ceil(1024))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_shared_by_several_guests() {
+        assert_eq!((guests(64 << 10), guests(MIB), guests(8 * MIB)), (0, 1, 8));
+        assert_eq!((guests(24 * MIB), guests(64 * MIB)), (8, 21));
     }
 }

@@ -36,6 +36,7 @@ use way::Way;
 
 use args::Mac;
 pub use args::{Backend, RunArgs};
+pub(crate) use memory::guests;
 
 /// The status of this command's own failures, as for env(1).
 pub(crate) const OURS: u8 = 125;

@@ -100,7 +100,7 @@ fn little_memory_may_be_locked() {
     said.has(
         "note",
         "memlock",
-        "64 KiB may be locked; QEMU's af-xdp needs 32 MiB per queue (xsk-backend less than 1 MiB)",
+        "64 KiB may be locked, by 0 guests behind xsk-backend; QEMU's af-xdp needs 32 MiB per queue",
         "echo \"$USER - memlock 32768\" | sudo tee /etc/security/limits.d/xsk.conf, and log in again; or: memlock_mib \
          = 32 in the policy's rule",
     );
