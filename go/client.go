@@ -2,8 +2,12 @@
 
 // Package xskclient is a client of xsk-helper: AF_XDP sockets for an ordinary user.
 //
-//	lease, err := xskclient.Acquire(ctx, xskclient.SocketPath, xskclient.Request{Ifname: "eth1",
-//	Queues: 2}) if err != nil { return err } defer lease.Release()
+//	request := xskclient.Request{Ifname: "eth1", Queues: 2}
+//	lease, err := xskclient.Acquire(ctx, xskclient.SocketPath, request)
+//	if err != nil {
+//		return err
+//	}
+//	defer lease.Release()
 //
 // It is written from PROTOCOL.md of xsk-helper, and needs the standard library alone.
 package xskclient

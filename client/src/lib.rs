@@ -5,8 +5,8 @@
 //! ```no_run
 //! use xsk_client::{Endpoint, Request, acquire};
 //!
-//! let lease = acquire(&Endpoint::System, &Request::new("eth1").queues(0, 2))?; println!("{}
-//! sockets for {} ({})", lease.sockets.len(), lease.granted.ifname, lease.granted.mode);
+//! let lease = acquire(&Endpoint::System, &Request::new("eth1").queues(0, 2))?;
+//! println!("{} sockets for {}", lease.sockets.len(), lease.granted.ifname);
 //! # Ok::<(), xsk_client::Error>(())
 //! ```
 //!

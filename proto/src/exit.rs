@@ -39,8 +39,10 @@ impl Code {
 /// An error as every command writes it: what happened, and on a line of its own what to type next.
 ///
 /// ```
-/// let text = xsk_proto::exit::error_text("xsk-client", "queue 0 of eth1 is in use", "xsk-client
-/// status"); assert_eq!(text, "xsk-client: queue 0 of eth1 is in use\n  hint: xsk-client status");
+/// use xsk_proto::exit::error_text;
+///
+/// let text = error_text("xsk-client", "queue 0 of eth1 is in use", "xsk-client status");
+/// assert_eq!(text, "xsk-client: queue 0 of eth1 is in use\n  hint: xsk-client status");
 /// ```
 pub fn error_text(program: &str, message: &str, hint: &str) -> String {
     let hint = if hint.is_empty() { String::new() } else { format!("\n  hint: {hint}") };
