@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::wire::Wire;
-use super::{afxdp, sys};
+use super::{SOON, afxdp, sys, wait_until};
 
 /// An XSKMAP and a connection to hand sockets over.
 #[derive(Debug)]
@@ -31,11 +31,21 @@ impl Bare {
     pub fn grant(&self) -> OwnedFd {
         let socket = xsk_socket::Unbound::create().unwrap().into_fd();
         afxdp::pin_by_index(&socket, self.ifindex).unwrap();
-        match sys::put_socket(&self.map, 0, socket.as_fd()) {
-            Err(error) if error.raw_os_error() == Some(nix::libc::ENOBUFS) => {}
-            put => put.unwrap(),
-        }
+        wait_until(SOON, "the last socket to leave its slot", || self.put(&socket));
         self.near.send_with(b"granted", &[socket.as_raw_fd()]).unwrap();
         self.far.receive_now().remove(0)
+    }
+
+    /// Returns false while the slot is taken. A process that another thread of ours has just forked
+    /// keeps the last socket until it executes its program.
+    fn put(&self, socket: &OwnedFd) -> bool {
+        match sys::put_socket(&self.map, 0, socket.as_fd()) {
+            Err(error) if error.raw_os_error() == Some(nix::libc::EEXIST) => false,
+            Err(error) if error.raw_os_error() == Some(nix::libc::ENOBUFS) => true,
+            put => {
+                put.unwrap();
+                true
+            }
+        }
     }
 }
