@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a process that waits for nothing else checks whether there is room.
 const STEP: Duration = Duration::from_millis(1);
 const LOOK: u16 = 20;
+/// How long it is tried without a pause then.
+const BURST: Duration = Duration::from_millis(4);
 /// The same for a keeper; it takes an eighth of the time that has passed.
 const SHORTEST: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_millis(500);
@@ -103,7 +105,7 @@ pub(crate) fn finish() {
         sink.send();
         while sink.since.is_some() && Instant::now() < deadline {
             sink.target.wait();
-            sink.send();
+            sink.insist();
         }
     });
 }
@@ -114,6 +116,16 @@ impl Sink {
         self.queue.send(|line| target.send(line), |lost| target.encode(&lost_line(lost)));
         self.since =
             if self.queue.is_done() { None } else { self.since.or_else(|| Some(Instant::now())) };
+    }
+
+    /// Tries for some milliseconds without a pause. Somebody who floods the log without one takes
+    /// every place before a process that sleeps until there is a place.
+    fn insist(&mut self) {
+        let end = Instant::now() + BURST;
+        self.send();
+        while self.since.is_some() && Instant::now() < end {
+            self.send();
+        }
     }
 }
 
