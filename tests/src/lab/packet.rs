@@ -57,8 +57,11 @@ impl Lab {
 
     /// Sends `count` pings from the peer, and says how many were answered.
     pub fn pings(&self, address: Ipv4Addr, count: u32) -> u32 {
-        let args = ["-n", "-i", "0.01", "-W", "2", "-c", &count.to_string(), &address.to_string()];
-        let done = self.peer_cmd("ping").args(args).run(Duration::from_secs(30));
+        // After the last one ping waits for the interval or twice the longest answer, no longer.
+        let interval = if std::env::var_os("XSK_VM").is_some() { "0.4" } else { "0.1" };
+        let (count, address) = (count.to_string(), address.to_string());
+        let args = ["-n", "-i", interval, "-W", "5", "-c", &count, &address];
+        let done = self.peer_cmd("ping").args(args).run(Duration::from_secs(60));
         let received =
             done.stdout.split(" received").next().and_then(|t| t.rsplit(' ').next()?.parse().ok());
         received.unwrap_or_else(|| panic!("ping said {:?} {:?}", done.stdout, done.stderr))
